@@ -1,0 +1,21 @@
+"""Names of tensor shapes used in signatures.
+
+Letters: ``m`` loss terms, ``n`` parameters, ``b`` points, ``d`` coordinates, ``k`` fields. Tests check the shapes at
+run time (``--jaxtyping-packages``); outside tests the names cost nothing.
+"""
+
+from typing import TypeAlias
+
+from jaxtyping import Float
+from torch import Tensor
+
+Scalar: TypeAlias = Float[Tensor, ""]
+Points: TypeAlias = Float[Tensor, "b d"]  # one row per collocation point, one column per coordinate
+Fields: TypeAlias = Float[Tensor, "b k"]  # one row per point, one column per field of the solution
+Residual: TypeAlias = Float[Tensor, "b *k"]  # (b,) or (b, k)
+Losses: TypeAlias = Float[Tensor, " m"]  # one value per loss term, in the order of the terms' names
+Jacobian: TypeAlias = Float[Tensor, "m n"]  # row i is the gradient of loss term i
+Gradient: TypeAlias = Float[Tensor, " n"]
+Gramian: TypeAlias = Float[Tensor, "m m"]
+Param: TypeAlias = Float[Tensor, "*shape"]
+ParamJac: TypeAlias = Float[Tensor, "m *shape"]  # the Jacobian block of one parameter
