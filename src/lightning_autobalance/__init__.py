@@ -1,5 +1,64 @@
-"""AutoBalance for physics-informed neural networks on PyTorch Lightning."""
+"""AutoBalance for physics-informed neural networks on PyTorch Lightning.
 
+The names below are imported when they are first used, so that a plain torch loop does not wait for Lightning.
+"""
+
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_autobalance.callbacks import BalanceMonitor, FitSummary, SolutionPlotter
+    from lightning_autobalance.data import CollocationPoints
+    from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials
+    from lightning_autobalance.jacobian import backward
+    from lightning_autobalance.module import PINNModule
+    from lightning_autobalance.nets import MLP
+    from lightning_autobalance.optim import AutoAdam, AutoAdamW, WarmupExponentialDecay
+    from lightning_autobalance.points import Box, Disk, Interval, Rectangle, TimeCylinder
 
 __version__ = version("lightning-autobalance")
+
+_ROOMS = {
+    "callbacks": ("BalanceMonitor", "FitSummary", "SolutionPlotter"),
+    "data": ("CollocationPoints",),
+    "derivatives": ("partials", "gradient", "divergence", "laplacian"),
+    "jacobian": ("backward",),
+    "module": ("PINNModule",),
+    "nets": ("MLP",),
+    "optim": ("AutoAdam", "AutoAdamW", "WarmupExponentialDecay"),
+    "points": ("Box", "Disk", "Interval", "Rectangle", "TimeCylinder"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "PINNModule",
+    "CollocationPoints",
+    "AutoAdamW",
+    "AutoAdam",
+    "WarmupExponentialDecay",
+    "backward",
+    "partials",
+    "gradient",
+    "divergence",
+    "laplacian",
+    "Interval",
+    "Rectangle",
+    "Box",
+    "Disk",
+    "TimeCylinder",
+    "MLP",
+    "BalanceMonitor",
+    "SolutionPlotter",
+    "FitSummary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

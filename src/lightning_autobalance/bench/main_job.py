@@ -1,0 +1,34 @@
+"""`python -m lightning_autobalance.bench.main_job`: AutoAdamW and plain AdamW on the paper's problems, three seeds."""
+
+from pathlib import Path
+
+from lightning_autobalance.bench.experiments import Run, options, sweep
+
+SEEDS = (0, 1, 2)
+METHODS = ("auto_adamw", "adamw")
+PROBLEMS = {  # name in the results -> configuration and options
+    "helmholtz_2d": ("configs/helmholtz_2d.yaml", ()),
+    "reaction_diffusion_1d": ("configs/reaction_diffusion_1d.yaml", ()),
+    "poisson_inverse_2d": ("configs/poisson_inverse_2d.yaml", ()),
+    "poisson_inverse_2d_noise_0.1": ("configs/poisson_inverse_2d.yaml", ("--model.noise_std=0.1",)),
+}
+OUT = Path("results/main_job.jsonl")
+
+
+def runs(iterations: int = 30_000) -> list[Run]:
+    """Every run, seed by seed, so that an interrupted sweep has whole rows.
+
+    Args:
+        iterations: Optimizer steps of each.
+    """
+    return [
+        Run(problem, method, seed, iterations, (config, f"configs/method/{method}.yaml"), extra)
+        for seed in SEEDS
+        for problem, (config, extra) in PROBLEMS.items()
+        for method in METHODS
+    ]
+
+
+if __name__ == "__main__":
+    arguments = options().parse_args()
+    sweep(runs(), arguments.out or OUT, arguments.workers)

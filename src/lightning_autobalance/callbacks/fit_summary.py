@@ -1,0 +1,65 @@
+"""The table at the end of `fit`."""
+
+import time
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from lightning_autobalance.module import PINNModule
+
+
+class FitSummary(Callback):
+    """Prints what a run did: losses, errors, speed, and where its files are."""
+
+    def __init__(self) -> None:
+        self._started = 0.0
+        self._first_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._started = time.monotonic()
+        self._first_step = trainer.global_step
+
+    @rank_zero_only
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the table."""
+        if isinstance(pl_module, PINNModule):
+            seconds = time.monotonic() - self._started
+            Console().print(summary(trainer, pl_module, seconds, trainer.global_step - self._first_step))
+
+
+def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) -> Table:
+    """The table of a run.
+
+    Args:
+        trainer: Has the metrics and the folders.
+        module: What it trained.
+        seconds: Wall time of the training.
+        steps: Optimizer steps in that time.
+    """
+    optimizer = trainer.optimizers[0]
+    table = Table(title=f"{type(module).__name__} with {type(optimizer).__name__}", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, value in module.latest.items():
+        if name.startswith("loss/"):
+            table.add_row(name, f"{value:.3e}")
+    table.add_section()
+    for name, metric in sorted(trainer.callback_metrics.items()):
+        if name.startswith("val/"):
+            table.add_row(name, f"{float(metric):.3e}")
+    table.add_section()
+    table.add_row("steps", f"{trainer.global_step:,}")
+    table.add_row("time", f"{seconds:,.1f} s, {1e3 * seconds / max(steps, 1):.2f} ms a step")
+    table.add_row("parameters", f"{sum(p.numel() for p in module.parameters()):,}")
+    table.add_row("derivatives", module.derivative_mode)
+    checkpoint = trainer.checkpoint_callback
+    for what, where in {
+        "logs": trainer.log_dir,
+        "checkpoint": getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", ""),
+    }.items():
+        if where:
+            table.add_row(what, str(where))
+    return table

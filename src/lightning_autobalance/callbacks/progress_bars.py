@@ -1,0 +1,36 @@
+"""Progress bars that show the loss terms, without a `self.log` in the training step."""
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
+
+
+class _ShowsLosses(ProgressBar):
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, int | str | float | dict[str, float]]:
+        latest: dict[str, float] = getattr(pl_module, "latest", {})
+        losses = {name: f"{value:.2e}" for name, value in latest.items() if name.startswith("loss/")}
+        return {**losses, **super().get_metrics(trainer, pl_module)}
+
+
+class LossProgressBar(_ShowsLosses, TQDMProgressBar):
+    """Lightning's tqdm bar with the losses of the latest logged step beside the validation errors.
+
+    Args:
+        refresh_rate: Batches between two updates of the bar.
+        process_position: Line of the terminal.
+        leave: Leave the bar of each epoch on the screen.
+    """
+
+    def __init__(self, refresh_rate: int = 20, process_position: int = 0, leave: bool = False) -> None:
+        super().__init__(refresh_rate=refresh_rate, process_position=process_position, leave=leave)
+
+
+class RichLossProgressBar(_ShowsLosses, RichProgressBar):
+    """Lightning's rich bar with the losses of the latest logged step beside the validation errors.
+
+    Args:
+        refresh_rate: Batches between two updates of the bar.
+        leave: Leave the bar of each epoch on the screen.
+    """
+
+    def __init__(self, refresh_rate: int = 20, leave: bool = False) -> None:
+        super().__init__(refresh_rate=refresh_rate, leave=leave)

@@ -1,0 +1,138 @@
+"""Pictures of the solution: prediction, exact solution and error."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lightning_autobalance.module import PINNModule
+
+Panel = tuple[str, NDArray[np.float64]]
+
+
+class SolutionPlotter(Callback):
+    """Saves each field as a PNG in the run's folder and as a TensorBoard figure, at the end of ``fit``.
+
+    One coordinate gives curves, two give heatmaps, more a slice: time at its end, further coordinates at their middle.
+    Where the exact solution is not known, only the prediction is shown. Needs no display.
+
+    Args:
+        every_n_epochs: Draw also during training, after every so many epochs; 0 draws only at the end.
+        resolution: Points along each axis.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(self, every_n_epochs: int = 0, resolution: int = 201) -> None:
+        if every_n_epochs < 0:
+            raise ValueError(f"`every_n_epochs` must be >= 0 (0 draws only at the end), got {every_n_epochs}.")
+        if resolution < 2:
+            raise ValueError(f"`resolution` must be >= 2, got {resolution}.")
+        self.every_n_epochs = every_n_epochs
+        self.resolution = resolution
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, if this epoch's turn has come."""
+        if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the final state."""
+        self._draw(trainer, pl_module)
+
+    @rank_zero_only
+    def _draw(self, trainer: Trainer, module: LightningModule) -> None:
+        if not isinstance(module, PINNModule) or trainer.fast_dev_run:
+            return
+        folder = Path(trainer.log_dir or trainer.default_root_dir) / "plots"
+        folder.mkdir(parents=True, exist_ok=True)
+        for field in module.fields:
+            figure = draw(module, field, self.resolution)
+            figure.savefig(folder / f"{field}_step{trainer.global_step}.png", dpi=150)
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_figure(f"solution/{field}", figure, trainer.global_step, close=True)
+
+
+def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
+    """Draw one field of a module, beside the exact one and the error where that is known.
+
+    Args:
+        module: Its network, domain and exact solution.
+        field: Name of the field.
+        resolution: Points along each axis.
+    """
+    axes = [np.linspace(low, high, resolution) for low, high in module.domain.bounds[:2]]
+    panels = _panels(module, field, axes)
+    figure = Figure(figsize=(4.6 * (len(panels) if len(axes) == 2 else 2), 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    if len(axes) == 1:
+        _curves(figure, axes[0], panels, module.domain.coordinates[0])
+    else:
+        _heatmaps(figure, axes, panels, module.domain.coordinates)
+    figure.suptitle(f"{type(module).__name__}, step {module.global_step}" + _slice_title(module))
+    return figure
+
+
+def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> list[Panel]:
+    mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    points = np.concatenate([mesh.reshape(-1, len(axes)), np.tile(_fixed(module), (mesh[..., 0].size, 1))], axis=1)
+    column, shape = module.fields.index(field), mesh.shape[:-1]
+    outside = ~module.domain.contains(points).reshape(shape)
+    x = torch.as_tensor(points, dtype=module.dtype, device=module.device)
+
+    def values(fields: torch.Tensor) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = fields[:, column].detach().double().cpu().numpy().reshape(shape)
+        return np.where(outside, np.nan, numbers)
+
+    with torch.no_grad():
+        predicted = values(module(x))
+        if not module.has_exact:
+            return [(field, predicted)]
+        exact = values(module.exact(x))
+    return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
+
+
+def _fixed(module: PINNModule) -> list[float]:
+    rest = list(zip(module.domain.coordinates, module.domain.bounds, strict=True))[2:]
+    return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
+
+
+def _slice_title(module: PINNModule) -> str:
+    values = zip(module.domain.coordinates[2:], _fixed(module), strict=True)
+    return "".join(f", {name} = {value:.3g}" for name, value in values)
+
+
+def _curves(figure: Figure, x: NDArray[np.float64], panels: list[Panel], coordinate: str) -> None:
+    left, right = figure.subplots(1, 2)
+    for (label, values), style in zip(panels[:2], ("-", "--"), strict=False):
+        left.plot(x, values, style, label=label)
+    left.legend()
+    right.set_title(panels[-1][0])
+    right.plot(x, panels[-1][1], color="tab:red")
+    for axis in (left, right):
+        axis.set_xlabel(coordinate)
+
+
+def _heatmaps(
+    figure: Figure, axes: list[NDArray[np.float64]], panels: list[Panel], coordinates: tuple[str, ...]
+) -> None:
+    shared = [values for title, values in panels if "error" not in title][-1]
+    limits = float(np.nanmin(shared)), float(np.nanmax(shared))
+    subplots: list[Axes] = list(np.atleast_1d(np.asarray(figure.subplots(1, len(panels), sharex=True, sharey=True))))
+    for axis, (title, values) in zip(subplots, panels, strict=True):
+        low, high = (None, None) if "error" in title else limits
+        color = "magma" if "error" in title else "viridis"
+        image = axis.pcolormesh(axes[0], axes[1], values.T, vmin=low, vmax=high, cmap=color, rasterized=True)
+        figure.colorbar(image, ax=axis)
+        axis.set_title(title)
+        axis.set_xlabel(coordinates[0])
+    subplots[0].set_ylabel(coordinates[1])

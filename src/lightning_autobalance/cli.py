@@ -1,0 +1,42 @@
+"""The commands `lightning-autobalance` and `lightning`."""
+
+import os
+import sys
+from importlib.metadata import distributions
+
+from lightning_autobalance import __version__
+
+SUBCOMMANDS = ("fit", "validate", "test", "predict")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run `fit`, `validate`, `test` or `predict` as the configuration says.
+
+    Args:
+        args: The command line without the program's name; that of the process by default.
+    """
+    line = sys.argv[1:] if args is None else args
+    if line == ["--version"]:  # answered before Lightning is imported, which takes seconds
+        sys.stdout.write(f"lightning-autobalance {__version__}\n")
+        return
+    from lightning_autobalance.lightning_cli import run
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # so that `class_path: my_pde.Poisson2D` finds my_pde.py beside the YAML
+    run(args)
+
+
+def lightning(args: list[str] | None = None) -> None:
+    """The command `lightning`: ours for our subcommands, lightning-sdk's for all else where that is installed.
+
+    Args:
+        args: The command line without the program's name; that of the process by default.
+    """
+    line = sys.argv[1:] if args is None else args
+    if not line or line[0] not in SUBCOMMANDS:
+        for distribution in distributions():
+            for script in distribution.entry_points.select(group="console_scripts", name="lightning"):
+                if not script.value.startswith("lightning_autobalance"):
+                    script.load()()
+                    return
+    main(args)

@@ -1,0 +1,209 @@
+"""Collocation points as a Lightning data module: seeded, stateful, on the module's device."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.points import Domain, Sampler, Uniform, sample
+
+
+class CollocationPoints(LightningDataModule):
+    """Draws the points of every part of the module's domain.
+
+    The points are a pure function of the seed, the part and the draw's number, and a draw's number is a function of
+    the trainer's ``global_step``: a resumed run sees the points the uninterrupted one would have seen.
+
+    Args:
+        points: How many points to draw by part of the domain, such as ``{interior: 2000, boundary: 400}``. A part with
+            several faces gets its points spread evenly over them.
+        sampler: How points are spread over a part: ``Uniform``, ``Grid``, ``LatinHypercube`` or ``Sobol``. Uniform by
+            default.
+        resample_every: Draw new points every so many optimizer steps; 0 keeps the first draw, which is the safer
+            choice: points that change every step make some runs stall at the zero function.
+        seed: Seed of the points. By default the seed given to ``seed_everything`` (``torch.initial_seed()``).
+        steps_per_epoch: Optimizer steps between two validations. Lightning spends time on every epoch: keep it large.
+        eval_points: Size of the evaluation grid; ``round(eval_points ** (1 / d))`` points along each axis.
+        eval_batch_size: Grid points evaluated at once.
+
+    Raises:
+        ValueError: If a count is not positive or ``resample_every`` is negative.
+    """
+
+    def __init__(
+        self,
+        points: dict[str, int],
+        sampler: Sampler | None = None,
+        resample_every: int = 0,
+        seed: int | None = None,
+        steps_per_epoch: int = 1000,
+        eval_points: int = 90_000,
+        eval_batch_size: int = 90_000,
+    ) -> None:
+        super().__init__()
+        if not points:
+            raise ValueError("`points` must name at least one part of the domain, got none. Try {interior: 1000}.")
+        for part, count in points.items():
+            if count < 1:
+                raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
+        if resample_every < 0:
+            raise ValueError(f"`resample_every` must be >= 0 (0 never re-draws), got {resample_every}.")
+        for name, value in {
+            "steps_per_epoch": steps_per_epoch,
+            "eval_points": eval_points,
+            "eval_batch_size": eval_batch_size,
+        }.items():
+            if value < 1:
+                raise ValueError(f"`{name}` must be >= 1, got {value}.")
+        self.counts = dict(points)
+        self.sampler = sampler if sampler is not None else Uniform()
+        self.resample_every = resample_every
+        self.seed = seed if seed is not None else torch.initial_seed()
+        self.steps_per_epoch = steps_per_epoch
+        self.eval_points = eval_points
+        self.eval_batch_size = eval_batch_size
+        self._draw = -1
+        self._points: dict[str, Tensor] = {}
+
+    @property
+    def module(self) -> PINNModule:
+        """The module that the trainer trains; its domain is where the points lie."""
+        module = self.trainer.lightning_module if self.trainer is not None else None
+        if not isinstance(module, PINNModule):
+            raise MisconfigurationException(
+                f"`CollocationPoints` must be used with a `PINNModule`, got {type(module).__name__}. "
+                "Give other modules their own dataloader."
+            )
+        return module
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        """Check the parts' names against the domain and the pace of re-drawing against the module's."""
+        module = self.module
+        for part in self.counts:
+            try:
+                module.domain.faces(part)
+            except ValueError as error:
+                raise MisconfigurationException(f"`data.points` must name parts of the domain: {error}") from error
+        if self.resample_every % module.steps_per_call:
+            raise MisconfigurationException(
+                f"`resample_every` must be a multiple of the module's `steps_per_call` ({module.steps_per_call}), "
+                f"got {self.resample_every}."
+            )
+
+    def draw(self, domain: Domain, number: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """Draw the points of every part.
+
+        Args:
+            domain: Where the points lie.
+            number: The draw's number, from 0.
+            dtype: Their floating point type.
+
+        Returns:
+            The points by part, each (b, d), on the CPU.
+        """
+        return {
+            part: torch.as_tensor(sample(domain, part, count, self.sampler, self.seed, number), dtype=dtype)
+            for part, count in self.counts.items()
+        }
+
+    def points_at(self, step: int) -> dict[str, Tensor]:
+        """The points of one optimizer step, on the module's device and of its dtype.
+
+        Args:
+            step: Number of optimizer steps done before.
+
+        Returns:
+            The points by part, each (b, d).
+        """
+        module = self.module
+        number = step // self.resample_every if self.resample_every else 0
+        if number != self._draw:
+            self._points = self.draw(module.domain, number, module.dtype)
+            self._draw = number
+        self._points = {part: x.to(module.device, module.dtype) for part, x in self._points.items()}
+        return dict(self._points)
+
+    def train_dataloader(self) -> "PointLoader":
+        """One batch per ``training_step``: the points of all parts, by name."""
+        return PointLoader(self)
+
+    def val_dataloader(self) -> "GridLoader | list[Any]":
+        """The evaluation grid, or nothing where the module has no exact solution."""
+        return GridLoader(self) if self.module.has_exact else []
+
+    def test_dataloader(self) -> "GridLoader | list[Any]":
+        """The evaluation grid, or nothing where the module has no exact solution."""
+        return self.val_dataloader()
+
+    def predict_dataloader(self) -> "GridLoader":
+        """The evaluation grid."""
+        return GridLoader(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The seed and the points in use: what an exact resume needs."""
+        points = {part: x.cpu() for part, x in self._points.items()}
+        return {"seed": self.seed, "draw": self._draw, "counts": dict(self.counts), "points": points}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the points of a checkpoint.
+
+        Raises:
+            MisconfigurationException: If the checkpoint holds other numbers of points.
+        """
+        if state_dict["counts"] != self.counts:
+            raise MisconfigurationException(
+                f"`points` must be those of the checkpoint, {state_dict['counts']}, got {self.counts}. Change the "
+                "numbers back, or start a new run without `ckpt_path`."
+            )
+        self.seed = state_dict["seed"]
+        self._draw = state_dict["draw"]
+        self._points = dict(state_dict["points"])
+
+
+class PointLoader:
+    """An epoch of training batches.
+
+    Args:
+        data: Where the points come from.
+    """
+
+    def __init__(self, data: CollocationPoints) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return -(-self._data.steps_per_epoch // self._data.module.steps_per_call)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        module = self._data.module
+        start = module.trainer.global_step
+        for call in range(len(self)):
+            yield self._data.points_at(start + call * module.steps_per_call)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: where to go on follows from ``global_step``. Tells Lightning that a resume in mid-epoch is exact."""
+        return {}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over nothing."""
+
+
+class GridLoader:
+    """The evaluation grid in batches of (b, d).
+
+    Args:
+        data: Its size and batch size.
+    """
+
+    def __init__(self, data: CollocationPoints) -> None:
+        module = data.module
+        self._batches = module.grid(data.eval_points).split(data.eval_batch_size)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        yield from self._batches

@@ -1,0 +1,195 @@
+"""`LightningCLI` with our defaults, and with errors that are read in one line."""
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
+from lightning_autobalance.callbacks import BalanceMonitor, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.checks import NonFiniteError
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.module import PINNModule
+
+ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
+UNHELPFUL_WARNINGS = (
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # lightning 2.6.6 of itself, with torch 2.13
+    r"The '.*_dataloader' does not have many workers",  # our loaders hand over tensors that are ready
+    r"LightningCLI's args parameter is intended",  # `main([...])` in a script is a documented way
+    r"\s*By default only one JsonargparseDeprecationWarning",  # lightning 2.6.6 of itself, with jsonargparse 4.53
+    r"\s*With fail_untyped=False, required parameters",
+    r"(?s).*was deprecated in v4\.\d+\.\d+ and will\s+be\s+removed\s+in\s+v5",
+)
+NOISE = (  # lines of jsonargparse's messages that do not help whoever made the mistake
+    r"Does not validate against any|^\s*Subtypes:|^\s*Errors:|Expected a <class 'NoneType'>|Given value|"
+    r"Expected a path but"
+)
+LOGGER = {
+    "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
+    "init_args": {"save_dir": "runs", "name": None, "default_hp_metric": False},
+}
+
+
+class OneLineParser(LightningArgumentParser):
+    """A parser whose errors are not preceded by a page of usage, and which suggests names."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Report a mistake in the command line or YAML, and exit with status 2."""
+        super().error(_condensed(message) + _suggestion(message, self), ex)
+
+    def print_usage(self, *args: Any, **kwargs: Any) -> None:
+        """Print the usage, but not before an error."""
+        if (args[0] if args else kwargs.get("file")) is not sys.stderr:
+            super().print_usage(*args, **kwargs)
+
+
+class AutoBalanceCLI(LightningCLI):
+    """`LightningCLI` for `PINNModule`: default callbacks, TensorBoard under ``runs/``, checked checkpoints."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the switch of the default callbacks."""
+        parser.add_argument(
+            "--default_callbacks",
+            type=bool,
+            default=True,
+            help="Add BalanceMonitor, SolutionPlotter, FitSummary, a progress bar with the losses and a ModelCheckpoint "
+            "that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
+        )
+
+    def before_instantiate_classes(self) -> None:
+        """Name the run's folder after the problem; refuse float16 before Lightning turns it into something else."""
+        config = self.config[self.subcommand]
+        if str(config.trainer.precision) in ("16", "16-mixed"):
+            self.parser.error(
+                "`trainer.precision` must be 32-true, 64-true or bf16-mixed, got 16-mixed: its loss scaling knows only "
+                "one summed gradient, and second derivatives overflow float16. Use 32-true, or bf16-mixed where speed "
+                "matters more."
+            )
+        logger = config.trainer.logger
+        if getattr(logger, "class_path", "").endswith("TensorBoardLogger") and logger.init_args.name is None:
+            logger.init_args.name = config.model.class_path.rsplit(".", 1)[-1]
+
+    def instantiate_classes(self) -> None:
+        """Build module, data and Trainer; a refused value is an error of the configuration."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            self.parser.error(str(error), error)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer with the default callbacks that the configuration leaves room for."""
+        config = self.config_init[self.subcommand]
+        given = config.trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        if config.default_callbacks and not config.trainer.barebones:
+            kwargs["callbacks"] = [*given, *_missing_callbacks(given, config.trainer)]
+        return super().instantiate_trainer(**kwargs)
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning lets the hyperparameters of the checkpoint replace the module that the configuration names. Here the
+        # configuration holds, and a checkpoint of another problem is an error.
+        config = self.config[self.config.subcommand]
+        path = config.get("ckpt_path")
+        if not path or not Path(path).is_file():
+            return
+        found = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {}).get("_class_path")
+        if found and found.rsplit(".", 1)[-1] != config.model.class_path.rsplit(".", 1)[-1]:
+            self.parser.error(
+                f"`ckpt_path` must be a checkpoint of the configured problem {config.model.class_path}, got one of "
+                f"{found}. Name that problem in `model.class_path`, or start without `ckpt_path`."
+            )
+
+
+def run(args: list[str] | None = None) -> "AutoBalanceCLI":
+    """Parse a command line and run it.
+
+    Args:
+        args: The command line without the program's name. Where it is given, the caller gets the errors; where it is
+            the process's own, errors that explain themselves are printed without a traceback, with exit status 2.
+
+    Returns:
+        The CLI after the run, with its trainer and model.
+    """
+    try:
+        with warnings.catch_warnings():
+            for message in UNHELPFUL_WARNINGS:
+                warnings.filterwarnings("ignore", message=message)
+            return AutoBalanceCLI(
+                PINNModule,
+                CollocationPoints,
+                subclass_mode_model=True,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                trainer_defaults={"logger": LOGGER},
+                save_config_kwargs={"overwrite": True},
+                parser_class=OneLineParser,
+                parser_kwargs={"version": f"lightning-autobalance {__version__}"},
+                args=args,
+            )
+    except (MisconfigurationException, NonFiniteError) as error:
+        if args is not None:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+
+
+def _missing_callbacks(given: list[Callback], trainer: Any) -> Iterator[Callback]:
+    def room_for(kind: type[Callback]) -> bool:
+        return not any(isinstance(callback, kind) for callback in given)
+
+    for kind in (BalanceMonitor, SolutionPlotter, FitSummary):
+        if room_for(kind):
+            yield kind()
+    if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
+        yield LossProgressBar()
+    if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
+        yield ModelCheckpoint(save_last=True, filename="step={step}", auto_insert_metric_name=False)
+
+
+def _condensed(message: str) -> str:
+    """A message of jsonargparse without the lines that tell of its types rather than of the mistake."""
+    kept = [line for line in message.splitlines() if line.strip() and not re.search(NOISE, line)]
+    return "\n".join(kept) if kept else message
+
+
+def _suggestion(message: str, parser: LightningArgumentParser) -> str:
+    message = message.strip()
+    if wrong := re.search(r"Expected a dot import path string: ([\w.]+)$", message, re.MULTILINE):
+        bases = (PINNModule, torch.nn.Module, torch.optim.Optimizer, points.Sampler, LRScheduler, Callback, Logger)
+        known = sorted({child.__name__ for base in bases for child in _subclasses(base)})
+        close = get_close_matches(wrong.group(1), known, n=3)
+        return f" is no class that is imported. {_did_you_mean(close)}Write a full path, such as my_pde.MyPDE."
+    if wrong := re.search(r"^[Oo]ption '([\w.]+)' is not accepted\W*$", message, re.MULTILINE):
+        known = _options(parser)
+        return f". {_did_you_mean(get_close_matches(wrong.group(1), known, n=3))}Valid are: {', '.join(known)}"
+    unknown = r"[Uu]nrecognized arguments: --([\w.]+)|Subcommand '\w+' does not accept option '([\w.]+)'"
+    if wrong := re.search(unknown, message):
+        subparsers = getattr(getattr(parser, "_subcommands_action", None), "_name_parser_map", {"": parser})
+        known = sorted({option for subparser in subparsers.values() for option in _options(subparser)})
+        return f". {_did_you_mean(get_close_matches(wrong.group(1) or wrong.group(2), known, n=3))}".rstrip()
+    return ""
+
+
+def _did_you_mean(close: list[str]) -> str:
+    return f"Did you mean {' or '.join(close)}? " if close else ""
+
+
+def _options(parser: LightningArgumentParser) -> list[str]:
+    return [action.dest for action in parser._actions if not re.search(r"help$|^print_|^config$", action.dest)]
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _subclasses(child)

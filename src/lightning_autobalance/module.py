@@ -1,0 +1,401 @@
+"""`PINNModule`: the whole arrow from points to update, for Lightning."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lightning_autobalance import stepping
+from lightning_autobalance.balancing import Aggregator, EqualWeights
+from lightning_autobalance.checks import NonFiniteError, check_checkpoint, check_module, check_trainer
+from lightning_autobalance.derivatives import partials, supports_taylor
+from lightning_autobalance.jacobian import flatten, graphs_are_shared, term_gradients
+from lightning_autobalance.metrics import solution_metrics
+from lightning_autobalance.nets import MLP
+from lightning_autobalance.optim import AutoAdamW, PostCombine
+from lightning_autobalance.points import Domain
+from lightning_autobalance.shapes import Fields, ParamJac, Points
+from lightning_autobalance.variants import MeanSquares, Variant
+
+CHECKPOINT_KEY = "lightning_autobalance"
+
+
+class PINNModule(LightningModule):
+    """A physics-informed neural network: subclass it, give it a domain and residuals, and train it with any Trainer.
+
+    Every loss term gets its own gradient; ``AutoAdamW`` (post-combine) gives each its own optimizer state, any other
+    torch optimizer steps along the gradient that ``balancer`` makes of them (pre-combine).
+
+    Args:
+        net: The network u(x; w), (b, d) to (b, k). By default an ``MLP`` with three hidden layers of 50 tanh units.
+        optimizer: Makes the optimizer from the parameters.
+        scheduler: Makes the learning rate schedule from the optimizer.
+        scheduler_interval: Step the schedule after every optimizer step or after every epoch.
+        monitor: The logged value that a ``ReduceLROnPlateau`` watches; such a schedule steps after every epoch.
+        balancer: Aggregator of the terms' gradients, for optimizers that are not post-combine. Equal weights by default.
+        variant: Turns residuals into losses. Mean squares by default.
+        weights: Fixed factor of a term's loss (the papers' lambda) by the term's name; 1 where nothing is said. Under
+            post-combine they cancel.
+        gradient_clip_val: Scale the gradient of each term down to this norm.
+        steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
+        derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
+        check_exact: Before training, check that the residuals of the exact solution vanish.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    domain: Domain
+    fields: tuple[str, ...] = ("u",)
+    """Names of the k fields that the network gives."""
+    measured: tuple[str, ...] = ()
+    """Terms that compare with noisy measurements: the check of the exact solution leaves them out."""
+    reported: tuple[str, ...] | None = None
+    """Fields whose error the metrics report; all where None."""
+
+    def __init__(
+        self,
+        net: nn.Module | None = None,
+        optimizer: OptimizerCallable = AutoAdamW,
+        scheduler: LRSchedulerCallable | None = None,
+        scheduler_interval: Literal["step", "epoch"] = "step",
+        monitor: str = "val/rel_l2",
+        balancer: Aggregator | None = None,
+        variant: Variant | None = None,
+        weights: dict[str, float] | None = None,
+        gradient_clip_val: float | None = None,
+        steps_per_call: int = 1,
+        derivatives: Literal["auto", "taylor", "reverse"] = "auto",
+        check_exact: bool = True,
+    ) -> None:
+        super().__init__()
+        if not hasattr(self, "domain"):
+            raise MisconfigurationException(
+                f"`{type(self).__name__}` must be a subclass of `PINNModule` with a class attribute `domain`, got none. "
+                "A checkpoint is loaded with the class it was trained with, such as `Helmholtz2D.load_from_checkpoint`."
+            )
+        if steps_per_call < 1:
+            raise ValueError(f"`steps_per_call` must be >= 1, got {steps_per_call}.")
+        if gradient_clip_val is not None and not gradient_clip_val > 0:
+            raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
+        for term, weight in (weights or {}).items():
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")
+        self.automatic_optimization = False
+        self._save_plain_hyperparameters()
+        self.net = net if net is not None else self.default_net()
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.scheduler_interval = scheduler_interval
+        self.monitor = monitor
+        self.balancer = balancer
+        self.variant = variant if variant is not None else MeanSquares()
+        self.weights = dict(weights or {})
+        self.gradient_clip_val = gradient_clip_val
+        self.steps_per_call = steps_per_call
+        self.derivatives = derivatives
+        self.check_exact = check_exact
+        self.terms: tuple[str, ...] = ()
+        self.val_metrics = solution_metrics("val/")
+        self.test_metrics = solution_metrics("test/")
+        self.logs_this_step = False
+        self.latest: dict[str, float] = {}
+        self._recorded: dict[str, Tensor] = {}
+        self._graphs_shared: bool | None = None
+
+    # What a subclass says -------------------------------------------------------------------------------------------
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The residual of each term at its points; every PDE writes this.
+
+        Args:
+            points: The collocation points by part of the domain, each (b, d).
+
+        Returns:
+            By term's name, (b,) or (b, k).
+        """
+        raise NotImplementedError(f"`{type(self).__name__}` must define `residuals(self, points)`.")
+
+    def exact(self, x: Points) -> Fields:
+        """The exact solution, if it is known: turns on error metrics, plots and the check before training.
+
+        Args:
+            x: Points, (b, d).
+
+        Returns:
+            The fields, (b, k).
+        """
+        raise NotImplementedError(f"`{type(self).__name__}` has no exact solution.")
+
+    def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One scalar per term: by default the variant's, of the residuals.
+
+        Args:
+            points: The collocation points by part of the domain, each (b, d).
+        """
+        losses: dict[str, Tensor] = self.variant(points, self.residuals(points))
+        return losses
+
+    def default_net(self) -> nn.Module:
+        """The network used when none is given."""
+        return MLP(len(self.domain.coordinates), len(self.fields))
+
+    # What a subclass may use ----------------------------------------------------------------------------------------
+
+    def forward(self, x: Points) -> Fields:
+        """The fields at points: (b, d) to (b, k). Override it to transform what the network gives."""
+        fields: Tensor = self.net(x)
+        return fields
+
+    def partials(self, x: Points, *names: str) -> tuple[Fields, ...]:
+        """The field ("") and its named partial derivatives ("t", "xx", "xx+yy"), in one pass.
+
+        Args:
+            x: Points, (b, d).
+            names: Derivatives by the domain's coordinates; a sum of derivatives costs as much as one.
+
+        Returns:
+            One (b, k) per name.
+        """
+        return partials(self._field, x, *names, coordinates=self.domain.coordinates, mode=self._mode)
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether the exact solution is known."""
+        return type(self).exact is not PINNModule.exact
+
+    @property
+    def derivative_mode(self) -> str:
+        """How `partials` differentiates: "taylor" or "reverse"."""
+        if self.derivatives == "auto":
+            return "taylor" if isinstance(self._field, nn.Module) and supports_taylor(self._field) else "reverse"
+        return self.derivatives
+
+    @property
+    def _field(self) -> Any:
+        transformed = type(self).forward is not PINNModule.forward or "forward" in self.__dict__
+        return self.__call__ if transformed else self.net
+
+    @property
+    def _mode(self) -> Literal["auto", "taylor", "reverse"]:
+        return "reverse" if "forward" in self.__dict__ else self.derivatives
+
+    @contextmanager
+    def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:
+        """While open, the module answers with another field, such as the exact solution, in place of the network.
+
+        Args:
+            field: From points, (b, d), to fields, (b, k).
+        """
+        self.__dict__["forward"] = field  # an instance attribute stands before the method of the class
+        try:
+            yield
+        finally:
+            del self.__dict__["forward"]
+
+    def grid(self, count: int) -> Points:
+        """About ``count`` points on a regular grid over the domain, its edge included.
+
+        Args:
+            count: Number of points wished for.
+
+        Returns:
+            Points of the module's dtype on the CPU, (b, d).
+        """
+        return torch.as_tensor(self.domain.grid(count), dtype=self.dtype)
+
+    # Optimizer and schedule -----------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer and, where one is named, its schedule."""
+        optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
+        self._choose_combination(optimizer)
+        if self.scheduler is None:
+            return optimizer
+        return stepping.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
+
+    def _choose_combination(self, optimizer: Optimizer) -> None:
+        if isinstance(optimizer, torch.optim.LBFGS):
+            raise MisconfigurationException(
+                "`optimizer` must step once per evaluation of the losses, got LBFGS, which evaluates them many times. "
+                "Use AutoAdamW or another first-order optimizer."
+            )
+        if not isinstance(optimizer, PostCombine):
+            self.balancer = self.balancer if self.balancer is not None else EqualWeights()
+        elif self.balancer is not None:
+            raise MisconfigurationException(
+                f"`balancer` must be left out with {type(optimizer).__name__}, got {type(self.balancer).__name__}: a "
+                "balancer makes one gradient of all terms before the optimizer (pre-combine), "
+                f"{type(optimizer).__name__} needs each term's own (post-combine). Drop one of the two, or use "
+                "torch.optim.AdamW with the balancer."
+            )
+
+    # The training step ----------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+        """Take ``steps_per_call`` optimizer steps on the batch of points, but none past ``max_steps``."""
+        done, limit = self.trainer.global_step, self.trainer.max_steps
+        for step in range(done, done + self.steps_per_call):
+            if 0 <= limit <= step:
+                break
+            self._step(batch, step)
+        if 0 <= limit <= self.trainer.global_step:
+            self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
+
+    def _step(self, points: Mapping[str, Tensor], step: int) -> None:
+        self.logs_this_step = step % self.trainer.log_every_n_steps == 0
+        optimizer = self.optimizers()
+        if not isinstance(optimizer, Optimizer):
+            raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
+        params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+        values = self._set_gradients(points, params, step)
+        if self.balancer is not None:
+            self._pre_combine(params)
+        optimizer.step()
+        for p in params:
+            p.grad = p.jac = None  # type: ignore[attr-defined]
+        if self.logs_this_step:
+            self._record_losses(values, float(optimizer.param_groups[0]["lr"]))
+            self._log(step)
+        stepping.step(self.trainer, "step", step + 1, self.monitor)
+
+    def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor:
+        losses = self.losses(points)
+        if tuple(losses) != self.terms:
+            self._take_terms(losses)
+        weighted = {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
+        if self._graphs_shared is None:
+            self._graphs_shared = graphs_are_shared(weighted)
+        blocks = term_gradients(weighted, params, shared=self._graphs_shared)
+        values = torch.stack([loss.detach() for loss in losses.values()])
+        self._refuse_non_finite(values, [b for b in blocks if b is not None], step)
+        if self.gradient_clip_val is not None:
+            blocks = _clip(blocks, self.gradient_clip_val)
+        for p, block in zip(params, blocks, strict=True):
+            p.jac = block  # type: ignore[attr-defined]
+        return values
+
+    def _take_terms(self, losses: Mapping[str, Tensor]) -> None:
+        if self.terms:
+            raise MisconfigurationException(
+                f"`residuals` must give the same terms in every step, {list(self.terms)}, got {list(losses)}."
+            )
+        self.terms = tuple(losses)
+
+    def _refuse_non_finite(self, values: Tensor, blocks: list[ParamJac], step: int) -> None:
+        total = values.sum() + torch.stack([block.sum() for block in blocks]).sum()
+        if torch.isfinite(total):
+            return
+        for i, term in enumerate(self.terms):
+            for what, bad in (("loss", values[i]), ("gradient", torch.cat([b[i].flatten() for b in blocks]))):
+                if not torch.isfinite(bad).all():
+                    lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+                    raise NonFiniteError(
+                        f"The {what} of loss term `{term}` must be finite, got {values[i].item():.3g} as its loss at "
+                        f"step {step} (lr {float(lr):.3g}). The weights are those before the step. Lower the learning "
+                        "rate, warm it up, or look for a division by zero or a square root at zero in the residual."
+                    )
+
+    def _pre_combine(self, params: list[Tensor]) -> None:
+        reached = [p for p in params if getattr(p, "jac", None) is not None]
+        gradient = self.balancer(flatten([p.jac for p in reached]))  # type: ignore[attr-defined, misc]
+        for p, part in zip(reached, gradient.split([p.numel() for p in reached]), strict=True):
+            p.grad = part.view_as(p)
+
+    def on_train_epoch_end(self) -> None:
+        """Step the schedules that step once per epoch."""
+        stepping.step(self.trainer, "epoch", self.current_epoch + 1, self.monitor)
+
+    # Logging --------------------------------------------------------------------------------------------------------
+
+    def record(self, name: str, value: Tensor) -> None:
+        """Keep a 0-dim tensor for the log line of this step; only on steps where ``logs_this_step``.
+
+        Args:
+            name: Its key, such as ``balance/grad_norm/pde``.
+            value: Stays on its device until the line is written.
+        """
+        self._recorded[name] = value.detach()
+
+    def _record_losses(self, values: Tensor, lr: float) -> None:
+        for term, value in zip(self.terms, values, strict=True):
+            self.record(f"loss/{term}", value)
+        self.record("lr", torch.tensor(lr, device=values.device))
+
+    def _log(self, step: int) -> None:
+        numbers = torch.stack([v.to(torch.float32) for v in self._recorded.values()]).cpu()
+        self.latest = dict(zip(self._recorded, numbers.tolist(), strict=True))
+        self._recorded = {}
+        for logger in self.trainer.loggers:
+            logger.log_metrics(self.latest, step=step)
+        losses = {name: v for name, v in zip(self.latest, numbers, strict=True) if name.startswith("loss/")}
+        self.trainer.callback_metrics.update(losses)  # so that EarlyStopping and ModelCheckpoint can watch them
+
+    # Evaluation -----------------------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Points, batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with the exact solution on a batch of the evaluation grid, (b, d)."""
+        self._evaluate(self.val_metrics, batch)
+        if self.steps_per_call > 1 and self.trainer.loggers:  # Lightning's axis counts calls; this name overrides it
+            self.log("step", float(self.trainer.global_step), logger=True, on_epoch=True)
+
+    def test_step(self, batch: Points, batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with the exact solution on a batch of the evaluation grid, (b, d)."""
+        self._evaluate(self.test_metrics, batch)
+
+    def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
+        """The fields on a batch of the evaluation grid, (b, d) to (b, k)."""
+        fields: Tensor = self(batch)
+        return fields
+
+    def _evaluate(self, metrics: Any, x: Points) -> None:
+        columns = [self.fields.index(name) for name in self.reported or self.fields]
+        metrics.update(self(x)[:, columns].to(x.dtype), self.exact(x)[:, columns])
+        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
+
+    # Checks and checkpoints -----------------------------------------------------------------------------------------
+
+    def configure_callbacks(self) -> list[Any]:
+        """Refuse Trainer settings that cannot work; the earliest hook that knows the Trainer."""
+        check_trainer(self.trainer)
+        return super().configure_callbacks()  # type: ignore[return-value]
+
+    def setup(self, stage: str) -> None:
+        """Check the module on a few points before anything is trained or written."""
+        if stage == "fit":
+            check_module(self)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note which problem and which terms the checkpoint belongs to."""
+        checkpoint[CHECKPOINT_KEY] = {"problem": type(self).__qualname__, "terms": list(self.terms)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another problem or of other terms."""
+        check_checkpoint(self, checkpoint.get(CHECKPOINT_KEY))
+
+    def _save_plain_hyperparameters(self) -> None:
+        # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the
+        # CLI the values are the parsed configuration, plain already.
+        self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not _under_cli() else None, logger=True)
+        for name in [name for name, value in self.hparams.items() if callable(value)]:
+            del self.hparams[name]
+        self._hparams_initial = dict(self.hparams)
+
+
+def _under_cli() -> bool:
+    from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
+
+    return _given_hyperparameters.get() is not None
+
+
+def _clip(blocks: Iterable[ParamJac | None], limit: float) -> list[ParamJac | None]:
+    blocks = list(blocks)
+    squares = torch.stack([b.flatten(1).square().sum(1) for b in blocks if b is not None]).sum(0)
+    scale = (limit / squares.sqrt().clamp(min=torch.finfo(squares.dtype).tiny)).clamp(max=1.0)
+    return [b if b is None else b * scale.view(-1, *[1] * (b.dim() - 1)) for b in blocks]

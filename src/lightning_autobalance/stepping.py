@@ -1,0 +1,48 @@
+"""Learning rate schedules under manual optimization, where Lightning steps none."""
+
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+
+def configuration(optimizer: Optimizer, scheduler: Any, interval: str) -> dict[str, Any]:
+    """Lightning's dictionary for an optimizer and its schedule.
+
+    Args:
+        optimizer: The optimizer.
+        scheduler: Its schedule; a ``ReduceLROnPlateau`` always steps once per epoch, after validation.
+        interval: "step" or "epoch".
+    """
+    if isinstance(scheduler, ReduceLROnPlateau):
+        interval = "epoch"
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+
+def step(trainer: Trainer, interval: str, count: int, monitor: str) -> None:
+    """Step the schedules of one interval, honouring their ``frequency``.
+
+    Args:
+        trainer: Holds the schedules.
+        interval: "step" after an optimizer step, "epoch" after an epoch.
+        count: How many of these intervals are done.
+        monitor: The logged value that a plateau schedule watches, unless it names its own.
+    """
+    for config in trainer.lr_scheduler_configs:
+        if config.interval != interval or count % config.frequency:
+            continue
+        if isinstance(config.scheduler, ReduceLROnPlateau):
+            config.scheduler.step(_monitored(trainer, getattr(config.scheduler, "monitor", monitor)))
+        else:
+            config.scheduler.step()
+
+
+def _monitored(trainer: Trainer, name: str) -> float:
+    metrics = trainer.callback_metrics
+    if name not in metrics:
+        raise MisconfigurationException(
+            f"`monitor` of ReduceLROnPlateau must be a logged value, got {name!r}. Logged are: {sorted(metrics)}."
+        )
+    return float(metrics[name])

@@ -1,0 +1,23 @@
+"""The plain PINN."""
+
+from collections.abc import Mapping
+from typing import final
+
+from torch import Tensor
+
+from lightning_autobalance.variants.base import Variant
+
+
+@final
+class MeanSquares(Variant):
+    r"""Mean of the squared residual of each term.
+
+    .. math:: L_i = \frac{1}{b k} \sum_{j=1}^{b} \sum_{l=1}^{k} r_{i,jl}^2
+
+    Reference:
+        The AutoBalance paper, equation 3; Raissi et al., 2019.
+    """
+
+    def forward(self, points: Mapping[str, Tensor], residuals: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        """Average the squares of each residual; ``points`` are not looked at."""
+        return {term: residual.square().mean() for term, residual in residuals.items()}

@@ -1,0 +1,1 @@
+"""Inputs and asserts that several tests share."""

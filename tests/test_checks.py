@@ -1,0 +1,153 @@
+"""Mistakes are found before the first step, by name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.toys import Decay, Poisson2D, fit, points
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from lightning_autobalance.checks import check_exact
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.nets import MLP
+
+
+def refuses(module: PINNModule, tmp_path: Path, message: str, **options: Any) -> None:
+    before = [p.clone() for p in module.parameters()]
+    with pytest.raises(MisconfigurationException, match=message):
+        fit(module, tmp_path, points(Decay()), max_steps=1, **options)
+    assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
+def with_residuals(function: Any, **options: Any) -> PINNModule:
+    class Toy(Decay):
+        def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return function(self, points, super().residuals(points))
+
+    return Toy(**options)
+
+
+def test_network_with_the_wrong_input_size(tmp_path: Path) -> None:
+    refuses(Decay(net=MLP(2, 1, [4])), tmp_path, r"`net` must take 1 inputs, the coordinates \(x\) of the domain")
+
+
+def test_network_with_the_wrong_output_size(tmp_path: Path) -> None:
+    refuses(Decay(net=MLP(1, 3, [4])), tmp_path, r"`net` must give 1 field\(s\).*got shape \(64, 3\)")
+
+
+def test_residual_of_a_wrong_shape(tmp_path: Path) -> None:
+    module = with_residuals(lambda self, p, r: {**r, "pde": r["pde"].sum()})
+    refuses(module, tmp_path, r"one row per point.*got shape \(\) for 'pde'")
+
+
+def test_residual_that_is_no_tensor(tmp_path: Path) -> None:
+    refuses(with_residuals(lambda self, p, r: {"pde": 1.0}), tmp_path, r"got 1.0 for 'pde'")
+
+
+def test_no_mapping(tmp_path: Path) -> None:
+    refuses(with_residuals(lambda self, p, r: r["pde"]), tmp_path, "must return a non-empty mapping")
+    refuses(with_residuals(lambda self, p, r: {}), tmp_path, "must return a non-empty mapping")
+
+
+def test_residual_with_nan(tmp_path: Path) -> None:
+    module = with_residuals(lambda self, p, r: {**r, "pde": r["pde"] + (p["interior"] - 2).sqrt()})
+    refuses(module, tmp_path, r"must be finite, got 64 NaN or infinite values among 64 for 'pde'")
+
+
+def test_points_that_are_not_drawn(tmp_path: Path) -> None:
+    module = with_residuals(lambda self, p, r: {"initial": self(p["initial"])})
+    refuses(module, tmp_path, r"asks for points 'initial', but `data.points` has only \['interior', 'boundary'\]")
+
+
+def test_key_errors_of_the_user_stay_key_errors(tmp_path: Path) -> None:
+    module = with_residuals(lambda self, p, r: {}["interior"])
+    with pytest.raises(KeyError, match="interior"):
+        fit(module, tmp_path, points(Decay()), max_steps=1)
+
+
+def test_weights_of_an_unknown_term(tmp_path: Path) -> None:
+    refuses(Decay(weights={"boundry": 2.0}), tmp_path, r"\['pde', 'boundary'\], got 'boundry'. Did you mean 'boundary'\?")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gradient_clip_val": 1.0}, r"`gradient_clip_val` must not be given to the Trainer, got 1.0"),
+        ({"accumulate_grad_batches": 2}, r"`accumulate_grad_batches` must be 1, got 2"),
+        ({"precision": "bf16-true"}, r"`precision` must be 32-true, 64-true or bf16-mixed, got bf16-true"),
+        ({"precision": "16-true"}, r"`precision` must be 32-true, 64-true or bf16-mixed, got 16-true"),
+        ({"strategy": "ddp", "devices": 2}, r"`strategy` must be a single device, got DDPStrategy"),
+    ],
+)
+def test_trainer_settings(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    refuses(Decay(), tmp_path, message, **options)
+
+
+def test_float16_loss_scaling(tmp_path: Path) -> None:
+    from lightning.pytorch.plugins import MixedPrecision
+
+    plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))
+    refuses(Decay(), tmp_path, r"`precision` must be .*, got 16-mixed: its loss scaling", plugins=[plugin])
+
+
+def test_exact_solution_that_does_not_solve(tmp_path: Path) -> None:
+    class Wrong(Decay):
+        def exact(self, x: Tensor) -> Tensor:
+            return torch.exp(-2 * x)
+
+    refuses(Wrong(), tmp_path, r"The residual of `pde` must vanish on the exact solution of Wrong, got")
+    fit(Wrong(check_exact=False), tmp_path, points(Decay()), max_steps=1)
+
+
+def test_residuals_that_pass_the_network_by(tmp_path: Path) -> None:
+    module = with_residuals(lambda self, p, r: {"pde": self.net(p["interior"])})
+    refuses(module, tmp_path, r"must ask for the solution through `self\(x\)` and `self.partials`")
+
+
+def test_check_exact_gives_the_sizes_and_leaves_the_module_as_it_was() -> None:
+    module = Poisson2D()
+    x = torch.rand(5, 2)
+    before = module(x)
+    assert set(check_exact(module)) == {"pde", "boundary"}
+    assert torch.equal(module(x), before)
+    assert module.dtype == torch.float32
+
+
+def test_unknown_part(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="bondary"):
+        fit(Decay(), tmp_path, CollocationPoints({"bondary": 2}), max_steps=1)
+
+
+def test_checkpoint_of_another_problem_and_other_terms(tmp_path: Path) -> None:
+    trainer = fit(Decay(), tmp_path, max_steps=1)
+    trainer.save_checkpoint(tmp_path / "decay.ckpt")
+
+    class Other(Decay):
+        pass
+
+    with pytest.raises(MisconfigurationException, match="must come from `.*Other`, got one of `Decay`"):
+        fit(Other(), tmp_path, points(Decay()), max_steps=2, ckpt_path=tmp_path / "decay.ckpt")
+
+    one = with_residuals(lambda self, p, r: {"pde": r["pde"]})
+    type(one).__qualname__ = "Decay"
+    with pytest.raises(MisconfigurationException, match=r"loss terms \['pde'\], got \['pde', 'boundary'\]"):
+        fit(one, tmp_path, points(Decay()), max_steps=2, ckpt_path=tmp_path / "decay.ckpt")
+    with pytest.raises(MisconfigurationException, match="A checkpoint is loaded with the class it was trained with"):
+        PINNModule.load_from_checkpoint(tmp_path / "decay.ckpt")
+
+
+def test_checkpoint_of_something_else(tmp_path: Path) -> None:
+    from lightning.pytorch.demos.boring_classes import BoringModel
+
+    from helpers.toys import trainer
+
+    other = trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    with pytest.warns():
+        other.fit(BoringModel())
+    other.save_checkpoint(tmp_path / "boring.ckpt")
+    with pytest.raises(MisconfigurationException, match="must come from a `PINNModule`"):
+        fit(Decay(), tmp_path, max_steps=2, ckpt_path=tmp_path / "boring.ckpt")

@@ -1,0 +1,299 @@
+"""Training a `PINNModule`: what manual optimization drops and the module gives back."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.toys import Decay, Poisson2D, fit, points
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from lightning_autobalance.balancing import EqualWeights
+from lightning_autobalance.checks import NonFiniteError
+from lightning_autobalance.jacobian import backward
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+
+def weights(module: PINNModule) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def seeded(cls: type[PINNModule] = Decay, **options: Any) -> PINNModule:
+    torch.manual_seed(0)
+    return cls(**options)
+
+
+@pytest.mark.parametrize("optimizer", [AutoAdamW, torch.optim.AdamW, torch.optim.SGD], ids=lambda o: o.__name__)
+def test_training_reduces_the_error(optimizer: Any, tmp_path: Path) -> None:
+    module = seeded(optimizer=partial(optimizer, lr=1e-2))
+    trainer = fit(module, tmp_path, max_steps=200)
+    start = seeded()
+    x = module.grid(100)
+    assert (module(x) - module.exact(x)).square().mean() < 0.5 * (start(x) - start.exact(x)).square().mean()
+    assert trainer.global_step == 200
+
+
+def test_a_step_is_the_plain_torch_step(tmp_path: Path) -> None:
+    module, twin = seeded(Poisson2D).double(), seeded(Poisson2D).double()
+    data = points(module)
+    fit(module, tmp_path, data, max_steps=5, precision="64-true")
+    optimizer = AutoAdamW(twin.parameters())
+    for _ in range(5):
+        batch = data.draw(twin.domain, 0, torch.float64)
+        backward({t: r.square().mean() for t, r in twin.residuals(batch).items()}, twin.parameters())
+        optimizer.step()
+        optimizer.zero_grad()
+    assert torch.equal(weights(module), weights(twin))
+
+
+def test_pre_combine_with_equal_weights_is_the_summed_loss(tmp_path: Path) -> None:
+    module, twin = seeded(Poisson2D).double(), seeded(Poisson2D).double()
+    module.optimizer = partial(torch.optim.AdamW, lr=1e-2)
+    data = points(module)
+    fit(module, tmp_path, data, max_steps=5, precision="64-true")
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-2)
+    for _ in range(5):
+        residuals = twin.residuals(data.draw(twin.domain, 0, torch.float64))
+        optimizer.zero_grad()
+        sum(r.square().mean() for r in residuals.values()).backward()
+        optimizer.step()
+    torch.testing.assert_close(weights(module), weights(twin), rtol=1e-12, atol=1e-14)
+
+
+def test_weights_cancel_under_post_combine_and_not_otherwise(tmp_path: Path) -> None:
+    def trained(**options: Any) -> Tensor:
+        module = seeded(Poisson2D, **options)
+        fit(module, tmp_path, max_steps=5, precision="64-true")
+        return weights(module)
+
+    auto, adamw = partial(AutoAdamW, eps=1e-30), torch.optim.AdamW
+    torch.testing.assert_close(trained(optimizer=auto), trained(optimizer=auto, weights={"pde": 1e3}))
+    difference = trained(optimizer=adamw) - trained(optimizer=adamw, weights={"boundary": 1e3})
+    assert difference.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 3, 7])
+def test_steps_per_call_changes_nothing_but_the_calls(steps_per_call: int, tmp_path: Path) -> None:
+    one, many = seeded(), seeded(steps_per_call=steps_per_call)
+    fit(one, tmp_path, max_steps=10)
+    trainer = fit(many, tmp_path, max_steps=10)
+    assert trainer.global_step == 10
+    assert torch.equal(weights(one), weights(many))
+
+
+class Lines(Callback):
+    """Keeps the log lines."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        self.steps.append(trainer.global_step)
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 5])
+def test_log_lines_lie_on_the_optimizer_steps(steps_per_call: int, tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path, name="", version="")
+    fit(seeded(steps_per_call=steps_per_call), tmp_path, max_steps=20, logger=logger, log_every_n_steps=4)
+    rows = [r for r in logger.experiment.metrics_keys if r.startswith("loss/")]
+    assert sorted(rows) == ["loss/boundary", "loss/pde"]
+    lines = (tmp_path / "metrics.csv").read_text().splitlines()
+    header = lines[0].split(",")
+    steps = [int(line.split(",")[header.index("step")]) for line in lines[1:] if line.split(",")[header.index("lr")]]
+    assert steps == [0, 4, 8, 12, 16]
+
+
+def test_schedule_steps_once_per_optimizer_step(tmp_path: Path) -> None:
+    schedule = partial(WarmupExponentialDecay, start=1e-4, warmup=10)
+    module = seeded(optimizer=partial(AutoAdamW, lr=1e-2), scheduler=schedule, steps_per_call=2)
+    trainer = fit(module, tmp_path, max_steps=4)
+    assert trainer.lr_scheduler_configs[0].scheduler.last_epoch == 4
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-4 + (1e-2 - 1e-4) * 4 / 10)
+
+
+def test_schedule_steps_once_per_epoch(tmp_path: Path) -> None:
+    schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
+    module = seeded(scheduler=schedule, scheduler_interval="epoch")
+    trainer = fit(module, tmp_path, max_steps=10)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3 * 0.1**2)
+
+
+def test_plateau_schedule_watches_the_validation_error(tmp_path: Path) -> None:
+    plateau = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, threshold=1e9, factor=0.5)
+    trainer = fit(seeded(scheduler=plateau), tmp_path, max_steps=15)
+    assert trainer.optimizers[0].param_groups[0]["lr"] < 1e-3
+
+
+def test_plateau_schedule_with_an_unknown_value_lists_the_known(tmp_path: Path) -> None:
+    module = seeded(scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="val/los")
+    with pytest.raises(MisconfigurationException, match=r"`monitor`.*'val/los'.*val/rel_l2"):
+        fit(module, tmp_path, max_steps=10)
+
+
+def test_clipping_limits_each_term(tmp_path: Path) -> None:
+    seen: list[Tensor] = []
+
+    class Watch(Callback):
+        def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+            seen.append(torch.cat([p.jac.flatten(1) for p in pl_module.parameters()], dim=1).norm(dim=1))
+
+    fit(seeded(gradient_clip_val=1e-3), tmp_path, max_steps=3, callbacks=[Watch()])
+    assert len(seen) == 3
+    torch.testing.assert_close(torch.stack(seen), torch.full((3, 2), 1e-3))
+
+
+def test_gradients_do_not_stay_on_the_parameters(tmp_path: Path) -> None:
+    module = seeded(optimizer=torch.optim.AdamW)
+    fit(module, tmp_path, max_steps=2)
+    assert all(p.grad is None and p.jac is None for p in module.parameters())
+
+
+def test_final_state_is_validated_also_in_mid_epoch(tmp_path: Path) -> None:
+    module = seeded()
+    trainer = fit(module, tmp_path, max_steps=8)
+    x = module.grid(100)
+    mse = (module(x) - module.exact(x)).square().mean()
+    assert trainer.callback_metrics["val/mse"].item() == pytest.approx(mse.item(), rel=1e-5)
+
+
+def test_lightning_callbacks_work(tmp_path: Path) -> None:
+    checkpoint = ModelCheckpoint(tmp_path, monitor="val/rel_l2", save_last=True)
+    callbacks = [checkpoint, EarlyStopping("val/rel_l2", patience=100), LearningRateMonitor()]
+    logger = CSVLogger(tmp_path, name="", version="")
+    trainer = fit(
+        seeded(), tmp_path, max_steps=10, callbacks=callbacks, enable_checkpointing=True, logger=logger, log_every_n_steps=1
+    )
+    assert Path(checkpoint.best_model_path).exists()
+    assert Path(checkpoint.last_model_path).exists()
+    assert "lr-AutoAdamW" in trainer.callback_metrics
+    assert "loss/pde" in trainer.callback_metrics
+
+
+def test_early_stopping_stops(tmp_path: Path) -> None:
+    trainer = fit(seeded(), tmp_path, max_steps=1000, callbacks=[EarlyStopping("val/mse", patience=1, min_delta=1e9)])
+    assert trainer.global_step < 100
+
+
+def test_fast_dev_run(tmp_path: Path) -> None:
+    assert fit(seeded(), tmp_path, fast_dev_run=True).global_step == 1
+
+
+def test_validate_test_and_predict(tmp_path: Path) -> None:
+    module = seeded()
+    trainer = fit(module, tmp_path, max_steps=2)
+    data = points(module, eval_batch_size=30)
+    assert trainer.validate(module, data, verbose=False)[0].keys() >= {"val/mse", "val/linf", "val/rel_l2"}
+    assert trainer.test(module, data, verbose=False)[0].keys() >= {"test/mse", "test/linf", "test/rel_l2"}
+    fields = torch.cat(trainer.predict(module, data))
+    torch.testing.assert_close(fields, module(module.grid(100)))
+
+
+def test_derivatives_work_in_inference_mode(tmp_path: Path) -> None:
+    class WithResiduals(Decay):
+        def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+            (u_x,) = self.partials(batch, "x")
+            self.log("val/slope", u_x.abs().mean())
+
+    for mode in ("taylor", "reverse"):
+        module = seeded(WithResiduals, derivatives=mode)
+        data = points(Decay())
+        trainer = fit(module, tmp_path, data, max_steps=2)
+        assert trainer.validate(module, data, verbose=False)[0]["val/slope"] > 0
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("32-true", torch.float32), ("64-true", torch.float64)])
+def test_true_precisions(precision: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    module = seeded(Poisson2D)
+    trainer = fit(module, tmp_path, max_steps=3, precision=precision)
+    state = trainer.optimizers[0].state.values()
+    assert {p.dtype for p in module.parameters()} | {s["exp_avg"].dtype for s in state} == {dtype}
+
+
+def test_bfloat16_trains_and_warns(tmp_path: Path) -> None:
+    module = seeded(Poisson2D)
+    before = weights(module)
+    with pytest.warns(UserWarning, match="bf16-mixed rounds"):
+        fit(module, tmp_path, max_steps=3, precision="bf16-mixed")
+    assert torch.isfinite(weights(module)).all()
+    assert not torch.equal(before, weights(module))
+
+
+def test_a_balancer_before_a_post_combine_optimizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"`balancer` must be left out with AutoAdamW, got EqualWeights"):
+        fit(seeded(balancer=EqualWeights()), tmp_path, max_steps=1)
+
+
+def test_lbfgs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"`optimizer`.*LBFGS"):
+        fit(seeded(optimizer=torch.optim.LBFGS), tmp_path, max_steps=1)
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_nan_stops_the_run_and_leaves_the_weights(what: str, tmp_path: Path) -> None:
+    class Breaks(Decay):
+        calls = 0
+
+        def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            losses = super().losses(points)
+            type(self).calls += 1
+            if type(self).calls > 3:
+                zero = losses["boundary"] * 0
+                losses["boundary"] = zero / zero if what == "loss" else losses["boundary"] + zero.sqrt()
+            return losses
+
+    reference = seeded()
+    fit(reference, tmp_path, max_steps=3)
+    module = seeded(Breaks)
+    with pytest.raises(NonFiniteError, match=rf"The {what} of loss term `boundary` must be finite.*step 3 \(lr 0.001\)"):
+        fit(module, tmp_path, points(Decay()), max_steps=10)
+    assert torch.equal(weights(module), weights(reference))
+
+
+def test_terms_that_change_in_training_are_refused(tmp_path: Path) -> None:
+    class Changes(Decay):
+        def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            losses = super().losses(points)
+            return dict(reversed(losses.items())) if self.global_step else losses
+
+    with pytest.raises(MisconfigurationException, match=r"same terms in every step, \['pde', 'boundary'\]"):
+        fit(seeded(Changes), tmp_path, points(Decay()), max_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps_per_call": 0}, "`steps_per_call` must be >= 1, got 0"),
+        ({"gradient_clip_val": -1.0}, r"`gradient_clip_val` must be > 0, got -1.0"),
+        ({"weights": {"pde": float("nan")}}, "`weights` of 'pde' must be finite"),
+    ],
+)
+def test_bad_arguments_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Decay(**options)
+
+
+def test_a_module_without_residuals_says_so(tmp_path: Path) -> None:
+    class Empty(PINNModule):
+        domain = Decay.domain
+
+    with pytest.raises(MisconfigurationException, match="`PINNModule` must be a subclass .* with a class attribute"):
+        PINNModule()
+    with pytest.raises(NotImplementedError, match=r"`Empty` must define `residuals"):
+        fit(Empty(), tmp_path, points(Decay()), max_steps=1)
+
+
+def test_hard_constraints_by_overriding_forward(tmp_path: Path) -> None:
+    class Hard(Decay):
+        def forward(self, x: Tensor) -> Tensor:
+            return 1 + x * self.net(x)
+
+    module = seeded(Hard)
+    assert module.derivative_mode == "reverse"
+    fit(module, tmp_path, points(Decay()), max_steps=3)
+    torch.testing.assert_close(module(torch.zeros(1, 1)), torch.ones(1, 1))

@@ -1,0 +1,78 @@
+"""A resumed run equals the uninterrupted one to the last bit, through the CLI, for every problem and method."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_autobalance.cli import main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+PROBLEMS = ("helmholtz_2d", "reaction_diffusion_1d", "poisson_inverse_2d")
+METHODS = ("auto_adamw", "adamw")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def train(folder: Path, problem: str, method: str, steps: int, *options: str) -> dict[str, Any]:
+    main(
+        [
+            "fit",
+            f"--config={CONFIGS / problem}.yaml",
+            f"--config={CONFIGS / 'method' / method}.yaml",
+            f"--trainer.max_steps={steps}",
+            f"--trainer.default_root_dir={folder}",
+            "--trainer.logger=false",
+            "--trainer.enable_progress_bar=false",
+            "--trainer.enable_model_summary=false",
+            "--trainer.accelerator=cpu",
+            "--data.steps_per_epoch=8",
+            "--data.eval_points=100",
+            *options,
+        ]
+    )
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def assert_equal(a: Any, b: Any, where: str = "") -> None:
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_equal(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_equal(x, y, f"{where}/{i}")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_resume_in_mid_epoch_equals_uninterrupted(problem: str, method: str, tmp_path: Path) -> None:
+    resampled = "--data.resample_every=3"
+    whole = train(tmp_path / "whole", problem, method, 21, resampled)
+    train(tmp_path / "part", problem, method, 13, resampled)
+    last = tmp_path / "part" / "checkpoints" / "last.ckpt"
+    resumed = train(tmp_path / "part", problem, method, 21, resampled, f"--ckpt_path={last}")
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step"):
+        assert_equal(whole[part], resumed[part], part)
+
+
+def test_the_configuration_holds_on_resume_and_another_problem_is_refused(tmp_path: Path, capsys: Any) -> None:
+    train(tmp_path, "helmholtz_2d", "auto_adamw", 2)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    with pytest.raises(SystemExit):
+        train(tmp_path, "reaction_diffusion_1d", "auto_adamw", 4, f"--ckpt_path={last}")
+    assert "`ckpt_path` must be a checkpoint of the configured problem" in capsys.readouterr().err
+    resumed = train(tmp_path, "helmholtz_2d", "auto_adamw", 4, f"--ckpt_path={last}", "--model.steps_per_call=2")
+    assert resumed["hyper_parameters"]["steps_per_call"] == 2
