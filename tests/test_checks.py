@@ -118,7 +118,7 @@ def test_check_exact_gives_the_sizes_and_leaves_the_module_as_it_was() -> None:
 
 
 def test_unknown_part(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="bondary"):
+    with pytest.raises(MisconfigurationException, match="`data.points` must name parts of the domain.*bondary"):
         fit(Decay(), tmp_path, CollocationPoints({"bondary": 2}), max_steps=1)
 
 

@@ -1,6 +1,6 @@
 """Collocation points as a Lightning data module: seeded, stateful, on the module's device."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Domain, Sampler, Uniform, sample
+
+HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
 
 
 class CollocationPoints(LightningDataModule):
@@ -131,17 +133,20 @@ class CollocationPoints(LightningDataModule):
         """One batch per ``training_step``: the points of all parts, by name."""
         return PointLoader(self)
 
-    def val_dataloader(self) -> "GridLoader | list[Any]":
-        """The evaluation grid, or nothing where the module has no exact solution."""
-        return GridLoader(self) if self.module.has_exact else []
+    def val_dataloader(self) -> "EvalLoader":
+        """The evaluation grid; where the module has no exact solution, one batch of points that training never sees."""
+        module = self.module
+        if module.has_exact:
+            return self.predict_dataloader()
+        return EvalLoader([self.draw(module.domain, HELD_OUT, module.dtype)])
 
-    def test_dataloader(self) -> "GridLoader | list[Any]":
-        """The evaluation grid, or nothing where the module has no exact solution."""
+    def test_dataloader(self) -> "EvalLoader":
+        """The same as for validation."""
         return self.val_dataloader()
 
-    def predict_dataloader(self) -> "GridLoader":
+    def predict_dataloader(self) -> "EvalLoader":
         """The evaluation grid."""
-        return GridLoader(self)
+        return EvalLoader(self.module.grid(self.eval_points).split(self.eval_batch_size))
 
     def state_dict(self) -> dict[str, Any]:
         """The seed and the points in use: what an exact resume needs."""
@@ -191,19 +196,18 @@ class PointLoader:
         """Take over nothing."""
 
 
-class GridLoader:
-    """The evaluation grid in batches of (b, d).
+class EvalLoader:
+    """A few batches; Lightning would take a plain list of them for several loaders.
 
     Args:
-        data: Its size and batch size.
+        batches: Each a tensor of points, (b, d), or points by part.
     """
 
-    def __init__(self, data: CollocationPoints) -> None:
-        module = data.module
-        self._batches = module.grid(data.eval_points).split(data.eval_batch_size)
+    def __init__(self, batches: Sequence[Tensor | dict[str, Tensor]]) -> None:
+        self._batches = batches
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Tensor | dict[str, Tensor]]:
         yield from self._batches

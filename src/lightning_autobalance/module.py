@@ -10,6 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torchmetrics import MetricCollection
 
 from lightning_autobalance import stepping
 from lightning_autobalance.balancing import Aggregator, EqualWeights
@@ -258,8 +259,7 @@ class PINNModule(LightningModule):
         if self.balancer is not None:
             self._pre_combine(params)
         optimizer.step()
-        for p in params:
-            p.grad = p.jac = None  # type: ignore[attr-defined]
+        _forget_gradients(params)
         if self.logs_this_step:
             self._record_losses(values, float(optimizer.param_groups[0]["lr"]))
             self._log(step)
@@ -278,7 +278,8 @@ class PINNModule(LightningModule):
         if self.gradient_clip_val is not None:
             blocks = _clip(blocks, self.gradient_clip_val)
         for p, block in zip(params, blocks, strict=True):
-            p.jac = block  # type: ignore[attr-defined]
+            if block is not None:
+                p.jac = block  # type: ignore[attr-defined]
         return values
 
     def _take_terms(self, losses: Mapping[str, Tensor]) -> None:
@@ -339,25 +340,31 @@ class PINNModule(LightningModule):
 
     # Evaluation -----------------------------------------------------------------------------------------------------
 
-    def validation_step(self, batch: Points, batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the evaluation grid, (b, d)."""
-        self._evaluate(self.val_metrics, batch)
-        if self.steps_per_call > 1 and self.trainer.loggers:  # Lightning's axis counts calls; this name overrides it
-            self.log("step", float(self.trainer.global_step), logger=True, on_epoch=True)
+    def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with the exact solution on a batch of the evaluation grid, (b, d), or take losses on held-out points."""
+        self._evaluate("val/", self.val_metrics, batch)
 
-    def test_step(self, batch: Points, batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the evaluation grid, (b, d)."""
-        self._evaluate(self.test_metrics, batch)
+    def test_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with the exact solution on a batch of the evaluation grid, (b, d), or take losses on held-out points."""
+        self._evaluate("test/", self.test_metrics, batch)
 
     def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
         """The fields on a batch of the evaluation grid, (b, d) to (b, k)."""
         fields: Tensor = self(batch)
         return fields
 
-    def _evaluate(self, metrics: Any, x: Points) -> None:
-        columns = [self.fields.index(name) for name in self.reported or self.fields]
-        metrics.update(self(x)[:, columns].to(x.dtype), self.exact(x)[:, columns])
-        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
+    def _evaluate(self, prefix: str, metrics: MetricCollection, batch: Points | dict[str, Tensor]) -> None:
+        if isinstance(batch, Tensor):
+            columns = [self.fields.index(name) for name in self.reported or self.fields]
+            metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
+            found: Any = metrics
+        else:
+            losses = {term: loss.detach() for term, loss in self.losses(batch).items()}
+            found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
+            found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
+        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+        if self.steps_per_call > 1 and self.trainer.training and self.trainer.loggers:
+            self.log("step", float(self.trainer.global_step), on_epoch=True)  # Lightning's axis counts calls
 
     # Checks and checkpoints -----------------------------------------------------------------------------------------
 
@@ -392,6 +399,13 @@ def _under_cli() -> bool:
     from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
     return _given_hyperparameters.get() is not None
+
+
+def _forget_gradients(params: Iterable[Tensor]) -> None:
+    for p in params:
+        p.grad = None
+        if hasattr(p, "jac"):  # removed, since TorchJD adds to any `jac` it finds
+            del p.jac
 
 
 def _clip(blocks: Iterable[ParamJac | None], limit: float) -> list[ParamJac | None]:

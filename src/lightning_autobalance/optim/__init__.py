@@ -1,0 +1,7 @@
+"""Post-combine: one optimizer state per loss term, the updates combined; and learning rate schedules."""
+
+from lightning_autobalance.optim.auto_adam import AutoAdam
+from lightning_autobalance.optim.auto_adamw import AutoAdamW
+from lightning_autobalance.optim.post_combine import PostCombine
+
+__all__ = ["PostCombine", "AutoAdamW", "AutoAdam"]

@@ -1,0 +1,288 @@
+"""What every post-combine optimizer is."""
+
+import math
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import chain
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+from torch.utils.hooks import RemovableHandle
+
+Combine: TypeAlias = Literal["sum", "mean"] | list[float]
+UpdateHook: TypeAlias = Callable[[list[Tensor], list[Tensor]], None]
+
+
+class PostCombine(Optimizer, ABC):
+    r"""An optimizer that lets every loss term make its own update, and only then combines them.
+
+    .. math:: w \leftarrow (1 - \eta \lambda) \, w + \sum_i c_i \, \Delta_i
+
+    :math:`\Delta_i` is the step that term i would take by itself, with state of its own. The combination :math:`c` is 1
+    for every term ("sum"), 1/m ("mean"), or a list of m weights; the decay :math:`\lambda` is applied once per step,
+    not once per term. The terms' gradients are read from ``p.jac`` (m, \*shape), where
+    ``jacobian.backward(losses, params)`` or TorchJD's ``autojac.backward`` puts them. A parameter without ``jac`` is
+    left as it is, as torch does where there is no ``grad``.
+
+    The number of terms m is read from the first step and kept in the parameter groups as ``terms``, so that it is part
+    of every checkpoint.
+
+    Args:
+        params: Parameters, named parameters, or parameter groups, as in torch.
+        defaults: Values for the groups; ``lr``, ``weight_decay`` and ``combine`` must be among them.
+
+    Raises:
+        ValueError: If a hyper-parameter of a group is out of its range.
+        TypeError: If a parameter is not of real floating-point type.
+    """
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        self._update_hooks: OrderedDict[int, UpdateHook] = OrderedDict()
+        self._room: dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]] = {}
+        super().__init__(params, {**defaults, "terms": None})
+
+    @abstractmethod
+    def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:
+        r"""Move the states of all terms by one step and write each term's own update into ``deltas``.
+
+        Args:
+            deltas: Zeros, to become the updates :math:`\Delta_i` (lr and sign included, decay not), (m, \*shape) each.
+            params: Those parameters of the group that have a ``jac``.
+            jacs: Their gradients, contiguous, (m, \*shape) each.
+            group: The parameter group, with the hyper-parameters.
+        """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take one optimizer step.
+
+        Args:
+            closure: Called first, with grad enabled.
+
+        Returns:
+            What the closure returned, or None.
+
+        Raises:
+            RuntimeError: If no parameter has a ``jac``.
+            ValueError: If a ``jac`` does not fit its parameter or the number of terms.
+            TypeError: If a ``jac`` is sparse or has not the type of its parameter.
+        """
+        result = None
+        if closure is not None:
+            with torch.enable_grad():
+                result = closure()
+        parts = [part for part in map(self._gather, self.param_groups) if part.params]
+        _agree_on_terms(parts)
+        for part in parts:
+            torch._foreach_zero_(part.deltas)
+            self._update_(part.deltas, part.params, part.jacs, part.group)
+        for hook in list(self._update_hooks.values()):
+            hook(list(chain(*[part.params for part in parts])), list(chain(*[part.deltas for part in parts])))
+        for part in parts:
+            _combine_(part)
+        return result
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients: ``p.jac`` and ``p.grad``.
+
+        Args:
+            set_to_none: Remove them; else fill them with zeros.
+        """
+        super().zero_grad(set_to_none)
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none and hasattr(p, "jac"):  # removed, since TorchJD adds to any `jac` it finds, also to None
+                    del p.jac
+                elif getattr(p, "jac", None) is not None:
+                    p.jac.zero_()
+
+    def register_update_hook(self, hook: UpdateHook) -> RemovableHandle:
+        r"""Call ``hook(params, deltas)`` in every step, when each term has made its update and none is combined yet.
+
+        Hooks watch; what they return is ignored. They are not part of checkpoints and copies.
+
+        Args:
+            hook: Gets all parameters that move and, for each, the terms' updates (m, \*shape). Their memory is used
+                again after the call: clone what shall stay.
+
+        Returns:
+            A handle; its ``remove()`` takes the hook away.
+        """
+        handle = RemovableHandle(self._update_hooks)
+        self._update_hooks[handle.id] = hook
+        return handle
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group, as in torch, and check its values.
+
+        Args:
+            param_group: ``params`` and the hyper-parameters that differ from the defaults.
+
+        Raises:
+            ValueError: If a hyper-parameter is out of its range.
+            TypeError: If a parameter is not of real floating-point type.
+        """
+        super().add_param_group(param_group)
+        try:
+            self._check_group(self.param_groups[-1])
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state, as in torch.
+
+        Args:
+            state_dict: From the ``state_dict()`` of an optimizer of this class.
+
+        Raises:
+            ValueError: If it comes from another kind of optimizer, or its groups are others.
+        """
+        if any("terms" not in group for group in state_dict["param_groups"]):
+            raise ValueError(
+                f"`state_dict` must come from {type(self).__name__}, got one with a single state for all loss terms. Start "
+                "from the weights alone."
+            )
+        super().load_state_dict(state_dict)
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        for p in group["params"]:
+            if not p.is_floating_point():
+                raise TypeError(f"`params` must be of real floating-point type, got {p.dtype}.")
+        at_least_zero("lr", group["lr"])
+        at_least_zero("weight_decay", group["weight_decay"])
+        _check_combine(group["combine"])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__.setdefault("_update_hooks", OrderedDict())
+        self.__dict__.setdefault("_room", {})
+
+    def _gather(self, group: dict[str, Any]) -> "_Part":
+        part = _Part(group, [], [], [], [])
+        for p in group["params"]:
+            jac = getattr(p, "jac", None)
+            if jac is None:
+                continue
+            delta, rows = self._room_for(p, jac)
+            part.params.append(p)
+            part.jacs.append(jac.contiguous())
+            part.deltas.append(delta)
+            part.rows.append(rows)
+        return part
+
+    def _room_for(self, p: Tensor, jac: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Memory for the updates and its rows, kept from step to step: new memory costs more than the arithmetic."""
+        compiling = torch.compiler.is_compiling()
+        room = None if compiling else self._room.get(p)
+        if room is not None:
+            delta = room[0]
+            if delta.shape == jac.shape and delta.dtype == jac.dtype and delta.device == jac.device:
+                return room
+        _check_jac(p, jac)
+        delta = torch.empty_like(jac, memory_format=torch.contiguous_format)
+        room = delta, delta.unbind()
+        if not compiling:
+            self._room[p] = room
+        return room
+
+
+class _Part(NamedTuple):
+    """What one parameter group brings to a step."""
+
+    group: dict[str, Any]
+    params: list[Tensor]
+    jacs: list[Tensor]
+    deltas: list[Tensor]
+    rows: list[tuple[Tensor, ...]]  # the rows of each delta
+
+
+def at_least_zero(name: str, value: float | Tensor) -> None:
+    """Check a hyper-parameter.
+
+    Args:
+        name: Its name in the message.
+        value: A number, or a tensor with one element.
+
+    Raises:
+        ValueError: If it is negative, NaN, or a tensor with several elements.
+    """
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"`{name}` must be one number, got a tensor of shape {tuple(value.shape)}.")
+    if not float(value) >= 0.0:
+        raise ValueError(f"`{name}` must be >= 0, got {float(value)}.")
+
+
+def _check_combine(combine: Combine) -> None:
+    if isinstance(combine, str):
+        if combine not in ("sum", "mean"):
+            raise ValueError(f'`combine` must be "sum", "mean" or a list of weights, got "{combine}".')
+    elif not combine or not all(math.isfinite(weight) for weight in combine):
+        raise ValueError(f"`combine` must hold one finite weight per loss term, got {combine}.")
+
+
+def _check_jac(p: Tensor, jac: Tensor) -> None:
+    if jac.layout != torch.strided:
+        raise TypeError(f"`jac` must be dense, got {jac.layout}. Use `sparse=False` in embeddings.")
+    if jac.dtype != p.dtype or jac.device != p.device:
+        raise TypeError(
+            f"`jac` must be of its parameter's type and on its device, {p.dtype} on {p.device}, got {jac.dtype} on "
+            f"{jac.device}. Compute the gradients after moving the network."
+        )
+    if jac.dim() != p.dim() + 1 or jac.shape[1:] != p.shape or jac.shape[0] == 0:
+        raise ValueError(
+            f"`jac` must have the shape (m, *shape) with m loss terms for a parameter of shape {tuple(p.shape)}, got "
+            f"{tuple(jac.shape)}."
+        )
+
+
+def _agree_on_terms(parts: list[_Part]) -> None:
+    """Check that all gradients have one number of rows, that of the steps before, and keep it in the groups."""
+    found = {len(rows) for part in parts for rows in part.rows}
+    if not found:
+        raise RuntimeError(
+            "At least one parameter must have a `jac`, the gradients of all loss terms, got none. Call "
+            "`lightning_autobalance.backward(losses, params)` instead of `loss.backward()` before `optimizer.step()`."
+        )
+    if len(found) > 1:
+        raise ValueError(f"`jac` must have one row per loss term on every parameter, got {sorted(found)} rows.")
+    terms = found.pop()
+    for group, *_ in parts:
+        if group["terms"] not in (None, terms):
+            raise ValueError(
+                f"The optimizer was trained with {group['terms']} loss terms, found {terms}: it keeps one state per "
+                "term. Give it the same terms in every step, or make a new optimizer."
+            )
+        if not isinstance(group["combine"], str) and len(group["combine"]) != terms:
+            raise ValueError(
+                f"`combine` must hold one weight per loss term, {terms}, got {len(group['combine'])} weights."
+            )
+    for group, *_ in parts:
+        group["terms"] = terms
+
+
+def _combine_(part: _Part) -> None:
+    group, params = part.group, part.params
+    if group["weight_decay"] != 0:
+        decay = 1 - group["lr"] * group["weight_decay"]
+        if isinstance(decay, Tensor):
+            decay = decay.squeeze().to(params[0].device)
+        torch._foreach_mul_(params, decay)
+    total, *others = zip(*part.rows, strict=True)  # each the update of one term, for all parameters
+    weight, *weights = _weights(group)
+    if weight != 1.0:
+        torch._foreach_mul_(total, weight)
+    for row, weight in zip(others, weights, strict=True):
+        torch._foreach_add_(total, row, alpha=weight)
+    torch._foreach_add_(params, total)
+
+
+def _weights(group: dict[str, Any]) -> list[float]:
+    combine, terms = group["combine"], group["terms"]
+    if isinstance(combine, str):
+        return [1.0 if combine == "sum" else 1.0 / terms] * terms
+    return list(combine)

@@ -1,0 +1,30 @@
+"""The table at the end says what the run did."""
+
+from pathlib import Path
+
+import pytest
+from helpers.toys import Decay, fit
+from rich.console import Console
+
+from lightning_autobalance.callbacks import FitSummary
+from lightning_autobalance.callbacks.fit_summary import summary
+
+
+def text(tmp_path: Path) -> str:
+    module = Decay()
+    trainer = fit(module, tmp_path, max_steps=10, enable_checkpointing=True)
+    console = Console(record=True, width=200)
+    console.print(summary(trainer, module, seconds=2.0, steps=10))
+    return console.export_text()
+
+
+def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
+    found = text(tmp_path)
+    for part in ("Decay with AutoAdamW", "loss/pde", "loss/boundary", "val/rel_l2", "200.00 ms a step", "taylor", ".ckpt"):
+        assert part in found
+    assert " 25 " in found  # parameters of 1-8-1
+
+
+def test_it_is_printed_at_the_end_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(Decay(), tmp_path, max_steps=2, callbacks=[FitSummary()])
+    assert "Decay with AutoAdamW" in capsys.readouterr().out

@@ -1,0 +1,160 @@
+"""Points: seeded, stateful, of the module's dtype."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.toys import Decay, Poisson2D, fit, points, trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.points import LatinHypercube
+
+
+class Seen(Poisson2D):
+    """Keeps the points of every step."""
+
+    def losses(self, points: Any) -> dict[str, Tensor]:
+        if self.trainer.training:
+            self.__dict__.setdefault("batches", []).append({part: x.clone() for part, x in points.items()})
+        return super().losses(points)
+
+
+def batches(tmp_path: Path, steps: int = 6, precision: str = "32-true", **options: Any) -> list[dict[str, Tensor]]:
+    module = Seen(steps_per_call=options.pop("steps_per_call", 1))
+    fit(module, tmp_path, points(Poisson2D(), **options), max_steps=steps, precision=precision)
+    return module.batches
+
+
+def draws(found: list[dict[str, Tensor]]) -> list[int]:
+    """The number of each step's draw, by comparison."""
+    different: list[Tensor] = []
+    numbers = []
+    for batch in found:
+        known = [i for i, x in enumerate(different) if torch.equal(x, batch["interior"])]
+        if not known:
+            different.append(batch["interior"])
+        numbers.append(known[0] if known else len(different) - 1)
+    return numbers
+
+
+def test_counts_shapes_and_places(tmp_path: Path) -> None:
+    batch = batches(tmp_path, steps=1)[0]
+    assert {part: tuple(x.shape) for part, x in batch.items()} == {"interior": (32, 2), "boundary": (16, 2)}
+    on_edge = ((batch["boundary"] == 0) | (batch["boundary"] == 1)).any(dim=1)
+    assert on_edge.all()
+
+
+def test_fixed_by_default(tmp_path: Path) -> None:
+    assert draws(batches(tmp_path)) == [0] * 6
+
+
+def test_resampling_keeps_its_pace_across_epochs(tmp_path: Path) -> None:
+    assert draws(batches(tmp_path, steps=14, resample_every=3)) == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3 + [4] * 2
+
+
+def test_resampling_with_several_steps_per_call(tmp_path: Path) -> None:
+    found = draws(batches(tmp_path, steps=10, resample_every=4, steps_per_call=2))
+    assert found == [0] * 4 + [1] * 4 + [2] * 2
+
+
+def test_resampling_within_a_call_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"`resample_every` must be a multiple .*\(2\), got 3"):
+        batches(tmp_path, resample_every=3, steps_per_call=2)
+
+
+def test_dtype_follows_the_precision(tmp_path: Path) -> None:
+    assert batches(tmp_path, steps=1, precision="64-true")[0]["interior"].dtype == torch.float64
+
+
+def test_seed(tmp_path: Path) -> None:
+    def first(seed: int | None) -> Tensor:
+        return batches(tmp_path, steps=1, seed=seed)[0]["interior"]
+
+    assert torch.equal(first(1), first(1))
+    assert not torch.equal(first(1), first(2))
+    torch.manual_seed(7)
+    assert torch.equal(first(None), first(7))
+
+
+def test_the_points_do_not_depend_on_the_network(tmp_path: Path) -> None:
+    module = Seen()
+    _ = torch.rand(100)
+    fit(module, tmp_path, points(Poisson2D()), max_steps=1)
+    assert torch.equal(module.batches[0]["interior"], batches(tmp_path, steps=1)[0]["interior"])
+
+
+def test_other_samplers(tmp_path: Path) -> None:
+    x = batches(tmp_path, steps=1, sampler=LatinHypercube())[0]["interior"]
+    strata = (x[:, 0] * 32).floor().int().sort().values
+    assert torch.equal(strata, torch.arange(32, dtype=torch.int32))
+
+
+def test_state_goes_into_a_fresh_object(tmp_path: Path) -> None:
+    lightning_trainer = trainer(tmp_path, max_steps=4)
+    data = points(Poisson2D(), seed=3, resample_every=3)
+    lightning_trainer.fit(Poisson2D(), data)
+    torch.save(data.state_dict(), tmp_path / "data.pt")
+    fresh = points(Poisson2D(), seed=99, resample_every=3)
+    fresh.load_state_dict(torch.load(tmp_path / "data.pt", weights_only=True))
+    fresh.trainer = lightning_trainer
+    assert torch.equal(fresh.points_at(4)["interior"], data.points_at(4)["interior"])
+    assert torch.equal(fresh.points_at(6)["interior"], data.points_at(6)["interior"])
+
+
+def test_a_checkpoint_with_other_counts_is_refused() -> None:
+    data = CollocationPoints({"interior": 4})
+    with pytest.raises(MisconfigurationException, match=r"must be those of the checkpoint, {'interior': 5}, got"):
+        data.load_state_dict({"counts": {"interior": 5}, "seed": 0, "draw": 0, "points": {}})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": {}}, "`points` must name at least one part"),
+        ({"points": {"interior": 0}}, "`points` of 'interior' must be >= 1, got 0"),
+        ({"points": {"interior": -5}}, "`points` of 'interior' must be >= 1, got -5"),
+        ({"points": {"interior": 5}, "resample_every": -1}, "`resample_every` must be >= 0"),
+        ({"points": {"interior": 5}, "eval_points": 0}, "`eval_points` must be >= 1, got 0"),
+    ],
+)
+def test_bad_numbers(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CollocationPoints(**options)
+
+
+def test_other_modules_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="`CollocationPoints` must be used with a `PINNModule`, got Bor"):
+        trainer(tmp_path, max_steps=1).fit(BoringModel(), CollocationPoints({"interior": 4}))
+
+
+def test_a_module_without_exact_solution_is_validated_on_held_out_points(tmp_path: Path) -> None:
+    class Unknown(PINNModule):
+        domain = Decay.domain
+
+        def residuals(self, points: Any) -> dict[str, Tensor]:
+            (u_x,) = self.partials(points["interior"], "x")
+            return {"pde": u_x + self(points["interior"])}
+
+    for mode in ("taylor", "reverse"):
+        module, data = Unknown(derivatives=mode), points(Decay())
+        lightning_trainer = fit(module, tmp_path, data, max_steps=2)
+        metrics = {k: v.item() for k, v in lightning_trainer.callback_metrics.items() if k.startswith("val/")}
+        (batch,) = data.val_dataloader()
+        assert not torch.equal(batch["interior"], data.points_at(0)["interior"])
+        loss = module.losses(batch)["pde"].item()
+        assert metrics == pytest.approx({"val/loss/pde": loss, "val/loss": loss})
+
+
+def test_the_evaluation_grid_comes_in_batches(tmp_path: Path) -> None:
+    module = Poisson2D()
+    data = points(module, eval_points=90, eval_batch_size=40)
+    data.trainer = trainer(tmp_path)
+    data.trainer.strategy._lightning_module = module
+    sizes = [len(batch) for batch in data.predict_dataloader()]
+    assert sizes == [40, 40, 1]
+    assert len(data.val_dataloader()) == 3
