@@ -54,6 +54,8 @@ class CollocationPoints(LightningDataModule):
                 raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
         if resample_every < 0:
             raise ValueError(f"`resample_every` must be >= 0 (0 never re-draws), got {resample_every}.")
+        if seed is not None and seed < 0:
+            raise ValueError(f"`seed` must be >= 0, got {seed}.")
         for name, value in {
             "steps_per_epoch": steps_per_epoch,
             "eval_points": eval_points,

@@ -90,7 +90,7 @@ def graphs_are_shared(losses: Mapping[str, Tensor]) -> bool:
     return any(_shared_with_later(losses))
 
 
-def flatten(blocks: Sequence[ParamJac]) -> Jacobian:
+def flatten(blocks: Sequence[Tensor]) -> Jacobian:
     r"""Put the blocks of all parameters side by side.
 
     Args:
@@ -106,7 +106,7 @@ def flatten(blocks: Sequence[ParamJac]) -> Jacobian:
     return torch.cat([block.reshape(block.shape[0], -1) for block in blocks], dim=1)
 
 
-def gramian(blocks: Sequence[ParamJac]) -> Gramian:
+def gramian(blocks: Sequence[Tensor]) -> Gramian:
     r"""Inner products of the terms' gradients, :math:`K = J J^T`, without putting J together.
 
     In float64 always: norms of PINN gradients differ by factors of 1e3 and more, and K squares them.
@@ -141,7 +141,7 @@ def _check(losses: Mapping[str, Tensor]) -> None:
             )
 
 
-def _check_blocks(blocks: Sequence[ParamJac]) -> None:
+def _check_blocks(blocks: Sequence[Tensor]) -> None:
     if not blocks:
         raise ValueError("`blocks` must hold at least one block of the Jacobian, got none.")
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from lightning_autobalance import stepping
@@ -21,10 +21,12 @@ from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.points import Domain
-from lightning_autobalance.shapes import Fields, ParamJac, Points
+from lightning_autobalance.shapes import Fields, JacBlock, Points
 from lightning_autobalance.variants import MeanSquares, Variant
 
 CHECKPOINT_KEY = "lightning_autobalance"
+OptimizerCallable = Callable[[Iterable[Tensor]], Optimizer]
+LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 
 
 class PINNModule(LightningModule):
@@ -289,7 +291,7 @@ class PINNModule(LightningModule):
             )
         self.terms = tuple(losses)
 
-    def _refuse_non_finite(self, values: Tensor, blocks: list[ParamJac], step: int) -> None:
+    def _refuse_non_finite(self, values: Tensor, blocks: list[JacBlock], step: int) -> None:
         total = values.sum() + torch.stack([block.sum() for block in blocks]).sum()
         if torch.isfinite(total):
             return
@@ -408,7 +410,7 @@ def _forget_gradients(params: Iterable[Tensor]) -> None:
             del p.jac
 
 
-def _clip(blocks: Iterable[ParamJac | None], limit: float) -> list[ParamJac | None]:
+def _clip(blocks: Iterable[JacBlock | None], limit: float) -> list[JacBlock | None]:
     blocks = list(blocks)
     squares = torch.stack([b.flatten(1).square().sum(1) for b in blocks if b is not None]).sum(0)
     scale = (limit / squares.sqrt().clamp(min=torch.finfo(squares.dtype).tiny)).clamp(max=1.0)

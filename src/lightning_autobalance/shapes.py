@@ -19,3 +19,4 @@ Gradient: TypeAlias = Float[Tensor, " n"]
 Gramian: TypeAlias = Float[Tensor, "m m"]
 Param: TypeAlias = Float[Tensor, "*shape"]
 ParamJac: TypeAlias = Float[Tensor, "m *shape"]  # the Jacobian block of one parameter
+JacBlock: TypeAlias = Float[Tensor, "m ..."]  # one of a list of such blocks, whose shapes differ

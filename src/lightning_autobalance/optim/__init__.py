@@ -3,5 +3,6 @@
 from lightning_autobalance.optim.auto_adam import AutoAdam
 from lightning_autobalance.optim.auto_adamw import AutoAdamW
 from lightning_autobalance.optim.post_combine import PostCombine
+from lightning_autobalance.optim.schedules import WarmupExponentialDecay
 
-__all__ = ["PostCombine", "AutoAdamW", "AutoAdam"]
+__all__ = ["PostCombine", "AutoAdamW", "AutoAdam", "WarmupExponentialDecay"]

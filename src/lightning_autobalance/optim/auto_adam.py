@@ -1,6 +1,6 @@
 """AutoAdam: the optimizer of the paper's theory."""
 
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch.optim.optimizer import ParamsT
 from lightning_autobalance.optim.post_combine import PostCombine
 
 
+@final
 class AutoAdam(PostCombine):
     r"""Adam per loss term without bias correction, as the paper's theory uses it. To train, take ``AutoAdamW``.
 

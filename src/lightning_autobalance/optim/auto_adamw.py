@@ -1,6 +1,6 @@
 """AutoAdamW: one Adam state per loss term, decoupled decay once."""
 
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.optim.optimizer import ParamsT
 from lightning_autobalance.optim.post_combine import PostCombine, at_least_zero
 
 
+@final
 class AutoAdamW(PostCombine):
     r"""AdamW with moments of its own for every loss term; the terms' steps are summed.
 
@@ -122,7 +123,7 @@ class AutoAdamW(PostCombine):
     def _state_of(self, p: Tensor, jac: Tensor, step_follows: bool) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[p]
         if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["step"] = torch.zeros((), dtype=torch.float32, device=p.device if step_follows else "cpu")
             state["exp_avg"] = torch.zeros_like(jac)
             state["exp_avg_sq"] = torch.zeros_like(jac)
         moment, device = state["exp_avg"], p.device

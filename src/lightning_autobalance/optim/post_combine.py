@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
-Combine: TypeAlias = Literal["sum", "mean"] | list[float]
 UpdateHook: TypeAlias = Callable[[list[Tensor], list[Tensor]], None]
 
 
@@ -144,8 +143,8 @@ class PostCombine(Optimizer, ABC):
         """
         if any("terms" not in group for group in state_dict["param_groups"]):
             raise ValueError(
-                f"`state_dict` must come from {type(self).__name__}, got one with a single state for all loss terms. Start "
-                "from the weights alone."
+                f"`state_dict` must come from {type(self).__name__}, got one with a single state for all loss terms. "
+                "Start from the weights alone."
             )
         super().load_state_dict(state_dict)
 
@@ -217,7 +216,7 @@ def at_least_zero(name: str, value: float | Tensor) -> None:
         raise ValueError(f"`{name}` must be >= 0, got {float(value)}.")
 
 
-def _check_combine(combine: Combine) -> None:
+def _check_combine(combine: Any) -> None:
     if isinstance(combine, str):
         if combine not in ("sum", "mean"):
             raise ValueError(f'`combine` must be "sum", "mean" or a list of weights, got "{combine}".')
@@ -268,10 +267,10 @@ def _agree_on_terms(parts: list[_Part]) -> None:
 def _combine_(part: _Part) -> None:
     group, params = part.group, part.params
     if group["weight_decay"] != 0:
-        decay = 1 - group["lr"] * group["weight_decay"]
-        if isinstance(decay, Tensor):
-            decay = decay.squeeze().to(params[0].device)
-        torch._foreach_mul_(params, decay)
+        lr, p = group["lr"], params[0]
+        if isinstance(lr, Tensor):  # in the type of the weights, unless that is half: 1 - lr * decay would be 1
+            lr = lr.squeeze().to(p.device, torch.promote_types(p.dtype, torch.float32))
+        torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
     total, *others = zip(*part.rows, strict=True)  # each the update of one term, for all parameters
     weight, *weights = _weights(group)
     if weight != 1.0:

@@ -1,0 +1,105 @@
+"""Names of derivatives: from "xx+yy" to multi-indices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+Index = tuple[int, ...]  # the columns a field is differentiated by, sorted; () is the field itself
+Stream = tuple[Index, ...]  # a sum of derivatives of one order, which travels as one
+
+SPACE = "xyz"
+
+
+def parse(names: Sequence[str], d: int, coordinates: Sequence[str] | None = None) -> list[Stream]:
+    """Translate names of derivatives.
+
+    Args:
+        names: "" for the field, "x", "xy", ...; "xx+yy" for a sum of derivatives of one order.
+        d: Number of coordinates.
+        coordinates: Single letters naming them. By default x, y, z are the first three and t is the last.
+
+    Returns:
+        One stream per name.
+
+    Raises:
+        ValueError: If a name cannot be read.
+    """
+    columns = _columns(names, d, coordinates)
+    return [_stream(name, columns) for name in names]
+
+
+def _columns(names: Sequence[str], d: int, coordinates: Sequence[str] | None) -> dict[str, int]:
+    if coordinates is not None:
+        if len(coordinates) != d or len(set(coordinates)) != d or any(len(c) != 1 for c in coordinates):
+            raise ValueError(f"`coordinates` must be {d} different letters, one per column, got {tuple(coordinates)}.")
+        return {c: i for i, c in enumerate(coordinates)}
+    columns = {c: i for i, c in enumerate(SPACE[:d])}
+    if any("t" in name for name in names):
+        columns = {c: i for c, i in columns.items() if i < d - 1} | {"t": d - 1}
+    return columns
+
+
+def _stream(name: str, columns: dict[str, int]) -> Stream:
+    parts = name.split("+")
+    for letter in "".join(parts):
+        if letter not in columns:
+            raise ValueError(
+                f"`names` must use the coordinates {', '.join(columns)}, got {letter!r} in {name!r}. Without "
+                "`coordinates`, x, y, z are the first columns and t is the last."
+            )
+    if len({len(part) for part in parts}) > 1:
+        raise ValueError(f"`names` must add derivatives of one order, got {name!r}. Ask for each by itself.")
+    return tuple(sorted(tuple(sorted(columns[letter] for letter in part)) for part in parts))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The streams that must travel through a network so that the wanted ones come out.
+
+    Args:
+        streams: All of them: first the field, then first derivatives, then the rest.
+        order: The highest order among them.
+    """
+
+    streams: tuple[Stream, ...]
+    order: int
+
+    @classmethod
+    def of(cls, wanted: Sequence[Stream]) -> "Plan":
+        """The plan for some streams: with every derivative that a chain rule of them needs.
+
+        Args:
+            wanted: What to compute.
+        """
+        streams: set[Stream] = {((),)} | set(wanted)
+        for stream in wanted:
+            for index in stream:
+                for size in range(1, len(index)):
+                    streams |= {(part,) for part in combinations(index, size)}
+        ordered = sorted(streams, key=lambda s: (len(s[0]), s))
+        return cls(tuple(ordered), len(ordered[-1][0]))
+
+    def without_firsts(self) -> "Plan":
+        """The same without first derivatives, for where only linear layers follow."""
+        return Plan(tuple(s for s in self.streams if len(s[0]) != 1), self.order)
+
+
+def partitions(index: Index) -> list[list[Index]]:
+    """All ways to split the positions of a multi-index into non-empty blocks.
+
+    Args:
+        index: Such as (0, 0, 1).
+
+    Returns:
+        The blocks, as multi-indices; equal splits appear as often as they occur.
+    """
+    if not index:
+        return [[]]
+    first, rest = index[:1], index[1:]
+    found: list[list[Index]] = []
+    for blocks in partitions(rest):
+        found.append([first, *blocks])
+        found.extend(
+            [*blocks[:i], tuple(sorted(first + block)), *blocks[i + 1 :]] for i, block in enumerate(blocks)
+        )
+    return found

@@ -1,0 +1,69 @@
+"""Nested reverse mode: derivatives of any callable that maps each point by itself."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lightning_autobalance.derivatives.names import Index, Stream
+from lightning_autobalance.shapes import Fields, Points
+
+
+def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]) -> tuple[Fields, ...]:
+    """Derivatives of a callable's fields, by one reverse pass per field and derivative.
+
+    Works with gradients disabled and in inference mode too.
+
+    Args:
+        net: (b, d) to (b, k), each row by itself.
+        x: Points, (b, d).
+        wanted: Which derivatives.
+
+    Returns:
+        One (b, k) per stream.
+
+    Raises:
+        ValueError: If the network mixes the points of a batch.
+    """
+    _refuse_mixing(net)
+    recording = torch.is_grad_enabled()
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x.clone() if x.is_inference() else x
+        x = x if x.requires_grad else x.detach().requires_grad_()
+        known: dict[Index, Tensor] = {(): net(x)}
+        results = tuple(_sum([_derivative(index, known, x) for index in stream]) for stream in wanted)
+    return results if recording else tuple(result.detach() for result in results)
+
+
+def _refuse_mixing(net: object) -> None:
+    if isinstance(net, nn.Module):
+        for layer in net.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
+                raise ValueError(
+                    f"`net` must map each point by itself, got a {type(layer).__name__} in training mode, which mixes "
+                    "the points of a batch: its derivatives would be wrong. Use LayerNorm or none."
+                )
+
+
+def _derivative(index: Index, known: dict[Index, Tensor], x: Tensor) -> Tensor:
+    if index not in known:
+        by_all = _all_first(_derivative(index[:-1], known, x), x)
+        for i in range(x.shape[1]):
+            known.setdefault(tuple(sorted((*index[:-1], i))), by_all[:, :, i])
+    return known[index]
+
+
+def _all_first(fields: Tensor, x: Tensor) -> Tensor:
+    """(b, k) to (b, k, d)."""
+    return torch.stack([_gradient(column, x) for column in fields.unbind(dim=1)], dim=1)
+
+
+def _gradient(column: Tensor, x: Tensor) -> Tensor:
+    if not column.requires_grad:
+        return torch.zeros_like(x)
+    (gradient,) = torch.autograd.grad(column.sum(), x, create_graph=True, allow_unused=True)
+    return gradient if gradient is not None else torch.zeros_like(x)
+
+
+def _sum(terms: list[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.stack(terms).sum(dim=0)

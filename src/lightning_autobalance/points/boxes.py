@@ -1,0 +1,96 @@
+"""Intervals, rectangles and boxes."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_autobalance.points.domain import Array, Domain, Face, checked_bounds, inside
+
+
+class Box(Domain):
+    """A box with parts "interior" and "boundary"; the boundary has two faces per coordinate.
+
+    Args:
+        *bounds: (low, high) per coordinate.
+        coordinates: Their names, single letters; x, y, z by default.
+
+    Raises:
+        ValueError: If bounds are not in order, or there are not as many names as bounds.
+    """
+
+    def __init__(self, *bounds: tuple[float, float], coordinates: Sequence[str] | None = None) -> None:
+        if not bounds:
+            raise ValueError("`bounds` must have (low, high) for at least one coordinate, got none.")
+        names = tuple(coordinates) if coordinates is not None else tuple("xyz"[: len(bounds)])
+        if len(names) != len(bounds) or len(set(names)) != len(names) or any(len(name) != 1 for name in names):
+            raise ValueError(
+                f"`coordinates` must be {len(bounds)} different letters, got {names}. Name them where there are more than "
+                "three."
+            )
+        self._bounds = tuple(checked_bounds("bounds", b) for b in bounds)
+        self._coordinates = names
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Single letters, one per coordinate."""
+        return self._coordinates
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """(low, high) per coordinate."""
+        return self._bounds
+
+    def _faces(self) -> dict[str, tuple[Face, ...]]:
+        d = len(self._bounds)
+        sides = [Face(d - 1, partial(self._on_side, i, end)) for i in range(d) for end in (0, 1)]
+        return {"interior": (Face(d, self._scaled),), "boundary": tuple(sides)}
+
+    def _scaled(self, unit: Array) -> Array:
+        low, high = np.array(self._bounds).T
+        scaled: Array = low + (high - low) * unit
+        return scaled
+
+    def _on_side(self, i: int, end: int, unit: Array) -> Array:
+        points = self._scaled(np.insert(unit, i, float(end), axis=1))
+        points[:, i] = self._bounds[i][end]  # exactly on the edge, whatever the rounding
+        return points
+
+    def contains(self, points: Array) -> NDArray[np.bool_]:
+        """Which points lie in the box or on its edge.
+
+        Args:
+            points: (n, d).
+        """
+        return inside(points, self._bounds)
+
+
+class Interval(Box):
+    """An interval; its boundary is the two ends.
+
+    Args:
+        low: Left end.
+        high: Right end.
+
+    Raises:
+        ValueError: If they are not in order.
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__((low, high))
+
+
+class Rectangle(Box):
+    """A rectangle; its boundary is the four sides.
+
+    Args:
+        x: (low, high) of x.
+        y: (low, high) of y.
+
+    Raises:
+        ValueError: If they are not in order.
+    """
+
+    def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        super().__init__(x, y)

@@ -1,0 +1,60 @@
+"""The disk."""
+
+from math import isfinite, pi
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_autobalance.points.domain import Array, Domain, Face
+
+
+class Disk(Domain):
+    """A disk with parts "interior" and "boundary", the circle.
+
+    Args:
+        center: (x, y).
+        radius: Positive.
+
+    Raises:
+        ValueError: If the radius is not positive or something is not finite.
+    """
+
+    def __init__(self, center: tuple[float, float] = (0.0, 0.0), radius: float = 1.0) -> None:
+        if len(center) != 2 or not all(isfinite(c) for c in center):
+            raise ValueError(f"`center` must be two finite numbers, got {tuple(center)}.")
+        if not 0 < radius < float("inf"):
+            raise ValueError(f"`radius` must be finite and > 0, got {radius}.")
+        self._center = float(center[0]), float(center[1])
+        self._radius = float(radius)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """x and y."""
+        return "x", "y"
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """The square around it."""
+        return tuple((c - self._radius, c + self._radius) for c in self._center)
+
+    def _faces(self) -> dict[str, tuple[Face, ...]]:
+        return {"interior": (Face(2, self._polar),), "boundary": (Face(1, self._on_circle),)}
+
+    def _polar(self, unit: Array) -> Array:
+        return self._at(self._radius * np.sqrt(unit[:, 0]), 2 * pi * unit[:, 1])  # the root makes it uniform by area
+
+    def _on_circle(self, unit: Array) -> Array:
+        return self._at(np.full(len(unit), self._radius), 2 * pi * unit[:, 0])
+
+    def _at(self, radius: Array, angle: Array) -> Array:
+        points: Array = np.array(self._center) + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return points
+
+    def contains(self, points: Array) -> NDArray[np.bool_]:
+        """Which points lie in the disk or on the circle.
+
+        Args:
+            points: (n, 2).
+        """
+        found: NDArray[np.bool_] = np.linalg.norm(points - np.array(self._center), axis=1) <= self._radius * (1 + 1e-12)
+        return found

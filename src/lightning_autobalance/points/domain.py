@@ -1,0 +1,118 @@
+"""What every domain is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Face:
+    """A piece of a domain, as the image of a unit cube.
+
+    Args:
+        dim: Dimension of the cube; 0 for a single point.
+        place: Takes points of the cube, (n, dim), to points of the domain, (n, d), so that uniform ones stay uniform.
+    """
+
+    dim: int
+    place: Callable[[Array], Array]
+
+
+class Domain(ABC):
+    """Where a PDE holds: coordinates, and parts with names such as "interior" and "boundary"."""
+
+    @property
+    @abstractmethod
+    def coordinates(self) -> tuple[str, ...]:
+        """Single letters, one per coordinate; time is "t" and comes last."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """The bounding box, (low, high) per coordinate."""
+
+    @abstractmethod
+    def _faces(self) -> dict[str, tuple[Face, ...]]:
+        """The pieces of each part."""
+
+    @abstractmethod
+    def contains(self, points: Array) -> NDArray[np.bool_]:
+        """Which points lie in the domain or on its edge.
+
+        Args:
+            points: (n, d).
+
+        Returns:
+            (n,).
+        """
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts."""
+        return tuple(self._faces())
+
+    def faces(self, part: str) -> tuple[Face, ...]:
+        """The pieces of a part.
+
+        Args:
+            part: Its name.
+
+        Raises:
+            ValueError: If there is no such part.
+        """
+        faces = self._faces()
+        if part not in faces:
+            close = get_close_matches(part, faces, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"`part` must be one of {', '.join(faces)}, got {part!r}.{hint}")
+        return faces[part]
+
+    def grid(self, count: int) -> Array:
+        """A regular grid over the domain, its edge included, for evaluation.
+
+        Args:
+            count: About how many points; ``round(count ** (1 / d))`` along each axis of the bounding box, of which those
+                outside the domain are left out.
+
+        Returns:
+            (n, d), the first coordinate varying slowest.
+        """
+        along = max(2, round(count ** (1 / len(self.bounds))))
+        axes = [np.linspace(low, high, along) for low, high in self.bounds]
+        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+        return points[self.contains(points)]
+
+
+def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Two finite numbers in order.
+
+    Args:
+        name: Of the argument, for the message.
+        bounds: (low, high).
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if len(bounds) != 2 or not all(isfinite(b) for b in bounds) or not bounds[0] < bounds[1]:
+        raise ValueError(f"`{name}` must be two finite numbers (low, high) with low < high, got {tuple(bounds)}.")
+    return float(bounds[0]), float(bounds[1])
+
+
+def inside(points: Array, bounds: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
+    """Which points lie in a box, up to rounding.
+
+    Args:
+        points: (n, d).
+        bounds: (low, high) per coordinate.
+    """
+    low, high = np.array(bounds).T
+    slack = 1e-12 * (high - low)
+    found: NDArray[np.bool_] = ((points >= low - slack) & (points <= high + slack)).all(axis=1)
+    return found
