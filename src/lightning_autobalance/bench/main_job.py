@@ -16,17 +16,18 @@ OUT = Path("results/main_job.jsonl")
 
 
 def runs(iterations: int = 30_000) -> list[Run]:
-    """Every run, seed by seed, so that an interrupted sweep has whole rows.
+    """Every run; the paper's literal noise last, as the least informative.
 
     Args:
         iterations: Optimizer steps of each.
     """
-    return [
+    wanted = [
         Run(problem, method, seed, iterations, (config, f"configs/method/{method}.yaml"), extra)
         for seed in SEEDS
         for problem, (config, extra) in PROBLEMS.items()
         for method in METHODS
     ]
+    return sorted(wanted, key=lambda run: "noise" in run.problem)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
+_Rooms: TypeAlias = dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]]
 UpdateHook: TypeAlias = Callable[[list[Tensor], list[Tensor]], None]
 
 
@@ -41,7 +42,7 @@ class PostCombine(Optimizer, ABC):
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._update_hooks: OrderedDict[int, UpdateHook] = OrderedDict()
-        self._room: dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]] = {}
+        self._room: _Rooms = {}
         super().__init__(params, {**defaults, "terms": None})
 
     @abstractmethod
@@ -163,31 +164,22 @@ class PostCombine(Optimizer, ABC):
 
     def _gather(self, group: dict[str, Any]) -> "_Part":
         part = _Part(group, [], [], [], [])
+        # Kept from step to step: new memory would cost more than the arithmetic.
+        rooms: _Rooms = {} if torch.compiler.is_compiling() else self._room
         for p in group["params"]:
             jac = getattr(p, "jac", None)
             if jac is None:
                 continue
-            delta, rows = self._room_for(p, jac)
+            delta, rows = rooms.get(p, (None, ()))
+            if delta is None or delta.shape != jac.shape or delta.dtype != jac.dtype or delta.device != jac.device:
+                _check_jac(p, jac)
+                delta = torch.empty_like(jac, memory_format=torch.contiguous_format)
+                rooms[p] = delta, (rows := delta.unbind())
             part.params.append(p)
             part.jacs.append(jac.contiguous())
             part.deltas.append(delta)
             part.rows.append(rows)
         return part
-
-    def _room_for(self, p: Tensor, jac: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Memory for the updates and its rows, kept from step to step: new memory costs more than the arithmetic."""
-        compiling = torch.compiler.is_compiling()
-        room = None if compiling else self._room.get(p)
-        if room is not None:
-            delta = room[0]
-            if delta.shape == jac.shape and delta.dtype == jac.dtype and delta.device == jac.device:
-                return room
-        _check_jac(p, jac)
-        delta = torch.empty_like(jac, memory_format=torch.contiguous_format)
-        room = delta, delta.unbind()
-        if not compiling:
-            self._room[p] = room
-        return room
 
 
 class _Part(NamedTuple):
