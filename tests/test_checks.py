@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.toys import Decay, Poisson2D, fit, points
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
+from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.checks import check_exact
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
@@ -70,7 +70,9 @@ def test_key_errors_of_the_user_stay_key_errors(tmp_path: Path) -> None:
 
 
 def test_weights_of_an_unknown_term(tmp_path: Path) -> None:
-    refuses(Decay(weights={"boundry": 2.0}), tmp_path, r"\['pde', 'boundary'\], got 'boundry'. Did you mean 'boundary'\?")
+    refuses(
+        Decay(weights={"boundry": 2.0}), tmp_path, r"\['pde', 'boundary'\], got 'boundry'. Did you mean 'boundary'\?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_check_exact_gives_the_sizes_and_leaves_the_module_as_it_was() -> None:
 
 
 def test_unknown_part(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="`data.points` must name parts of the domain.*bondary"):
+    with pytest.raises(MisconfigurationException, match=r"`data.points` must name parts of the domain.*bondary"):
         fit(Decay(), tmp_path, CollocationPoints({"bondary": 2}), max_steps=1)
 
 
@@ -129,7 +131,7 @@ def test_checkpoint_of_another_problem_and_other_terms(tmp_path: Path) -> None:
     class Other(Decay):
         pass
 
-    with pytest.raises(MisconfigurationException, match="must come from `.*Other`, got one of `Decay`"):
+    with pytest.raises(MisconfigurationException, match=r"must come from `.*Other`, got one of `Decay`"):
         fit(Other(), tmp_path, points(Decay()), max_steps=2, ckpt_path=tmp_path / "decay.ckpt")
 
     one = with_residuals(lambda self, p, r: {"pde": r["pde"]})

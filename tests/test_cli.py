@@ -24,7 +24,7 @@ SMALL = [
     "--trainer.enable_model_summary=false",
     "--data.eval_points=100",
 ]
-MY_PDE = '''
+MY_PDE = """
 import torch
 from lightning_autobalance import PINNModule, Rectangle
 
@@ -34,7 +34,7 @@ class MyPoisson(PINNModule):
     def residuals(self, points):
         u_xx, u_yy = self.partials(points["interior"], "xx", "yy")
         return {"pde": u_xx + u_yy + 1, "boundary": self(points["boundary"])}
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +90,7 @@ def test_validate_test_and_predict_from_a_checkpoint(tmp_path: Path, capsys: pyt
     main(["fit", *helmholtz()])
     last = next((tmp_path / "runs").rglob("last.ckpt"))
     for subcommand in ("validate", "test", "predict"):
-        shared = [a for a in helmholtz(f"--ckpt_path={last}")]
-        main([subcommand, *shared])
+        main([subcommand, *helmholtz(f"--ckpt_path={last}")])
     assert "test/rel_l2" in capsys.readouterr().out
 
 
@@ -120,7 +119,10 @@ def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> N
     ("option", "said"),
     [
         ("--trainer.max_stps=3", "Did you mean trainer.max_steps"),
-        ("--model.steps_per_cal=3", "Option 'steps_per_cal' is not accepted. Did you mean steps_per_call? Valid are: a1"),
+        (
+            "--model.steps_per_cal=3",
+            "Option 'steps_per_cal' is not accepted. Did you mean steps_per_call? Valid are: a1",
+        ),
         ("--model.optimizer.lrr=3", "Option 'lrr' is not accepted. Did you mean lr?"),
         ("--model.class_path=Helmholz2D", "Did you mean Helmholtz2D?"),
         ("--model.optimizer=AutoAdamWW", "Did you mean AutoAdamW"),

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.toys import Decay, Poisson2D, fit, points, trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.demos.boring_classes import BoringModel
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
+from helpers.toys import Decay, Poisson2D, fit, points, trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import LatinHypercube
@@ -128,7 +128,9 @@ def test_bad_numbers(options: dict[str, Any], message: str) -> None:
 
 
 def test_other_modules_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="`CollocationPoints` must be used with a `PINNModule`, got Bor"):
+    with pytest.raises(
+        MisconfigurationException, match="`CollocationPoints` must be used with a `PINNModule`, got Bor"
+    ):
         trainer(tmp_path, max_steps=1).fit(BoringModel(), CollocationPoints({"interior": 4}))
 
 

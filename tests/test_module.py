@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.toys import Decay, Poisson2D, fit, points
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
+from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import EqualWeights
 from lightning_autobalance.checks import NonFiniteError
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+
 
 def weights(module: PINNModule) -> Tensor:
     return torch.cat([p.detach().flatten() for p in module.parameters()])
@@ -167,7 +168,13 @@ def test_lightning_callbacks_work(tmp_path: Path) -> None:
     callbacks = [checkpoint, EarlyStopping("val/rel_l2", patience=100), LearningRateMonitor()]
     logger = CSVLogger(tmp_path, name="", version="")
     trainer = fit(
-        seeded(), tmp_path, max_steps=10, callbacks=callbacks, enable_checkpointing=True, logger=logger, log_every_n_steps=1
+        seeded(),
+        tmp_path,
+        max_steps=10,
+        callbacks=callbacks,
+        enable_checkpointing=True,
+        logger=logger,
+        log_every_n_steps=1,
     )
     assert Path(checkpoint.best_model_path).exists()
     assert Path(checkpoint.last_model_path).exists()
@@ -225,7 +232,9 @@ def test_bfloat16_trains_and_warns(tmp_path: Path) -> None:
 
 
 def test_a_balancer_before_a_post_combine_optimizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match=r"`balancer` must be left out with AutoAdamW, got EqualWeights"):
+    with pytest.raises(
+        MisconfigurationException, match=r"`balancer` must be left out with AutoAdamW, got EqualWeights"
+    ):
         fit(seeded(balancer=EqualWeights()), tmp_path, max_steps=1)
 
 
@@ -250,7 +259,9 @@ def test_nan_stops_the_run_and_leaves_the_weights(what: str, tmp_path: Path) -> 
     reference = seeded()
     fit(reference, tmp_path, max_steps=3)
     module = seeded(Breaks)
-    with pytest.raises(NonFiniteError, match=rf"The {what} of loss term `boundary` must be finite.*step 3 \(lr 0.001\)"):
+    with pytest.raises(
+        NonFiniteError, match=rf"The {what} of loss term `boundary` must be finite.*step 3 \(lr 0.001\)"
+    ):
         fit(module, tmp_path, points(Decay()), max_steps=10)
     assert torch.equal(weights(module), weights(reference))
 
@@ -282,7 +293,7 @@ def test_a_module_without_residuals_says_so(tmp_path: Path) -> None:
     class Empty(PINNModule):
         domain = Decay.domain
 
-    with pytest.raises(MisconfigurationException, match="`PINNModule` must be a subclass .* with a class attribute"):
+    with pytest.raises(MisconfigurationException, match=r"`PINNModule` must be a subclass .* with a class attribute"):
         PINNModule()
     with pytest.raises(NotImplementedError, match=r"`Empty` must define `residuals"):
         fit(Empty(), tmp_path, points(Decay()), max_steps=1)

@@ -5,11 +5,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.points import Uniform, sample
@@ -77,7 +77,7 @@ def check_module(module: "PINNModule") -> None:
     points = _few_points(module)
     if points is None:
         return
-    own = {part: x.to(module.device, module.dtype) for part, x in points.items()}
+    own = {part: x.to(module.device, module.points_dtype) for part, x in points.items()}
     _check_net(module, next(iter(own.values())))
     residuals = _residuals(module, own)
     _check_weights(module, tuple(residuals))

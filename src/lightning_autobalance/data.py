@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
@@ -126,9 +126,9 @@ class CollocationPoints(LightningDataModule):
         module = self.module
         number = step // self.resample_every if self.resample_every else 0
         if number != self._draw:
-            self._points = self.draw(module.domain, number, module.dtype)
+            self._points = self.draw(module.domain, number, module.points_dtype)
             self._draw = number
-        self._points = {part: x.to(module.device, module.dtype) for part, x in self._points.items()}
+        self._points = {part: x.to(module.device, module.points_dtype) for part, x in self._points.items()}
         return dict(self._points)
 
     def train_dataloader(self) -> "PointLoader":
@@ -140,7 +140,7 @@ class CollocationPoints(LightningDataModule):
         module = self.module
         if module.has_exact:
             return self.predict_dataloader()
-        return EvalLoader([self.draw(module.domain, HELD_OUT, module.dtype)])
+        return EvalLoader([self.draw(module.domain, HELD_OUT, module.points_dtype)])
 
     def test_dataloader(self) -> "EvalLoader":
         """The same as for validation."""
@@ -148,7 +148,7 @@ class CollocationPoints(LightningDataModule):
 
     def predict_dataloader(self) -> "EvalLoader":
         """The evaluation grid."""
-        return EvalLoader(self.module.grid(self.eval_points).split(self.eval_batch_size))
+        return EvalLoader(torch.split(self.module.grid(self.eval_points), self.eval_batch_size))
 
     def state_dict(self) -> dict[str, Any]:
         """The seed and the points in use: what an exact resume needs."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
@@ -64,8 +64,8 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, SolutionPlotter, FitSummary, a progress bar with the losses and a ModelCheckpoint "
-            "that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
+            help="Add BalanceMonitor, SolutionPlotter, FitSummary, a progress bar with the losses and a "
+            "ModelCheckpoint that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -191,6 +191,7 @@ def _options(parser: LightningArgumentParser) -> list[str]:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
+    child: type
     for child in cls.__subclasses__():
         yield child
         yield from _subclasses(child)

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -40,11 +40,11 @@ class PINNModule(LightningModule):
         optimizer: Makes the optimizer from the parameters.
         scheduler: Makes the learning rate schedule from the optimizer.
         scheduler_interval: Step the schedule after every optimizer step or after every epoch.
-        monitor: The logged value that a ``ReduceLROnPlateau`` watches; such a schedule steps after every epoch.
-        balancer: Aggregator of the terms' gradients, for optimizers that are not post-combine. Equal weights by default.
+        monitor: The logged value that a ``ReduceLROnPlateau`` watches; it steps after every epoch.
+        balancer: Aggregator of the terms' gradients, for optimizers that are not post-combine. Their sum by default.
         variant: Turns residuals into losses. Mean squares by default.
-        weights: Fixed factor of a term's loss (the papers' lambda) by the term's name; 1 where nothing is said. Under
-            post-combine they cancel.
+        weights: Fixed factor of a term's loss (the papers' lambda) by the term's name; 1 where nothing is said.
+            Under post-combine they cancel.
         gradient_clip_val: Scale the gradient of each term down to this norm.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
@@ -80,8 +80,8 @@ class PINNModule(LightningModule):
         super().__init__()
         if not hasattr(self, "domain"):
             raise MisconfigurationException(
-                f"`{type(self).__name__}` must be a subclass of `PINNModule` with a class attribute `domain`, got none. "
-                "A checkpoint is loaded with the class it was trained with, such as `Helmholtz2D.load_from_checkpoint`."
+                f"`{type(self).__name__}` must be a subclass of `PINNModule` with a class attribute `domain`, got none."
+                " A checkpoint is loaded with the class it was trained with: `Helmholtz2D.load_from_checkpoint(path)`."
             )
         if steps_per_call < 1:
             raise ValueError(f"`steps_per_call` must be >= 1, got {steps_per_call}.")
@@ -189,6 +189,11 @@ class PINNModule(LightningModule):
     def _mode(self) -> Literal["auto", "taylor", "reverse"]:
         return "reverse" if "forward" in self.__dict__ else self.derivatives
 
+    @property
+    def points_dtype(self) -> torch.dtype:
+        """The floating point type of the parameters, in which points are given."""
+        return next(self.parameters()).dtype
+
     @contextmanager
     def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:
         """While open, the module answers with another field, such as the exact solution, in place of the network.
@@ -211,7 +216,7 @@ class PINNModule(LightningModule):
         Returns:
             Points of the module's dtype on the CPU, (b, d).
         """
-        return torch.as_tensor(self.domain.grid(count), dtype=self.dtype)
+        return torch.as_tensor(self.domain.grid(count), dtype=self.points_dtype)
 
     # Optimizer and schedule -----------------------------------------------------------------------------------------
 
@@ -252,7 +257,7 @@ class PINNModule(LightningModule):
             self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
 
     def _step(self, points: Mapping[str, Tensor], step: int) -> None:
-        self.logs_this_step = step % self.trainer.log_every_n_steps == 0
+        self.logs_this_step = step % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
         optimizer = self.optimizers()
         if not isinstance(optimizer, Optimizer):
             raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
@@ -343,11 +348,11 @@ class PINNModule(LightningModule):
     # Evaluation -----------------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the evaluation grid, (b, d), or take losses on held-out points."""
+        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
         self._evaluate("val/", self.val_metrics, batch)
 
     def test_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the evaluation grid, (b, d), or take losses on held-out points."""
+        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
         self._evaluate("test/", self.test_metrics, batch)
 
     def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.toys import Decay, Poisson2D, fit, trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from helpers.toys import Decay, Poisson2D, fit, trainer
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.callbacks.balance_monitor import balance
 from lightning_autobalance.jacobian import gramian, term_gradients

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from helpers.toys import Decay, fit
 from rich.console import Console
 
+from helpers.toys import Decay, fit
 from lightning_autobalance.callbacks import FitSummary
 from lightning_autobalance.callbacks.fit_summary import summary
 
@@ -20,7 +20,15 @@ def text(tmp_path: Path) -> str:
 
 def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
     found = text(tmp_path)
-    for part in ("Decay with AutoAdamW", "loss/pde", "loss/boundary", "val/rel_l2", "200.00 ms a step", "taylor", ".ckpt"):
+    for part in (
+        "Decay with AutoAdamW",
+        "loss/pde",
+        "loss/boundary",
+        "val/rel_l2",
+        "200.00 ms a step",
+        "taylor",
+        ".ckpt",
+    ):
         assert part in found
     assert " 25 " in found  # parameters of 1-8-1
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.toys import Decay, fit
 
+from helpers.toys import Decay, fit
 from lightning_autobalance.callbacks import LossProgressBar, RichLossProgressBar
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
-from helpers.toys import Decay, Poisson2D, fit, points
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.callbacks.solution_plotter import draw
 from lightning_autobalance.module import PINNModule
@@ -72,7 +72,10 @@ def test_a_slice_shows_the_final_time() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"every_n_epochs": -1}, "`every_n_epochs` must be >= 0"), ({"resolution": 1}, "`resolution` must be >= 2, got 1")],
+    [
+        ({"every_n_epochs": -1}, "`every_n_epochs` must be >= 0"),
+        ({"resolution": 1}, "`resolution` must be >= 2, got 1"),
+    ],
 )
 def test_bad_numbers(options: Mapping[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -26,7 +26,7 @@ class Descent(PostCombine):
     def __init__(self, params: Any, lr: Any = 0.1, weight_decay: float = 0.0, combine: Any = "sum") -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "combine": combine})
 
-    def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:  # noqa: ARG002
+    def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:
         for delta, jac in zip(deltas, jacs, strict=True):
             delta.copy_(-group["lr"] * jac)
 

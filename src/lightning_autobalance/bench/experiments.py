@@ -101,7 +101,7 @@ def execute(run: Run) -> dict[str, Any]:
     last = run.folder / "checkpoints" / "last.ckpt"
     cli = command([*_command_line(run), *(["--ckpt_path", str(last)] if last.exists() else [])])
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    history = next(callback for callback in cli.trainer.callbacks if isinstance(callback, ErrorHistory))
+    history = next(callback for callback in cli.trainer.callbacks if isinstance(callback, ErrorHistory))  # type: ignore[attr-defined]
     return {
         "problem": run.problem,
         "variant": run.variant,

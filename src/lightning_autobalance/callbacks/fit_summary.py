@@ -40,7 +40,9 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
         steps: Optimizer steps in that time.
     """
     optimizer = trainer.optimizers[0]
-    table = Table(title=f"{type(module).__name__} with {type(optimizer).__name__}", show_header=False, title_justify="left")
+    table = Table(
+        title=f"{type(module).__name__} with {type(optimizer).__name__}", show_header=False, title_justify="left"
+    )
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name, value in module.latest.items():

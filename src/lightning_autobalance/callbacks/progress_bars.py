@@ -5,7 +5,9 @@ from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgre
 
 
 class _ShowsLosses(ProgressBar):
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, int | str | float | dict[str, float]]:
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
         latest: dict[str, float] = getattr(pl_module, "latest", {})
         losses = {name: f"{value:.2e}" for name, value in latest.items() if name.startswith("loss/")}
         return {**losses, **super().get_metrics(trainer, pl_module)}

@@ -50,7 +50,7 @@ class SolutionPlotter(Callback):
 
     @rank_zero_only
     def _draw(self, trainer: Trainer, module: LightningModule) -> None:
-        if not isinstance(module, PINNModule) or trainer.fast_dev_run:
+        if not isinstance(module, PINNModule) or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         folder = Path(trainer.log_dir or trainer.default_root_dir) / "plots"
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> 
     points = np.concatenate([mesh.reshape(-1, len(axes)), np.tile(_fixed(module), (mesh[..., 0].size, 1))], axis=1)
     column, shape = module.fields.index(field), mesh.shape[:-1]
     outside = ~module.domain.contains(points).reshape(shape)
-    x = torch.as_tensor(points, dtype=module.dtype, device=module.device)
+    x = torch.as_tensor(points, dtype=module.points_dtype, device=module.device)
 
     def values(fields: torch.Tensor) -> NDArray[np.float64]:
         numbers: NDArray[np.float64] = fields[:, column].detach().double().cpu().numpy().reshape(shape)

@@ -93,4 +93,3 @@ KNOWN: dict[type[nn.Module], Callable[[Tensor, int, Any], list[Tensor]]] = {
     nn.GELU: _gelu,
     nn.Softplus: _softplus,
 }
-

@@ -99,7 +99,5 @@ def partitions(index: Index) -> list[list[Index]]:
     found: list[list[Index]] = []
     for blocks in partitions(rest):
         found.append([first, *blocks])
-        found.extend(
-            [*blocks[:i], tuple(sorted(first + block)), *blocks[i + 1 :]] for i, block in enumerate(blocks)
-        )
+        found.extend([*blocks[:i], tuple(sorted(first + block)), *blocks[i + 1 :]] for i, block in enumerate(blocks))
     return found

@@ -104,8 +104,8 @@ def _compute(net: Net, x: Tensor, wanted: list[Stream], mode: Mode) -> tuple[Fie
     bad: Any = unsupported(net) if mode != "reverse" else net
     if mode == "taylor" and bad is not None:
         raise TypeError(
-            f"`mode` must be 'reverse' for this network, got 'taylor': {type(bad).__name__} is no layer that Taylor mode "
-            "knows, or has forward hooks. Use mode='reverse' or 'auto'."
+            f"`mode` must be 'reverse' for this network, got 'taylor': {type(bad).__name__} is no layer that Taylor "
+            "mode knows, or has forward hooks. Use mode='reverse' or 'auto'."
         )
     if bad is None and isinstance(net, nn.Module):
         return taylor(net, x, wanted)

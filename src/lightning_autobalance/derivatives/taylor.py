@@ -70,7 +70,9 @@ class Jet:
             elif waiting and jet.plan.order <= 2 and derivatives_of(waiting[0]):
                 activation = waiting.pop(0)
                 only_linear_follows = wanted is not None and all(isinstance(rest, nn.Linear) for rest in waiting)
-                jet = jet._linear_and_activated(layer, activation, drop_firsts=only_linear_follows and _no_firsts(wanted))
+                jet = jet._linear_and_activated(
+                    layer, activation, drop_firsts=only_linear_follows and _no_firsts(wanted)
+                )
             else:
                 jet = jet._linear(layer)
         return jet

@@ -107,7 +107,7 @@ class PostCombine(Optimizer, ABC):
 
         Args:
             hook: Gets all parameters that move and, for each, the terms' updates (m, \*shape). Their memory is used
-                again after the call: clone what shall stay.
+                again in the next step: clone what shall stay.
 
         Returns:
             A handle; its ``remove()`` takes the hook away.
@@ -263,13 +263,8 @@ def _combine_(part: _Part) -> None:
         if isinstance(lr, Tensor):  # in the type of the weights, unless that is half: 1 - lr * decay would be 1
             lr = lr.squeeze().to(p.device, torch.promote_types(p.dtype, torch.float32))
         torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
-    total, *others = zip(*part.rows, strict=True)  # each the update of one term, for all parameters
-    weight, *weights = _weights(group)
-    if weight != 1.0:
-        torch._foreach_mul_(total, weight)
-    for row, weight in zip(others, weights, strict=True):
-        torch._foreach_add_(total, row, alpha=weight)
-    torch._foreach_add_(params, total)
+    for row, weight in zip(zip(*part.rows, strict=True), _weights(group), strict=True):
+        torch._foreach_add_(params, row, alpha=weight)  # one term's update, for all parameters
 
 
 def _weights(group: dict[str, Any]) -> list[float]:

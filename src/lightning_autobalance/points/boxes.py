@@ -26,8 +26,8 @@ class Box(Domain):
         names = tuple(coordinates) if coordinates is not None else tuple("xyz"[: len(bounds)])
         if len(names) != len(bounds) or len(set(names)) != len(names) or any(len(name) != 1 for name in names):
             raise ValueError(
-                f"`coordinates` must be {len(bounds)} different letters, got {names}. Name them where there are more than "
-                "three."
+                f"`coordinates` must be {len(bounds)} different letters, got {names}. Name them where there are more "
+                "than three."
             )
         self._bounds = tuple(checked_bounds("bounds", b) for b in bounds)
         self._coordinates = names

@@ -29,7 +29,7 @@ class Disk(Domain):
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """x and y."""
+        """The letters x and y."""
         return "x", "y"
 
     @property

@@ -78,8 +78,8 @@ class Domain(ABC):
         """A regular grid over the domain, its edge included, for evaluation.
 
         Args:
-            count: About how many points; ``round(count ** (1 / d))`` along each axis of the bounding box, of which those
-                outside the domain are left out.
+            count: About how many points; ``round(count ** (1 / d))`` along each axis of the bounding box, of which
+                those outside the domain are left out.
 
         Returns:
             (n, d), the first coordinate varying slowest.

@@ -47,7 +47,9 @@ class Grid(Sampler):
         if along**dim != count:
             below = int(count ** (1 / dim) + 1e-9)
             near = f"{below**dim} or {(below + 1) ** dim}" if below else "1"
-            raise ValueError(f"`points` of a regular grid in {dim} dimensions must be n**{dim}, got {count}. Try {near}.")
+            raise ValueError(
+                f"`points` of a regular grid in {dim} dimensions must be n**{dim}, got {count}. Try {near}."
+            )
         axis = (np.arange(along) + 0.5) / along
         return np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
 

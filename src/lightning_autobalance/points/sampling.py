@@ -9,7 +9,9 @@ from lightning_autobalance.points.samplers import Sampler
 
 
 def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, draw: int) -> Array:
-    """Draw points of a part: a pure function of its arguments, so that ``seed`` and ``draw`` are all the state there is.
+    """Draw points of a part.
+
+    A pure function of its arguments: ``seed`` and ``draw`` are all the state there is.
 
     Args:
         domain: Where.

@@ -44,6 +44,10 @@ class PoissonInverse2D(PINNModule):
     fields = ("u", "a")
     measured = ("data",)
     reported = ("a",)
+    u_points: Tensor
+    u_values: Tensor
+    a_points: Tensor
+    a_values: Tensor
 
     def __init__(
         self,

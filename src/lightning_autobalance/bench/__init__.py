@@ -1,0 +1,1 @@
+"""Reproduction of the paper and comparison with peers; nothing else imports it."""
