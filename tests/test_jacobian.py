@@ -66,16 +66,18 @@ def test_equals_one_forward_pass_per_term(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "retained"),
+    ("make", "shared", "retained"),
     [
-        (own_points, [False, False]),
-        (same_points, [True, True, False]),
-        (first_and_last_share, [True, False, False]),
-        (first_two_share, [True, False, False]),
+        (own_points, None, [False, False]),
+        (same_points, None, [True, True, False]),
+        (first_and_last_share, None, [True, False, False]),
+        (first_two_share, None, [True, False, False]),
+        (same_points, True, [True, True, False]),
+        (own_points, False, [False, False]),
     ],
 )
 def test_graphs_are_kept_only_for_later_terms(
-    make: Make, retained: list[bool], monkeypatch: pytest.MonkeyPatch
+    make: Make, shared: bool | None, retained: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     u, seen, grad = net(), [], torch.autograd.grad
 
@@ -85,7 +87,7 @@ def test_graphs_are_kept_only_for_later_terms(
 
     losses = make(u)
     monkeypatch.setattr(torch.autograd, "grad", spy)
-    term_gradients(losses, list(u.parameters()))
+    term_gradients(losses, list(u.parameters()), shared=shared)
     assert seen == retained
 
 

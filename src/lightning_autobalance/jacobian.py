@@ -191,4 +191,4 @@ def _gradient(name: str, loss: Tensor, params: list[Tensor], retain: bool) -> tu
 def _block(p: Tensor, column: tuple[Tensor | None, ...]) -> Tensor | None:
     if all(gradient is None for gradient in column):
         return None
-    return torch.stack([torch.zeros_like(p) if gradient is None else gradient for gradient in column]).detach()
+    return torch.stack([torch.zeros_like(p) if gradient is None else gradient for gradient in column])

@@ -4,14 +4,55 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanSquaredError, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from lightning_autobalance.shapes import Fields, Scalar
 
 
 @final
+class MSE(Metric):
+    r"""Mean of the squared error over all points and fields, :math:`\frac{1}{bk} \sum_{jl} (\hat u_{jl} - u_{jl})^2`.
+
+    Note:
+        torchmetrics' ``MeanSquaredError`` adds up in float32 even where the fields are float64.
+    """
+
+    higher_is_better = False
+    is_differentiable = True
+    full_state_update = False
+    error: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("error", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, preds: Fields, target: Fields) -> None:
+        """Look at more points.
+
+        Args:
+            preds: (b, k).
+            target: (b, k).
+
+        Raises:
+            ValueError: If their shapes differ.
+        """
+        self.error = self.error + _error(preds, target).square().sum()
+        self.count = self.count + target.numel()
+
+    def compute(self) -> Scalar:
+        """The mean so far."""
+        return self.error / self.count
+
+
+@final
 class LInfinity(Metric):
-    r"""Largest absolute error over all points and fields, :math:`\max_{jl} |\hat u_{jl} - u_{jl}|`."""
+    r"""Largest absolute error over all points and fields, :math:`\max_{jl} |\hat u_{jl} - u_{jl}|`; NaN if one is NaN.
+
+    Note:
+        torchmetrics has no largest error; its ``MinkowskiDistance`` needs a finite exponent.
+    """
 
     higher_is_better = False
     is_differentiable = False
@@ -28,8 +69,11 @@ class LInfinity(Metric):
         Args:
             preds: (b, k).
             target: (b, k).
+
+        Raises:
+            ValueError: If their shapes differ.
         """
-        self.largest = torch.maximum(self.largest.to(preds.dtype), (preds - target).abs().max())
+        self.largest = torch.maximum(self.largest, _error(preds, target).abs().max())
 
     def compute(self) -> Scalar:
         """The largest error so far."""
@@ -41,6 +85,10 @@ class RelativeL2(Metric):
     r"""Norm of the error by the norm of the exact solution, over all points: :math:`\|\hat u - u\|_2 / \|u\|_2`.
 
     Zero where both are zero, infinite where only the exact solution is.
+
+    Note:
+        torchmetrics' ``RelativeSquaredError`` divides by the deviation from the mean instead, and its
+        ``NormalizedRootMeanSquaredError`` the root *mean* square by the norm.
     """
 
     higher_is_better = False
@@ -60,9 +108,13 @@ class RelativeL2(Metric):
         Args:
             preds: (b, k).
             target: (b, k).
+
+        Raises:
+            ValueError: If their shapes differ.
         """
-        self.error = self.error.to(preds.dtype) + (preds - target).square().sum()
-        self.size = self.size.to(preds.dtype) + target.square().sum()
+        error = _error(preds, target)
+        self.error = self.error + error.square().sum()
+        self.size = self.size + target.to(error.dtype).square().sum()
 
     def compute(self) -> Scalar:
         """The quotient of both norms."""
@@ -77,9 +129,14 @@ def solution_metrics(prefix: str = "val/") -> MetricCollection:
         prefix: Before the keys.
     """
     # Each keeps its own state (no compute groups): the three share none, and finding that out costs a pass.
-    metrics: dict[str, Metric | MetricCollection] = {
-        "mse": MeanSquaredError(),
-        "linf": LInfinity(),
-        "rel_l2": RelativeL2(),
-    }
+    metrics: dict[str, Metric | MetricCollection] = {"mse": MSE(), "linf": LInfinity(), "rel_l2": RelativeL2()}
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
+
+
+def _error(preds: Tensor, target: Tensor) -> Tensor:
+    if preds.shape != target.shape:  # would broadcast (b, 1) and (b,) to (b, b)
+        raise ValueError(
+            f"`preds` and `target` must have the same shape, got {tuple(preds.shape)} and {tuple(target.shape)}."
+        )
+    dtype = torch.promote_types(torch.promote_types(preds.dtype, target.dtype), torch.float32)  # half adds up badly
+    return preds.to(dtype) - target.to(dtype)

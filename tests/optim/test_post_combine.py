@@ -86,6 +86,21 @@ def test_decay_is_applied_once_to_the_weights_before_the_step() -> None:
     assert_close(w.item(), 2.0 * (1 - 0.1 * 0.5) - 0.3)
 
 
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_decay_with_a_tensor_as_learning_rate(shape: tuple[int, ...]) -> None:
+    w = parameter(2.0)
+    put(w, [[1.0], [2.0]])
+    Descent([w], lr=torch.full(shape, 0.1), weight_decay=0.5).step()
+    assert_close(w.item(), 2.0 * (1 - 0.1 * 0.5) - 0.3, rtol=0.0, atol=1e-7)
+
+
+def test_decay_is_not_lost_in_half_precision() -> None:
+    w = torch.full((1000,), 1.0, dtype=torch.bfloat16, requires_grad=True)
+    w.jac = torch.zeros(2, 1000, dtype=torch.bfloat16)  # type: ignore[attr-defined]
+    Descent([w], lr=torch.tensor(3e-3), weight_decay=1.0).step()
+    assert w[0].item() == 1 - 2**-8
+
+
 def test_groups_have_their_own_values() -> None:
     a, b = parameter(1.0), parameter(1.0)
     optimizer = Descent([{"params": [a], "lr": 1.0, "combine": "mean"}, {"params": [b]}])

@@ -129,7 +129,6 @@ def _command_line(run: Run) -> list[str]:
         "class_path": "ModelCheckpoint",
         "init_args": {
             "dirpath": str(run.folder / "checkpoints"),
-            "save_top_k": 0,
             "save_last": True,
             "enable_version_counter": False,
         },

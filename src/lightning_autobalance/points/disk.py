@@ -5,7 +5,7 @@ from math import isfinite, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_autobalance.points.domain import Array, Domain, Face
+from lightning_autobalance.points.domain import Array, Domain, Face, rounding
 
 
 class Disk(Domain):
@@ -56,5 +56,6 @@ class Disk(Domain):
         Args:
             points: (n, 2).
         """
-        found: NDArray[np.bool_] = np.linalg.norm(points - np.array(self._center), axis=1) <= self._radius * (1 + 1e-12)
+        distance = np.linalg.norm(points - np.array(self._center), axis=1)
+        found: NDArray[np.bool_] = distance <= self._radius + max(rounding(*b) for b in self.bounds)
         return found

@@ -78,16 +78,24 @@ class Domain(ABC):
         """A regular grid over the domain, its edge included, for evaluation.
 
         Args:
-            count: About how many points; ``round(count ** (1 / d))`` along each axis of the bounding box, of which
-                those outside the domain are left out.
+            count: About how many points; ``round(count ** (1 / d))``, at least 2, along each axis of the bounding box,
+                of which those outside the domain are left out.
 
         Returns:
             (n, d), the first coordinate varying slowest.
+
+        Raises:
+            ValueError: If ``count`` is not positive, or so small that no point lies in the domain.
         """
+        if count < 1:
+            raise ValueError(f"`count` must be >= 1, got {count}.")
         along = max(2, round(count ** (1 / len(self.bounds))))
         axes = [np.linspace(low, high, along) for low, high in self.bounds]
         points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-        return points[self.contains(points)]
+        found = points[self.contains(points)]
+        if not len(found):
+            raise ValueError(f"`count` must put points into the domain, got {count}, none inside. Take a larger one.")
+        return found
 
 
 def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
@@ -105,6 +113,16 @@ def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float
     return float(bounds[0]), float(bounds[1])
 
 
+def rounding(low: float, high: float) -> float:
+    """How far rounding moves a point placed on the edge of a span; more, the farther the span lies from the origin.
+
+    Args:
+        low: Its start.
+        high: Its end.
+    """
+    return 1e-12 * (high - low) + 4 * float(np.finfo(np.float64).eps) * max(abs(low), abs(high))
+
+
 def inside(points: Array, bounds: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
     """Which points lie in a box, up to rounding.
 
@@ -113,6 +131,6 @@ def inside(points: Array, bounds: tuple[tuple[float, float], ...]) -> NDArray[np
         bounds: (low, high) per coordinate.
     """
     low, high = np.array(bounds).T
-    slack = 1e-12 * (high - low)
+    slack = np.array([rounding(*b) for b in bounds])
     found: NDArray[np.bool_] = ((points >= low - slack) & (points <= high + slack)).all(axis=1)
     return found

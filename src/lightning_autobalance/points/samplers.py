@@ -40,16 +40,18 @@ class Uniform(Sampler):
 
 @final
 class Grid(Sampler):
-    """Midpoints of a regular grid; the count must be a square, cube, ... for a face of 2, 3, ... dimensions."""
+    """Midpoints of a regular grid; the count must be a square, cube, ... for a face of 2, 3, ... dimensions.
+
+    Raises:
+        ValueError: When it draws another count.
+    """
 
     def _draw(self, count: int, dim: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
         along = round(count ** (1 / dim))
         if along**dim != count:
-            below = int(count ** (1 / dim) + 1e-9)
-            near = f"{below**dim} or {(below + 1) ** dim}" if below else "1"
-            raise ValueError(
-                f"`points` of a regular grid in {dim} dimensions must be n**{dim}, got {count}. Try {near}."
-            )
+            below = along - (along**dim > count)
+            near = f"{below**dim} or {(below + 1) ** dim}"
+            raise ValueError(f"`count` of a regular grid in {dim} dimensions must be n**{dim}, got {count}. Try {near}.")
         axis = (np.arange(along) + 0.5) / along
         return np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
 

@@ -18,23 +18,31 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
         part: Its part, such as "interior".
         count: How many; spread evenly over the part's faces, the first faces taking what is left.
         sampler: How they are spread over a face.
-        seed: Of the whole stream.
-        draw: Number of the draw in the stream.
+        seed: Of the whole stream, not negative.
+        draw: Number of the draw in the stream, from 0.
 
     Returns:
         (count, d).
 
     Raises:
-        ValueError: If there is no such part, or ``count`` is not positive.
+        ValueError: If there is no such part, ``count`` is not positive, ``seed`` or ``draw`` is negative, or the sampler
+            cannot draw the count that falls to a face.
     """
     if count < 1:
         raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
+    for name, number in {"seed": seed, "draw": draw}.items():
+        if number < 0:
+            raise ValueError(f"`{name}` must be >= 0, got {number}.")
     faces = domain.faces(part)
     each, left = divmod(count, len(faces))
     places = []
     for i, face in enumerate(faces):
         n = each + (i < left)
         if n:
-            rng = np.random.default_rng([seed, crc32(part.encode()), draw, i])
-            places.append(face.place(sampler(n, face.dim, rng)))
+            # PCG64 by name: numpy may give `default_rng` another generator one day, and change everybody's points.
+            rng = np.random.Generator(np.random.PCG64([seed, crc32(part.encode()), draw, i]))
+            try:
+                places.append(face.place(sampler(n, face.dim, rng)))
+            except ValueError as error:
+                raise ValueError(f"`points` of {part!r}, {count} over {len(faces)} face(s): {error}") from error
     return np.concatenate(places)
