@@ -19,6 +19,7 @@ RING = {
     "balancing": 2,
     "optim": 2,
     "variants": 3,
+    "gradients": 3,
     "stepping": 4,
     "checks": 4,
     "module": 4,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import EqualWeights
-from lightning_autobalance.checks import NonFiniteError
+from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
@@ -260,7 +260,7 @@ def test_nan_stops_the_run_and_leaves_the_weights(what: str, tmp_path: Path) -> 
     fit(reference, tmp_path, max_steps=3)
     module = seeded(Breaks)
     with pytest.raises(
-        NonFiniteError, match=rf"The {what} of loss term `boundary` must be finite.*step 3 \(lr 0.001\)"
+        NonFiniteError, match=rf"The {what} of loss term `boundary` must be finite at step 3 \(lr 0.001\)"
     ):
         fit(module, tmp_path, points(Decay()), max_steps=10)
     assert torch.equal(weights(module), weights(reference))

@@ -21,10 +21,6 @@ POINTS = 64  # per part: enough for a pointwise residual to show itself
 TOLERANCE = 1e-5  # of the residual's own scale; exact solutions reach 1e-10 in float64, buffers may be float32
 
 
-class NonFiniteError(FloatingPointError):
-    """A loss or a gradient is NaN or infinite; the weights were not touched."""
-
-
 def check_trainer(trainer: Trainer) -> None:
     """Refuse Trainer settings that manual optimization cannot honour.
 

@@ -18,8 +18,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
 from lightning_autobalance.callbacks import BalanceMonitor, FitSummary, LossProgressBar, SolutionPlotter
-from lightning_autobalance.checks import NonFiniteError
 from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
 
 ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names

@@ -12,16 +12,16 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from lightning_autobalance import stepping
+from lightning_autobalance import gradients, stepping
 from lightning_autobalance.balancing import Aggregator, EqualWeights
-from lightning_autobalance.checks import NonFiniteError, check_checkpoint, check_module, check_trainer
+from lightning_autobalance.checks import check_checkpoint, check_module, check_trainer
 from lightning_autobalance.derivatives import partials, supports_taylor
-from lightning_autobalance.jacobian import flatten, graphs_are_shared, term_gradients
+from lightning_autobalance.jacobian import graphs_are_shared, term_gradients
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.points import Domain
-from lightning_autobalance.shapes import Fields, JacBlock, Points
+from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.variants import MeanSquares, Variant
 
 CHECKPOINT_KEY = "lightning_autobalance"
@@ -264,9 +264,9 @@ class PINNModule(LightningModule):
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         values = self._set_gradients(points, params, step)
         if self.balancer is not None:
-            self._pre_combine(params)
+            gradients.pre_combine(self.balancer, params)
         optimizer.step()
-        _forget_gradients(params)
+        gradients.forget(params)
         if self.logs_this_step:
             self._record_losses(values, float(optimizer.param_groups[0]["lr"]))
             self._log(step)
@@ -281,12 +281,12 @@ class PINNModule(LightningModule):
             self._graphs_shared = graphs_are_shared(weighted)
         blocks = term_gradients(weighted, params, shared=self._graphs_shared)
         values = torch.stack([loss.detach() for loss in losses.values()])
-        self._refuse_non_finite(values, [b for b in blocks if b is not None], step)
+        if not gradients.are_finite(values, blocks):
+            lr = float(self.trainer.optimizers[0].param_groups[0]["lr"])
+            raise gradients.non_finite_error(self.terms, values, blocks, step=step, lr=lr)
         if self.gradient_clip_val is not None:
-            blocks = _clip(blocks, self.gradient_clip_val)
-        for p, block in zip(params, blocks, strict=True):
-            if block is not None:
-                p.jac = block  # type: ignore[attr-defined]
+            blocks = gradients.clipped(blocks, self.gradient_clip_val)
+        gradients.put(params, blocks)
         return values
 
     def _take_terms(self, losses: Mapping[str, Tensor]) -> None:
@@ -295,26 +295,6 @@ class PINNModule(LightningModule):
                 f"`residuals` must give the same terms in every step, {list(self.terms)}, got {list(losses)}."
             )
         self.terms = tuple(losses)
-
-    def _refuse_non_finite(self, values: Tensor, blocks: list[JacBlock], step: int) -> None:
-        total = values.sum() + torch.stack([block.sum() for block in blocks]).sum()
-        if torch.isfinite(total):
-            return
-        for i, term in enumerate(self.terms):
-            for what, bad in (("loss", values[i]), ("gradient", torch.cat([b[i].flatten() for b in blocks]))):
-                if not torch.isfinite(bad).all():
-                    lr = self.trainer.optimizers[0].param_groups[0]["lr"]
-                    raise NonFiniteError(
-                        f"The {what} of loss term `{term}` must be finite, got {values[i].item():.3g} as its loss at "
-                        f"step {step} (lr {float(lr):.3g}). The weights are those before the step. Lower the learning "
-                        "rate, warm it up, or look for a division by zero or a square root at zero in the residual."
-                    )
-
-    def _pre_combine(self, params: list[Tensor]) -> None:
-        reached = [p for p in params if getattr(p, "jac", None) is not None]
-        gradient = self.balancer(flatten([p.jac for p in reached]))  # type: ignore[attr-defined, misc]
-        for p, part in zip(reached, gradient.split([p.numel() for p in reached]), strict=True):
-            p.grad = part.view_as(p)
 
     def on_train_epoch_end(self) -> None:
         """Step the schedules that step once per epoch."""
@@ -406,17 +386,3 @@ def _under_cli() -> bool:
     from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
     return _given_hyperparameters.get() is not None
-
-
-def _forget_gradients(params: Iterable[Tensor]) -> None:
-    for p in params:
-        p.grad = None
-        if hasattr(p, "jac"):  # removed, since TorchJD adds to any `jac` it finds
-            del p.jac
-
-
-def _clip(blocks: Iterable[JacBlock | None], limit: float) -> list[JacBlock | None]:
-    blocks = list(blocks)
-    squares = torch.stack([b.flatten(1).square().sum(1) for b in blocks if b is not None]).sum(0)
-    scale = (limit / squares.sqrt().clamp(min=torch.finfo(squares.dtype).tiny)).clamp(max=1.0)
-    return [b if b is None else b * scale.view(-1, *[1] * (b.dim() - 1)) for b in blocks]

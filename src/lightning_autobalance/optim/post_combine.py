@@ -260,7 +260,7 @@ def _combine_(part: _Part) -> None:
     group, params = part.group, part.params
     if group["weight_decay"] != 0:
         lr, p = group["lr"], params[0]
-        if isinstance(lr, Tensor):  # in the type of the weights, unless that is half: 1 - lr * decay would be 1
+        if isinstance(lr, Tensor):  # as exact as the weights, and half would round 1 - lr * decay
             lr = lr.squeeze().to(p.device, torch.promote_types(p.dtype, torch.float32))
         torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
     for row, weight in zip(zip(*part.rows, strict=True), _weights(group), strict=True):

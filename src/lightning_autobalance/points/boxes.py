@@ -24,7 +24,11 @@ class Box(Domain):
         if not bounds:
             raise ValueError("`bounds` must have (low, high) for at least one coordinate, got none.")
         names = tuple(coordinates) if coordinates is not None else tuple("xyz"[: len(bounds)])
-        if len(names) != len(bounds) or len(set(names)) != len(names) or not all(len(name) == 1 and name.isalpha() for name in names):
+        if (
+            len(names) != len(bounds)
+            or len(set(names)) != len(names)
+            or not all(len(name) == 1 and name.isalpha() for name in names)
+        ):
             raise ValueError(
                 f"`coordinates` must be {len(bounds)} different letters, got {names}. Name them where there are more "
                 "than three."

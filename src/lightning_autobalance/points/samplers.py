@@ -51,7 +51,9 @@ class Grid(Sampler):
         if along**dim != count:
             below = along - (along**dim > count)
             near = f"{below**dim} or {(below + 1) ** dim}"
-            raise ValueError(f"`count` of a regular grid in {dim} dimensions must be n**{dim}, got {count}. Try {near}.")
+            raise ValueError(
+                f"`count` of a regular grid in {dim} dimensions must be n**{dim}, got {count}. Try {near}."
+            )
         axis = (np.arange(along) + 0.5) / along
         return np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
 

@@ -25,8 +25,8 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
         (count, d).
 
     Raises:
-        ValueError: If there is no such part, ``count`` is not positive, ``seed`` or ``draw`` is negative, or the sampler
-            cannot draw the count that falls to a face.
+        ValueError: If there is no such part, ``count`` is not positive, ``seed`` or ``draw`` is negative, or the
+            sampler cannot draw the count that falls to a face.
     """
     if count < 1:
         raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")

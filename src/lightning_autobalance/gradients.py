@@ -1,0 +1,103 @@
+"""What happens to the terms' gradients between the losses and the optimizer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.balancing import Aggregator
+from lightning_autobalance.jacobian import flatten
+from lightning_autobalance.shapes import JacBlock, Losses
+
+Blocks = Sequence[JacBlock | None]
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss or a gradient is NaN or infinite; the weights were not touched."""
+
+
+def are_finite(values: Losses, blocks: Blocks) -> bool:
+    """Whether all losses and gradients are; one number is read from the device.
+
+    Args:
+        values: One loss per term, (m,).
+        blocks: One per parameter, (m, *shape).
+    """
+    total = torch.stack([values.sum(), *(block.sum() for block in blocks if block is not None)]).sum()
+    return bool(torch.isfinite(total))
+
+
+def non_finite_error(terms: Sequence[str], values: Losses, blocks: Blocks, *, step: int, lr: float) -> NonFiniteError:
+    """Say which term went wrong first.
+
+    Args:
+        terms: Names of the loss terms.
+        values: One loss per term, (m,).
+        blocks: One per parameter, (m, *shape).
+        step: Number of the optimizer step that was not taken.
+        lr: Its learning rate.
+    """
+    what, term = _first_non_finite(terms, values, blocks)
+    return NonFiniteError(
+        f"The {what} of loss term `{term}` must be finite at step {step} (lr {lr:.3g}), got losses "
+        f"{dict(zip(terms, values.tolist(), strict=True))}. The weights are those before the step. Lower the learning "
+        "rate, warm it up, or look for a division by zero or a square root at zero in the residual."
+    )
+
+
+def _first_non_finite(terms: Sequence[str], values: Losses, blocks: Blocks) -> tuple[str, str]:
+    for i, term in enumerate(terms):
+        if not torch.isfinite(values[i]):
+            return "loss", term
+        if not all(torch.isfinite(block[i]).all() for block in blocks if block is not None):
+            return "gradient", term
+    return "sum of losses and gradients", ", ".join(terms)  # finite each, too large together
+
+
+def clipped(blocks: Blocks, limit: float) -> list[JacBlock | None]:
+    """Scale the gradient of each term down to a norm.
+
+    Args:
+        blocks: One per parameter, (m, *shape).
+        limit: The largest norm over all parameters.
+    """
+    squares = torch.stack([block.flatten(1).square().sum(dim=1) for block in blocks if block is not None]).sum(dim=0)
+    scale = (limit / squares.sqrt().clamp(min=torch.finfo(squares.dtype).tiny)).clamp(max=1.0)
+    return [block if block is None else block * scale.view(-1, *[1] * (block.dim() - 1)) for block in blocks]
+
+
+def put(params: Sequence[Tensor], blocks: Blocks) -> None:
+    """Lay the gradients on the parameters as ``p.jac``, where optimizers and callbacks find them.
+
+    Args:
+        params: The parameters.
+        blocks: One per parameter, (m, *shape).
+    """
+    for p, block in zip(params, blocks, strict=True):
+        if block is not None:
+            p.jac = block  # type: ignore[attr-defined]
+
+
+def pre_combine(balancer: Aggregator, params: Sequence[Tensor]) -> None:
+    """Make one gradient of those of the terms, and lay it on the parameters as ``p.grad``.
+
+    Args:
+        balancer: Combines the rows of the Jacobian.
+        params: Parameters with ``p.jac``.
+    """
+    reached = [p for p in params if hasattr(p, "jac")]
+    gradient = balancer(flatten([p.jac for p in reached]))
+    for p, part in zip(reached, gradient.split([p.numel() for p in reached]), strict=True):
+        p.grad = part.view_as(p)
+
+
+def forget(params: Sequence[Tensor]) -> None:
+    """Take the gradients off the parameters.
+
+    Args:
+        params: The parameters.
+    """
+    for p in params:
+        p.grad = None
+        if hasattr(p, "jac"):  # removed, since TorchJD adds to any `jac` it finds
+            del p.jac

@@ -1,0 +1,130 @@
+"""What holds for every domain."""
+
+import copy
+import pickle
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from lightning_autobalance import points as room
+from lightning_autobalance.points import (
+    Box,
+    Disk,
+    Domain,
+    Interval,
+    LatinHypercube,
+    Rectangle,
+    TimeCylinder,
+    Uniform,
+    sample,
+)
+
+DOMAINS: dict[str, Domain] = {
+    "interval": Interval(-2.0, 5.0),
+    "rectangle": Rectangle((-1.0, 1.0), (0.0, 3.0)),
+    "box": Box((0.0, 1.0), (2.0, 4.0), (-1.0, 0.0)),
+    "box4": Box((0.0, 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 2.0), coordinates="xyzw"),
+    "disk": Disk((1.0, -2.0), 3.0),
+    "heat": TimeCylinder(Interval(0.0, 1.0), (2.0, 5.0)),
+    "wave": TimeCylinder(Disk(), (0.0, 1.0)),
+    "far": Disk((1e6, -1e6), 1e-2),
+    "far_box": Rectangle((1e6, 1e6 + 1e-2), (0.0, 1.0)),
+}
+CASES = [pytest.param(d, p, id=f"{name}-{p}") for name, d in DOMAINS.items() for p in d.parts]
+domains = pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
+
+
+def test_every_domain_is_tested() -> None:
+    kinds = [kind for kind in vars(room).values() if isinstance(kind, type) and issubclass(kind, Domain)]
+    assert {type(domain) for domain in DOMAINS.values()} == set(kinds) - {Domain}
+
+
+@pytest.mark.parametrize(("domain", "part"), CASES)
+def test_points_of_every_part_lie_in_the_domain(domain: Domain, part: str) -> None:
+    found = sample(domain, part, 997, Uniform(), seed=0, draw=0)
+    assert found.shape == (997, len(domain.coordinates))
+    assert found.dtype == np.float64
+    assert domain.contains(found).all()
+
+
+@domains
+def test_points_beside_the_domain_are_outside(domain: Domain) -> None:
+    low, high = np.array(domain.bounds).T
+    size = high - low
+    for i, end in product(range(len(size)), (-0.501, 0.501)):
+        beside = (low + high) / 2
+        beside[i] += end * size[i]
+        assert not domain.contains(beside[None]).any()
+
+
+@pytest.mark.parametrize(("domain", "part"), CASES)
+def test_unit_cubes_are_placed_whole(domain: Domain, part: str) -> None:
+    """The corners of a face's cube are in the domain too."""
+    for face in domain.faces(part):
+        corners = np.array(list(product((0.0, 1.0), repeat=face.dim))).reshape(2**face.dim, face.dim)
+        assert domain.contains(face.place(corners)).all()
+
+
+@domains
+def test_the_grid_reaches_the_bounding_box(domain: Domain) -> None:
+    d = len(domain.bounds)
+    found = domain.grid(9**d)
+    assert found.dtype == np.float64
+    assert domain.contains(found).all()
+    assert_array_equal(found.min(axis=0), [low for low, _ in domain.bounds])
+    assert_array_equal(found.max(axis=0), [high for _, high in domain.bounds])
+
+
+def test_the_grid_of_a_rectangle_by_hand() -> None:
+    expected = [[0, 0], [0, 1], [0, 2], [2, 0], [2, 1], [2, 2], [4, 0], [4, 1], [4, 2]]
+    assert_array_equal(Rectangle((0.0, 4.0), (0.0, 2.0)).grid(9), expected)
+
+
+@pytest.mark.parametrize(
+    ("domain", "count", "expected"),
+    [
+        ("rectangle", 90_000, 300**2),
+        ("interval", 300, 300),
+        ("box", 1000, 10**3),
+        ("heat", 95, 10**2),
+        ("box", 1, 2**3),
+    ],
+)
+def test_the_size_of_the_grid(domain: str, count: int, expected: int) -> None:
+    assert len(DOMAINS[domain].grid(count)) == expected
+
+
+def test_the_grid_leaves_out_what_is_outside() -> None:
+    assert_array_equal(Disk().grid(9), [[-1, 0], [0, -1], [0, 0], [0, 1], [1, 0]])
+    assert len(Disk().grid(90_000)) / 90_000 == pytest.approx(np.pi / 4, rel=0.01)
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_a_grid_without_points_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"`count` must be >= 1, got {count}"):
+        Interval(0.0, 1.0).grid(count)
+
+
+def test_a_grid_wholly_outside_is_refused() -> None:
+    with pytest.raises(ValueError, match="`count` must put points into the domain, got 4, none inside"):
+        Disk().grid(4)
+
+
+@pytest.mark.parametrize(
+    ("part", "hint"), [("boundry", r" Did you mean 'boundary'\?"), ("initial", r"$")], ids=["typo", "missing"]
+)
+def test_an_unknown_part_lists_the_known(part: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=f"`part` must be one of interior, boundary, got '{part}'.{hint}"):
+        Interval(0.0, 1.0).faces(part)
+
+
+@domains
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))], ids=["deepcopy", "pickle"])
+def test_copies_draw_the_same_points(domain: Domain, copied: object) -> None:
+    twin = copied(domain)  # type: ignore[operator]
+    assert twin is not domain
+    for part in domain.parts:
+        draws = [sample(d, part, 10, LatinHypercube(), seed=1, draw=2) for d in (domain, twin)]
+        assert_array_equal(*draws)

@@ -1,0 +1,53 @@
+"""Finiteness, clipping and the way from terms to one gradient, by hand."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lightning_autobalance import gradients
+from lightning_autobalance.balancing import EqualWeights
+
+TERMS = ("a", "b")
+
+
+def blocks() -> list[Tensor | None]:
+    return [torch.tensor([[3.0, 0.0], [0.1, 0.0]]), None, torch.tensor([[[4.0]], [[0.0]]])]
+
+
+def test_finite() -> None:
+    assert gradients.are_finite(torch.ones(2), blocks())
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_the_first_bad_term_is_named(bad: float) -> None:
+    values, found = torch.tensor([1.0, bad]), blocks()
+    assert not gradients.are_finite(values, found)
+    error = gradients.non_finite_error(TERMS, values, found, step=7, lr=0.1)
+    assert "The loss of loss term `b` must be finite at step 7 (lr 0.1)" in str(error)
+    found[0][0, 1] = bad
+    assert not gradients.are_finite(torch.ones(2), found)
+    error = gradients.non_finite_error(TERMS, torch.ones(2), found, step=7, lr=0.1)
+    assert "The gradient of loss term `a`" in str(error)
+
+
+def test_clipping_scales_each_term_by_its_norm_over_all_parameters() -> None:
+    first, none, third = gradients.clipped(blocks(), 1.0)
+    torch.testing.assert_close(first, torch.tensor([[0.6, 0.0], [0.1, 0.0]]))
+    assert none is None
+    torch.testing.assert_close(third, torch.tensor([[[0.8]], [[0.0]]]))
+
+
+def test_clipping_leaves_zero_gradients_zero() -> None:
+    (zero,) = gradients.clipped([torch.zeros(2, 3)], 1.0)
+    assert torch.equal(zero, torch.zeros(2, 3))
+
+
+def test_put_combine_and_forget() -> None:
+    params = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(1, 1))]
+    gradients.put(params, blocks())
+    gradients.pre_combine(EqualWeights(), params)
+    torch.testing.assert_close(params[0].grad, torch.tensor([3.1, 0.0]))
+    assert params[1].grad is None
+    torch.testing.assert_close(params[2].grad, torch.tensor([[4.0]]))
+    gradients.forget(params)
+    assert all(p.grad is None and not hasattr(p, "jac") for p in params)
