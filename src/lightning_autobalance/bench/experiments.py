@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    import torch
 
 WORK = Path("runs/bench")  # checkpoints and logs of unfinished runs; a restarted sweep goes on from them
 
@@ -116,6 +119,7 @@ def execute(run: Run) -> dict[str, Any]:
         "options": list(run.options),
         "seconds": round(history.seconds, 1),
         "history": history.rows,
+        "device": _device_name(cli.trainer.strategy.root_device),
         "versions": {name: version(name) for name in ("lightning-autobalance", "lightning", "torch", "numpy", "scipy")},
         "python": platform.python_version(),
         "commit": _commit(),
@@ -150,6 +154,12 @@ def _command_line(run: Run) -> list[str]:
         "--default_callbacks=false",
         *run.options,
     ]
+
+
+def _device_name(device: "torch.device") -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _commit() -> str:
