@@ -163,6 +163,8 @@ def _device_name(device: "torch.device") -> str:
 
 
 def _commit() -> str:
+    if named := os.environ.get("GIT_COMMIT"):  # where the code runs without its repository
+        return named
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
