@@ -9,8 +9,8 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from helpers.toys import Decay, Poisson2D, fit, points
-from lightning_autobalance.checks import check_exact
+from helpers.toys import Decay, Poisson2D, fit, points, trainer
+from lightning_autobalance.checks import check_exact, check_trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
@@ -82,11 +82,16 @@ def test_weights_of_an_unknown_term(tmp_path: Path) -> None:
         ({"accumulate_grad_batches": 2}, r"`accumulate_grad_batches` must be 1, got 2"),
         ({"precision": "bf16-true"}, r"`precision` must be 32-true, 64-true or bf16-mixed, got bf16-true"),
         ({"precision": "16-true"}, r"`precision` must be 32-true, 64-true or bf16-mixed, got 16-true"),
-        ({"strategy": "ddp", "devices": 2}, r"`strategy` must be a single device, got DDPStrategy"),
     ],
 )
 def test_trainer_settings(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     refuses(Decay(), tmp_path, message, **options)
+
+
+def test_several_processes(tmp_path: Path) -> None:
+    # not through `fit`: Lightning starts the other process first, and kills this one when that fails
+    with pytest.raises(MisconfigurationException, match=r"`strategy` must be a single device, got DDPStrategy"):
+        check_trainer(trainer(tmp_path, strategy="ddp", devices=2))
 
 
 def test_float16_loss_scaling(tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ def test_check_exact_gives_the_sizes_and_leaves_the_module_as_it_was() -> None:
 
 
 def test_unknown_part(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match=r"`data.points` must name parts of the domain.*bondary"):
+    with pytest.raises(MisconfigurationException, match=r"`data.points` must fit the domain .*bondary"):
         fit(Decay(), tmp_path, CollocationPoints({"bondary": 2}), max_steps=1)
 
 
@@ -144,8 +149,6 @@ def test_checkpoint_of_another_problem_and_other_terms(tmp_path: Path) -> None:
 
 def test_checkpoint_of_something_else(tmp_path: Path) -> None:
     from lightning.pytorch.demos.boring_classes import BoringModel
-
-    from helpers.toys import trainer
 
     other = trainer(tmp_path, max_steps=1, limit_val_batches=0)
     with pytest.warns():

@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import LatinHypercube
+from lightning_autobalance.points import Grid, LatinHypercube
 
 
 class Seen(Poisson2D):
@@ -92,6 +92,11 @@ def test_other_samplers(tmp_path: Path) -> None:
     x = batches(tmp_path, steps=1, sampler=LatinHypercube())[0]["interior"]
     strata = (x[:, 0] * 32).floor().int().sort().values
     assert torch.equal(strata, torch.arange(32, dtype=torch.int32))
+
+
+def test_a_count_that_the_sampler_cannot_draw_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"must fit .*'interior', 32 over 1 face.*25 or 36"):
+        batches(tmp_path, sampler=Grid())
 
 
 def test_state_goes_into_a_fresh_object(tmp_path: Path) -> None:

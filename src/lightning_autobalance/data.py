@@ -87,11 +87,10 @@ class CollocationPoints(LightningDataModule):
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Check the parts' names against the domain and the pace of re-drawing against the module's."""
         module = self.module
-        for part in self.counts:
-            try:
-                module.domain.faces(part)
-            except ValueError as error:
-                raise MisconfigurationException(f"`data.points` must name parts of the domain: {error}") from error
+        try:
+            self.draw(module.domain, 0)
+        except ValueError as error:
+            raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
         if self.resample_every % module.steps_per_call:
             raise MisconfigurationException(
                 f"`resample_every` must be a multiple of the module's `steps_per_call` ({module.steps_per_call}), "

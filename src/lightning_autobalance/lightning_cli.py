@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
 from lightning_autobalance.callbacks import BalanceMonitor, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
@@ -96,6 +97,10 @@ class AutoBalanceCLI(LightningCLI):
         if config.default_callbacks and not config.trainer.barebones:
             kwargs["callbacks"] = [*given, *_missing_callbacks(given, config.trainer)]
         return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """Refuse Trainer settings here already: once `fit` is called, Lightning starts the other processes first."""
+        check_trainer(self.trainer)
 
     def _parse_ckpt_path(self) -> None:
         # Lightning lets the hyperparameters of the checkpoint replace the module that the configuration names. Here the

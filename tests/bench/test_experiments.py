@@ -1,0 +1,58 @@
+"""The sweep: nothing twice, interrupted runs go on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lightning_autobalance.bench import experiments, main_job
+from lightning_autobalance.bench.experiments import Run, execute, missing
+
+ROOT = Path(__file__).parents[2]
+QUICK = str(ROOT / "configs" / "helmholtz_2d_quick.yaml")
+SMALL = ("--data.eval_points=100", "--data.steps_per_epoch=5", "--trainer.accelerator=cpu")
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(iterations: int) -> Run:
+    return Run("helmholtz_quick", "auto_adamw", 1, iterations, (QUICK,), SMALL)
+
+
+def test_a_result_describes_the_run() -> None:
+    result = execute(run(12))
+    assert result["iterations"] == 12
+    assert result["seed"] == 1
+    assert result["mse"] > 0
+    assert result["losses"].keys() == {"pde", "boundary"}
+    assert [row["step"] for row in result["history"]] == [5, 10, 12]
+    assert "balance/update_ratio/pde_x_boundary" in result["history"][0]
+    assert result["device"] == "cpu"
+    json.dumps(result)
+
+
+def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = execute(run(12))
+    monkeypatch.setattr(experiments, "WORK", Path("elsewhere"))
+    monkeypatch.setattr(Run, "folder", property(lambda _: Path("elsewhere/run")))  # the same for both lengths
+    execute(run(7))
+    rest = execute(run(12))
+    assert rest["mse"] == whole["mse"]
+    assert [row["step"] for row in rest["history"]] == [5, 7, 10, 12]
+
+
+def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
+    wanted = [run(12), run(13)]
+    done = {"problem": "helmholtz_quick", "variant": "plain", "method": "auto_adamw", "seed": 1, "iterations": 12}
+    (tmp_path / "r.jsonl").write_text(json.dumps(done) + "\n")
+    assert missing(wanted, tmp_path / "r.jsonl") == [run(13)]
+    assert missing(wanted, tmp_path / "none.jsonl") == wanted
+
+
+def test_the_main_job_names_configurations_that_exist() -> None:
+    runs = main_job.runs()
+    assert len({run.key for run in runs}) == len(runs) == 24
+    assert all((ROOT / config).exists() for run in runs for config in run.configs)

@@ -1,0 +1,68 @@
+"""The fused activation against its slow reference, with gradients and gradients of gradients."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lightning_autobalance.derivatives.activations import derivatives_of
+from lightning_autobalance.derivatives.fused import Layout, activate, activate_first, activate_reference
+
+PAIRS = [[], [[(0, 0), (1, 1)]], [[(0, 1)]], [[(0, 0)], [(0, 1)], [(1, 1)]], [[(0, 0), (0, 1)]]]
+
+
+def layout(module: nn.Module, pairs: Any, drop: bool) -> Layout:
+    f = derivatives_of(module)
+    assert f is not None
+    return Layout(f, isinstance(module, nn.Tanh), 2, pairs, drop)
+
+
+@pytest.fixture(params=[nn.Tanh(), nn.SiLU()], ids=repr)
+def module(request: pytest.FixtureRequest) -> nn.Module:
+    return request.param
+
+
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("pairs", PAIRS, ids=str)
+def test_inner_layers(module: nn.Module, pairs: Any, drop: bool) -> None:
+    torch.manual_seed(0)
+    plan = layout(module, pairs, drop)
+    y = torch.randn(3 + len(pairs), 5, 4, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
+    compare(activate(y, bias, plan), activate_reference([y[0] + bias, *y[1:]], plan), (y, bias))
+
+
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("pairs", PAIRS, ids=str)
+def test_first_layer(module: nn.Module, pairs: Any, drop: bool) -> None:
+    torch.manual_seed(0)
+    plan = layout(module, pairs, drop)
+    value = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    columns = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
+    zeros = [torch.zeros_like(value)] * len(pairs)
+    streams = [value, *(column.expand_as(value) for column in columns), *zeros]
+    compare(activate_first(value, columns, plan), activate_reference(streams, plan), (value, columns))
+
+
+def compare(fast: Tensor, slow: Tensor, inputs: tuple[Tensor, Tensor]) -> None:
+    torch.testing.assert_close(fast, slow, rtol=1e-13, atol=1e-13)
+    weights = torch.randn_like(fast)
+    plain = torch.autograd.grad(fast, inputs, weights, retain_graph=True, materialize_grads=True)
+    ours = torch.autograd.grad(fast, inputs, weights, create_graph=True, materialize_grads=True)
+    theirs = torch.autograd.grad(slow, inputs, weights, create_graph=True, materialize_grads=True)
+    for a, b, c in zip(plain, ours, theirs, strict=True):
+        torch.testing.assert_close(a, c, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(b, c, rtol=1e-12, atol=1e-12)
+    second = [sum((g * g).sum() for g in gradients) for gradients in (ours, theirs)]
+    for a, b in zip(*(torch.autograd.grad(s, inputs, materialize_grads=True) for s in second), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_the_input_is_not_changed(module: nn.Module) -> None:
+    y, bias = torch.randn(4, 5, 4), torch.randn(4)
+    before = y.clone(), bias.clone()
+    activate(y, bias, layout(module, PAIRS[1], False))
+    activate_first(y[0], y[1, :2], layout(module, PAIRS[1], False))
+    assert torch.equal(y, before[0])
+    assert torch.equal(bias, before[1])
