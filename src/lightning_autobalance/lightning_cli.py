@@ -154,11 +154,11 @@ def _missing_callbacks(given: list[Callback], trainer: Any) -> Iterator[Callback
     def room_for(kind: type[Callback]) -> bool:
         return not any(isinstance(callback, kind) for callback in given)
 
-    for kind in (BalanceMonitor, SolutionPlotter, FitSummary):
-        if room_for(kind):
-            yield kind()
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
+    for kind in (BalanceMonitor, SolutionPlotter, FitSummary):  # the table comes after the bar is closed
+        if room_for(kind):
+            yield kind()
     if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
         yield ModelCheckpoint(save_last=True, filename="step={step}", auto_insert_metric_name=False)
 
