@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.jacobian import backward
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
-    from lightning_autobalance.optim import AutoAdam, AutoAdamW, WarmupExponentialDecay
+    from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, WarmupExponentialDecay
     from lightning_autobalance.points import Box, Disk, Interval, Rectangle, TimeCylinder
 
 __version__ = version("lightning-autobalance")
@@ -26,7 +26,7 @@ _ROOMS = {
     "jacobian": ("backward",),
     "module": ("PINNModule",),
     "nets": ("MLP",),
-    "optim": ("AutoAdam", "AutoAdamW", "WarmupExponentialDecay"),
+    "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "WarmupExponentialDecay"),
     "points": ("Box", "Disk", "Interval", "Rectangle", "TimeCylinder"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -36,6 +36,7 @@ __all__ = [
     "CollocationPoints",
     "AutoAdamW",
     "AutoAdam",
+    "AutoBalance",
     "WarmupExponentialDecay",
     "backward",
     "partials",

@@ -37,7 +37,7 @@ class PINNModule(LightningModule):
 
     Args:
         net: The network u(x; w), (b, d) to (b, k). By default an ``MLP`` with three hidden layers of 50 tanh units.
-        optimizer: Makes the optimizer from the parameters.
+        optimizer: Makes the optimizer from the parameters. ``AutoAdamW`` by default.
         scheduler: Makes the learning rate schedule from the optimizer.
         scheduler_interval: Step the schedule after every optimizer step or after every epoch.
         monitor: The logged value that a ``ReduceLROnPlateau`` watches; it steps after every epoch.
@@ -65,7 +65,7 @@ class PINNModule(LightningModule):
     def __init__(
         self,
         net: nn.Module | None = None,
-        optimizer: OptimizerCallable = AutoAdamW,
+        optimizer: OptimizerCallable | None = None,
         scheduler: LRSchedulerCallable | None = None,
         scheduler_interval: Literal["step", "epoch"] = "step",
         monitor: str = "val/rel_l2",
@@ -93,7 +93,7 @@ class PINNModule(LightningModule):
         self.automatic_optimization = False
         self._save_plain_hyperparameters()
         self.net = net if net is not None else self.default_net()
-        self.optimizer = optimizer
+        self.optimizer: OptimizerCallable = optimizer if optimizer is not None else AutoAdamW
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.monitor = monitor

@@ -2,7 +2,9 @@
 
 from lightning_autobalance.optim.auto_adam import AutoAdam
 from lightning_autobalance.optim.auto_adamw import AutoAdamW
+from lightning_autobalance.optim.auto_balance import AutoBalance
 from lightning_autobalance.optim.post_combine import PostCombine
+from lightning_autobalance.optim.presets import ada_task, multi_adam
 from lightning_autobalance.optim.schedules import WarmupExponentialDecay
 
-__all__ = ["PostCombine", "AutoAdamW", "AutoAdam", "WarmupExponentialDecay"]
+__all__ = ["PostCombine", "AutoAdamW", "AutoAdam", "AutoBalance", "ada_task", "multi_adam", "WarmupExponentialDecay"]

@@ -258,7 +258,7 @@ def _agree_on_terms(parts: list[_Part]) -> None:
 
 def _combine_(part: _Part) -> None:
     group, params = part.group, part.params
-    if group["weight_decay"] != 0:
+    if group["weight_decay"] != 0 and group.get("decoupled", True):
         lr, p = group["lr"], params[0]
         if isinstance(lr, Tensor):  # as exact as the weights, and half would round 1 - lr * decay
             lr = lr.squeeze().to(p.device, torch.promote_types(p.dtype, torch.float32))

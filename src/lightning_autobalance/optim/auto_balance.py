@@ -1,0 +1,173 @@
+"""AutoBalance: post-combine around any torch optimizer."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+from torch.optim import LBFGS, Optimizer
+from torch.optim.optimizer import ParamsT
+
+from lightning_autobalance.optim.post_combine import PostCombine
+
+FLAGS = ("decoupled_weight_decay", "weight_decouple")  # how torch and pytorch-optimizer name it in their groups
+DECOUPLED = ("AdamW", "Muon", "Adafactor")  # of torch.optim: these always shrink the weights themselves
+OURS = ("params", "param_names", "combine", "terms", "decoupled", "weight_decay")
+
+
+@final
+class AutoBalance(PostCombine):
+    r"""Post-combine around any torch optimizer: each loss term has an optimizer of its own, the updates are combined.
+
+    .. math:: w \leftarrow (1 - \eta \lambda) \, w + \sum_i c_i \, \bigl( \mathrm{step}_i(w, g_i) - w \bigr)
+
+    The optimizer of term i steps a copy of the parameters along that term's gradient; the way the copy went is the
+    term's update. ``AutoBalance(params, torch.optim.AdamW)`` is ``AutoAdamW``, but slower: it takes m steps of torch's
+    AdamW one after the other, and keeps m copies of the parameters.
+
+    The parameter groups hold the options of the wrapped optimizer, so that learning rate schedules work as on it.
+
+    Args:
+        params: Parameters, named parameters, or parameter groups, as in torch.
+        optimizer: What is wrapped: an optimizer's class, or anything else that makes one from parameters.
+        combine: "sum" of the terms' updates, their "mean", or one weight per term.
+        decoupled: Whether the wrapped optimizer's ``weight_decay`` shrinks the weights themselves. If so, it is taken
+            out and applied once per step; if not, it is part of each term's gradient and stays inside. By default this
+            is known for torch's optimizers and for those whose groups tell it.
+        options: Options of the wrapped optimizer, such as ``lr=1e-2``.
+
+    Raises:
+        ValueError: If a hyper-parameter is out of its range; if the optimizer evaluates the losses several times per
+            step, is post-combine itself, or has no ``lr``; or if it decays and nothing tells how.
+        TypeError: If a parameter is not of real floating-point type.
+
+    Reference:
+        The AutoBalance paper (arXiv 2510.06684), section 3.1, which shows it with AdamW.
+
+    Note:
+        A term that does not reach a parameter gives it a gradient of zeros. An optimizer whose state starts at zero and
+        that does not decay then leaves it where it is.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        combine: Literal["sum", "mean"] | list[float] = "sum",
+        decoupled: bool | None = None,
+        **options: Any,
+    ) -> None:
+        self._make: Callable[..., Optimizer] = partial(optimizer, **options) if options else optimizer
+        self._optimizers: dict[
+            int, list[Optimizer]
+        ] = {}  # by number of the group, one per term; made by the first step
+        self._states: dict[int, list[dict[str, Any]]] = {}  # what they start from, where they go on
+        groups: Any = list(params)
+        single = self._make(groups)  # knows the options, and whether they and the parameters fit
+        _check_wrapped(single)
+        self._wrapped = type(single)
+        self._options = tuple(name for name in single.defaults if name not in OURS)
+        self._decays = "weight_decay" in single.defaults
+        defaults = {"weight_decay": 0.0, **single.defaults, "combine": combine, "decoupled": decoupled}
+        super().__init__([dict(group) for group in single.param_groups], defaults)
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
+        if group["decoupled"] is None:
+            group["decoupled"] = _is_decoupled(self._wrapped, group)
+
+    def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:
+        moving = set(params)
+        for i, optimizer in enumerate(self._optimizers_of(group)):
+            (inner,) = optimizer.param_groups
+            inner.update(self._inner_options(group))
+            copies = [copy for copy, p in zip(inner["params"], group["params"], strict=True) if p in moving]
+            torch._foreach_copy_(copies, params)
+            for copy, jac in zip(copies, jacs, strict=True):
+                copy.grad = jac[i]
+            optimizer.step()
+            optimizer.zero_grad()
+            torch._foreach_copy_([delta[i] for delta in deltas], torch._foreach_sub(copies, params))
+
+    def _inner_options(self, group: dict[str, Any]) -> dict[str, Any]:
+        options = {name: group[name] for name in self._options}
+        if self._decays:
+            options["weight_decay"] = 0.0 if group["decoupled"] else group["weight_decay"]
+        return options
+
+    def _optimizers_of(self, group: dict[str, Any]) -> list[Optimizer]:
+        number = next(i for i, other in enumerate(self.param_groups) if other is group)
+        if number in self._optimizers and not _lie_together(self._optimizers[number][0], group):
+            self._states[number] = [optimizer.state_dict() for optimizer in self._optimizers.pop(number)]
+        if number not in self._optimizers:
+            self._optimizers[number] = [self._optimizer(group) for _ in range(group["terms"])]
+            for optimizer, state in zip(self._optimizers[number], self._states.pop(number, ()), strict=False):
+                optimizer.load_state_dict(state)
+        return self._optimizers[number]
+
+    def _optimizer(self, group: dict[str, Any]) -> Optimizer:
+        copies = [p.detach().clone().requires_grad_() for p in group["params"]]
+        return self._make([{"params": copies, **self._inner_options(group)}])
+
+    def _all_states(self) -> dict[int, list[dict[str, Any]]]:
+        running = {number: [one.state_dict() for one in each] for number, each in self._optimizers.items()}
+        return self._states | running
+
+    def state_dict(self) -> dict[str, Any]:
+        """As in torch; under ``optimizers`` the state of each term's optimizer by number of the parameter group."""
+        return {**super().state_dict(), "optimizers": self._all_states()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state, as in torch.
+
+        Args:
+            state_dict: From the ``state_dict()`` of an ``AutoBalance`` around the same optimizer.
+
+        Raises:
+            ValueError: If it comes from another kind of optimizer, or its groups are others.
+        """
+        if "optimizers" not in state_dict:
+            raise ValueError("`state_dict` must come from AutoBalance, got one without the terms' `optimizers`.")
+        super().load_state_dict(state_dict)
+        self._optimizers, self._states = {}, dict(state_dict["optimizers"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: self.__dict__[name] for name in ("_make", "_wrapped", "_options", "_decays")}
+        # States instead of the optimizers themselves: not every optimizer can be copied.
+        return {**super().__getstate__(), **kept, "_optimizers": {}, "_states": self._all_states()}
+
+
+def _check_wrapped(optimizer: Optimizer) -> None:
+    name = type(optimizer).__name__
+    if isinstance(optimizer, LBFGS):
+        raise ValueError(
+            f"`optimizer` must evaluate the losses once per step, got {name}. Use a first-order optimizer."
+        )
+    if isinstance(optimizer, PostCombine):
+        raise ValueError(f"`optimizer` must be an ordinary torch optimizer, got {name}, which is post-combine itself.")
+    if "lr" not in optimizer.defaults:
+        raise ValueError(f"`optimizer` must have a learning rate `lr`, got {name} with {sorted(optimizer.defaults)}.")
+
+
+def _is_decoupled(wrapped: type[Optimizer], group: dict[str, Any]) -> bool:
+    for flag in FLAGS:
+        if flag in group:
+            return bool(group[flag])
+    if wrapped.__module__.startswith("torch.optim."):
+        return wrapped.__name__ in DECOUPLED
+    if group["weight_decay"] == 0:
+        return False
+    raise ValueError(
+        f"`decoupled` must be given for {wrapped.__name__} with `weight_decay` {group['weight_decay']}: nothing tells "
+        "whether it shrinks the weights themselves (true: once per step) or is added to the gradient (false: of each "
+        "term). Or give `weight_decay=0`."
+    )
+
+
+def _lie_together(optimizer: Optimizer, group: dict[str, Any]) -> bool:
+    (inner,) = optimizer.param_groups
+    return all(
+        copy.dtype == p.dtype and copy.device == p.device
+        for copy, p in zip(inner["params"], group["params"], strict=True)
+    )
