@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning_autobalance.callbacks import BalanceMonitor, FitSummary, SolutionPlotter
+    from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, SolutionPlotter
     from lightning_autobalance.data import CollocationPoints
     from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials
     from lightning_autobalance.jacobian import backward
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __version__ = version("lightning-autobalance")
 
 _ROOMS = {
-    "callbacks": ("BalanceMonitor", "FitSummary", "SolutionPlotter"),
+    "callbacks": ("BalanceMonitor", "Dashboard", "FitSummary", "SolutionPlotter"),
     "data": ("CollocationPoints",),
     "derivatives": ("partials", "gradient", "divergence", "laplacian"),
     "jacobian": ("backward",),
@@ -50,6 +50,7 @@ __all__ = [
     "TimeCylinder",
     "MLP",
     "BalanceMonitor",
+    "Dashboard",
     "SolutionPlotter",
     "FitSummary",
 ]

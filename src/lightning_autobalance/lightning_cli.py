@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
-from lightning_autobalance.callbacks import BalanceMonitor, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
@@ -65,7 +65,7 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, SolutionPlotter, FitSummary, a progress bar with the losses and a "
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary, a progress bar with the losses and a "
             "ModelCheckpoint that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
         )
 
@@ -156,7 +156,7 @@ def _missing_callbacks(given: list[Callback], trainer: Any) -> Iterator[Callback
 
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
-    for kind in (BalanceMonitor, SolutionPlotter, FitSummary):  # the table comes after the bar is closed
+    for kind in (BalanceMonitor, Dashboard, SolutionPlotter, FitSummary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()
     if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:

@@ -346,7 +346,9 @@ class PINNModule(LightningModule):
             metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
             found: Any = metrics
         else:
-            losses = {term: loss.detach() for term, loss in self.losses(batch).items()}
+            with torch.inference_mode(False), torch.enable_grad():  # residuals may differentiate by themselves
+                own = {part: x.clone() for part, x in batch.items()}
+                losses = {term: loss.detach() for term, loss in self.losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
         self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)

@@ -117,6 +117,24 @@ def test_a_second_fit_is_watched_once(tmp_path: Path) -> None:
     for steps in (2, 4):
         lightning_trainer = fit(module, tmp_path, max_steps=steps, callbacks=[monitor])
         assert not lightning_trainer.optimizers[0]._update_hooks
+        assert monitor.statistics["grad"].count == 1
+
+
+def test_statistics_are_those_of_the_logged_steps_and_go_on_after_a_resume(tmp_path: Path) -> None:
+    def statistics(steps: int, **options: Any) -> dict[str, Any]:
+        torch.manual_seed(0)
+        monitor = BalanceMonitor()
+        options = {"log_every_n_steps": 2, "enable_checkpointing": True, **options}
+        lightning_trainer = fit(Poisson2D(), tmp_path, max_steps=steps, callbacks=[monitor], **options)
+        lightning_trainer.save_checkpoint(tmp_path / f"{steps}.ckpt")
+        return monitor.state_dict()
+
+    whole = statistics(10)
+    assert whole["grad"]["count"] == whole["update"]["count"] == 5
+    statistics(5)
+    resumed = statistics(10, ckpt_path=tmp_path / "5.ckpt")
+    assert resumed["grad"]["count"] == 5
+    torch.testing.assert_close(resumed["update"]["sums"], whole["update"]["sums"], rtol=0, atol=0)
 
 
 def test_tensorboard_reads_every_key(tmp_path: Path) -> None:
@@ -131,5 +149,5 @@ def test_tensorboard_reads_every_key(tmp_path: Path) -> None:
 
 
 def test_other_modules_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="`BalanceMonitor` must watch a `PINNModule`, got BoringModel"):
+    with pytest.raises(MisconfigurationException, match=r"must watch a `PINNModule`, or .*, got BoringModel"):
         trainer(tmp_path, max_steps=1, callbacks=[BalanceMonitor()]).fit(BoringModel())

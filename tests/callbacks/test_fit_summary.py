@@ -1,12 +1,13 @@
 """The table at the end says what the run did."""
 
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from helpers.toys import Decay, fit
-from lightning_autobalance.callbacks import FitSummary
+from lightning_autobalance.callbacks import BalanceMonitor, FitSummary
 from lightning_autobalance.callbacks.fit_summary import summary
 
 
@@ -25,7 +26,8 @@ def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
         "loss/pde",
         "loss/boundary",
         "val/rel_l2",
-        "200.00 ms a step",
+        "2.0 s: 5.0 steps/s, 200.00 ms a step",
+        "peak memory",
         "taylor",
         ".ckpt",
     ):
@@ -34,5 +36,12 @@ def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
 
 
 def test_it_is_printed_at_the_end_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit(Decay(), tmp_path, max_steps=2, callbacks=[FitSummary()])
-    assert "Decay with AutoAdamW" in capsys.readouterr().out
+    fit(Decay(), tmp_path, max_steps=2, callbacks=[FitSummary(), BalanceMonitor()])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Decay with AutoAdamW" in printed
+    assert "- After preconditioning, the updates of all terms are within a factor" in printed
+
+
+def test_the_memory_is_that_of_the_process(tmp_path: Path) -> None:
+    (mebibytes,) = re.findall(r"peak memory\D*([\d,]+) MiB", text(tmp_path))
+    assert 100 < int(mebibytes.replace(",", "")) < 20_000

@@ -1,7 +1,8 @@
 """What the loss terms do to each other, from two small Gram matrices per logged step."""
 
+from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -9,13 +10,26 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
 from lightning_autobalance.jacobian import gramian
-from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import PostCombine
 from lightning_autobalance.shapes import Gramian
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
+
+
+@runtime_checkable
+class Recorder(Protocol):
+    """What the monitor needs of a module; every ``PINNModule`` has it."""
+
+    terms: tuple[str, ...]
+    """Names of the loss terms, in the order of the rows of ``p.jac``."""
+    logs_this_step: bool
+    """Whether the step that is being taken is a logged one."""
+
+    def record(self, name: str, value: Tensor) -> None:
+        """Keep a 0-dim tensor for the log line of this step."""
 
 
 class BalanceMonitor(Callback):
@@ -27,17 +41,24 @@ class BalanceMonitor(Callback):
 
     The keys are ``balance/grad_norm/<term>``, ``balance/grad_ratio/<a>_x_<b>``, ``balance/grad_cos/<a>_x_<b>`` and the
     same with ``update``. Nothing is computed on steps that are not logged (``Trainer(log_every_n_steps=...)``).
+    ``statistics``, by "grad" and "update", holds what the logged steps of a run say together.
 
     Reference:
         The AutoBalance paper, section 3.3 and figure 2.
     """
 
     def __init__(self) -> None:
+        self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
         self._handle: RemovableHandle | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Start anew; a checkpoint is loaded later."""
+        if stage == "fit":
+            self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen to the updates of a post-combine optimizer."""
-        module = _pinn(pl_module)
+        module = _recorder(pl_module)
         for optimizer in trainer.optimizers:
             if isinstance(optimizer, PostCombine):
                 self._handle = optimizer.register_update_hook(
@@ -47,7 +68,7 @@ class BalanceMonitor(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
         """Record the gradients, which lie on the parameters as ``jac``."""
         blocks = [p.jac for g in optimizer.param_groups for p in g["params"] if getattr(p, "jac", None) is not None]
-        self._record(_pinn(pl_module), "grad", blocks)
+        self._record(_recorder(pl_module), "grad", blocks)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Stop listening."""
@@ -55,10 +76,21 @@ class BalanceMonitor(Callback):
             self._handle.remove()
             self._handle = None
 
-    def _record(self, module: PINNModule, what: str, blocks: list[Tensor]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """The statistics so far."""
+        return {what: statistics.state_dict() for what, statistics in self.statistics.items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on with the statistics of a checkpoint."""
+        for what, statistics in state_dict.items():
+            self.statistics[what].load_state_dict(statistics)
+
+    def _record(self, module: Recorder, what: str, blocks: list[Tensor]) -> None:
         if not module.logs_this_step:
             return
-        for name, value in balance(gramian(blocks), module.terms, what).items():
+        gram = gramian(blocks)
+        self.statistics[what].add(gram)
+        for name, value in balance(gram, module.terms, what).items():
             module.record(name, value)
 
 
@@ -84,7 +116,10 @@ def balance(gram: Gramian, terms: tuple[str, ...], what: str) -> dict[str, Tenso
     return entries
 
 
-def _pinn(module: LightningModule) -> PINNModule:
-    if not isinstance(module, PINNModule):
-        raise MisconfigurationException(f"`BalanceMonitor` must watch a `PINNModule`, got {type(module).__name__}.")
+def _recorder(module: LightningModule) -> Recorder:
+    if not isinstance(module, Recorder):
+        raise MisconfigurationException(
+            "`BalanceMonitor` must watch a `PINNModule`, or another module with `terms`, `logs_this_step` and "
+            f"`record`, got {type(module).__name__}."
+        )
     return module

@@ -1,17 +1,22 @@
 """The table at the end of `fit`."""
 
+import resource
+import sys
 import time
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
+from lightning_autobalance.callbacks.diagnosis import diagnose
+from lightning_autobalance.callbacks.evidence import gather
 from lightning_autobalance.module import PINNModule
 
 
 class FitSummary(Callback):
-    """Prints what a run did: losses, errors, speed, and where its files are."""
+    """Prints what a run did: losses, errors, speed, memory, where its files are, and what the numbers mean."""
 
     def __init__(self) -> None:
         self._started = 0.0
@@ -27,7 +32,10 @@ class FitSummary(Callback):
         """Print the table."""
         if isinstance(pl_module, PINNModule):
             seconds = time.monotonic() - self._started
-            Console().print(summary(trainer, pl_module, seconds, trainer.global_step - self._first_step))
+            console = Console()
+            console.print(summary(trainer, pl_module, seconds, trainer.global_step - self._first_step))
+            for sentence in diagnose(gather(trainer, pl_module)):
+                console.print(f"- {sentence}", highlight=False, markup=False)
 
 
 def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) -> Table:
@@ -54,7 +62,10 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
             table.add_row(name, f"{float(metric):.3e}")
     table.add_section()
     table.add_row("steps", f"{trainer.global_step:,}")
-    table.add_row("time", f"{seconds:,.1f} s, {1e3 * seconds / max(steps, 1):.2f} ms a step")
+    table.add_row(
+        "time", f"{seconds:,.1f} s: {steps / seconds:,.1f} steps/s, {1e3 * seconds / max(steps, 1):.2f} ms a step"
+    )
+    table.add_row("peak memory", f"{_peak_memory(module.device) / 2**20:,.0f} MiB")
     table.add_row("parameters", f"{sum(p.numel() for p in module.parameters()):,}")
     table.add_row("derivatives", module.derivative_mode)
     checkpoint = trainer.checkpoint_callback
@@ -65,3 +76,11 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
         if where:
             table.add_row(what, str(where))
     return table
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: of the accelerator's tensors, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes if sys.platform == "darwin" else 1024 * kilobytes  # macOS counts bytes

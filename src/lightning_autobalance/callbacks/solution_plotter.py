@@ -1,43 +1,42 @@
 """Pictures of the solution: prediction, exact solution and error."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lightning_autobalance.callbacks.figures import new_figure, save_figure
 from lightning_autobalance.module import PINNModule
 
 Panel = tuple[str, NDArray[np.float64]]
 
 
 class SolutionPlotter(Callback):
-    """Saves each field as a PNG in the run's folder and as a TensorBoard figure, at the end of ``fit``.
+    """Saves each field as a PNG in the run's folder and hands it to the loggers, during ``fit`` and at its end.
 
     One coordinate gives curves, two give heatmaps, more a slice: time at its end, further coordinates at their middle.
     Where the exact solution is not known, only the prediction is shown. Needs no display.
 
     Args:
-        every_n_epochs: Draw also during training, after every so many epochs; 0 draws only at the end.
+        every_n_epochs: Draw after every so many epochs, too; 0 draws only at the end. One picture takes about half a
+            second.
         resolution: Points along each axis.
 
     Raises:
         ValueError: If a number is out of its range.
     """
 
-    def __init__(self, every_n_epochs: int = 0, resolution: int = 201) -> None:
+    def __init__(self, every_n_epochs: int = 5, resolution: int = 201) -> None:
         if every_n_epochs < 0:
             raise ValueError(f"`every_n_epochs` must be >= 0 (0 draws only at the end), got {every_n_epochs}.")
         if resolution < 2:
             raise ValueError(f"`resolution` must be >= 2, got {resolution}.")
         self.every_n_epochs = every_n_epochs
         self.resolution = resolution
+        self._drawn = -1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, if this epoch's turn has come."""
@@ -45,21 +44,17 @@ class SolutionPlotter(Callback):
             self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the final state."""
-        self._draw(trainer, pl_module)
+        """Draw the final state, unless the last epoch did."""
+        if trainer.global_step != self._drawn:
+            self._draw(trainer, pl_module)
 
     @rank_zero_only
     def _draw(self, trainer: Trainer, module: LightningModule) -> None:
         if not isinstance(module, PINNModule) or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        folder = Path(trainer.log_dir or trainer.default_root_dir) / "plots"
-        folder.mkdir(parents=True, exist_ok=True)
+        self._drawn = trainer.global_step
         for field in module.fields:
-            figure = draw(module, field, self.resolution)
-            figure.savefig(folder / f"{field}_step{trainer.global_step}.png", dpi=150)
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_figure(f"solution/{field}", figure, trainer.global_step, close=True)
+            save_figure(trainer, draw(module, field, self.resolution), "plots", field, f"solution/{field}")
 
 
 def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
@@ -72,8 +67,7 @@ def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
     """
     axes = [np.linspace(low, high, resolution) for low, high in module.domain.bounds[:2]]
     panels = _panels(module, field, axes)
-    figure = Figure(figsize=(4.6 * (len(panels) if len(axes) == 2 else 2), 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6 * (len(panels) if len(axes) == 2 else 2), 3.8)
     if len(axes) == 1:
         _curves(figure, axes[0], panels, module.domain.coordinates[0])
     else:

@@ -1,0 +1,94 @@
+"""The TensorBoard pages of a run: all terms in one chart, and hyperparameters beside final errors."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+IDEAL = "balance/ideal_ratio"
+RATIOS = "norm ratios of the {} (ideal: 1)"
+# The same for every PDE, by regular expressions: TensorBoard shows a chart twice where two runs lay it out differently.
+LAYOUT = {
+    "balance": {
+        RATIOS.format("gradients"): ["Multiline", [r"balance/grad_ratio/.*$", IDEAL + "$"]],
+        RATIOS.format("updates"): ["Multiline", [r"balance/update_ratio/.*$", IDEAL + "$"]],
+        "cosines of the gradients": ["Multiline", [r"balance/grad_cos/.*$"]],
+        "cosines of the updates": ["Multiline", [r"balance/update_cos/.*$"]],
+        "norms of the gradients": ["Multiline", [r"balance/grad_norm/.*$"]],
+        "norms of the updates": ["Multiline", [r"balance/update_norm/.*$"]],
+    },
+    "training": {
+        "losses": ["Multiline", [r"loss/.*$"]],
+        "errors": ["Multiline", [r"val/(mse|linf|rel_l2|loss)$"]],
+        "learning rate": ["Multiline", [r"lr$"]],
+    },
+}
+
+
+class Dashboard(Callback):
+    """Lays out TensorBoard's custom scalars page, and logs hyperparameters with the final errors.
+
+    The page shows losses, norms, ratios and cosines of all terms in one chart each (the AutoBalance paper's figure 2,
+    while the run goes on). The final errors ``final/mse``, ``final/linf``, ``final/rel_l2`` (``final/loss`` without an
+    exact solution) go to every logger; TensorBoard shows them on its hparams page.
+    """
+
+    @rank_zero_only
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the layout and the hyperparameters."""
+        names = ("mse", "linf", "rel_l2") if getattr(pl_module, "has_exact", False) else ("loss",)
+        for logger in _tensorboards(trainer):
+            logger.experiment.add_custom_scalars(LAYOUT)
+            logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)
+            logger.log_hyperparams(
+                hyperparameters(trainer, pl_module), {f"final/{name}": float("nan") for name in names}
+            )
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Draw the line of ideal balance one validation further."""
+        for logger in _tensorboards(trainer) if not trainer.sanity_checking else ():
+            logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)
+
+    @rank_zero_only
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Log the final errors."""
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        names = ("val/mse", "val/linf", "val/rel_l2", "val/loss")
+        final = {f"final/{name.removeprefix('val/')}": found[name] for name in names if name in found}
+        for logger in trainer.loggers:
+            logger.log_metrics(final, step=trainer.global_step)
+
+
+def hyperparameters(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+    """What a person compares runs by, flat: problem, optimizer and its options, points, weights, seed.
+
+    Args:
+        trainer: Has the optimizer, the schedule and the data.
+        module: What it trains.
+    """
+    optimizer = trainer.optimizers[0]
+    flat: dict[str, Any] = {"problem": type(module).__name__, "optimizer": type(optimizer).__name__}
+    options = optimizer.param_groups[0]
+    names = ("lr", "betas", "momentum", "weight_decay", "combine")
+    flat |= {f"optimizer/{name}": _plain(options[name]) for name in names if name in options}
+    flat["optimizer/lr"] = _plain(options.get("initial_lr", options["lr"]))
+    flat |= {f"scheduler/{i}": type(c.scheduler).__name__ for i, c in enumerate(trainer.lr_scheduler_configs)}
+    for part in ("balancer", "variant"):
+        flat[part] = type(getattr(module, part, None)).__name__.replace("NoneType", "none")
+    flat |= {f"weights/{term}": weight for term, weight in getattr(module, "weights", {}).items()}
+    data: Any = getattr(trainer, "datamodule", None)
+    flat |= {f"points/{part}": count for part, count in getattr(data, "counts", {}).items()}
+    if data is not None and hasattr(data, "sampler"):
+        flat |= {"sampler": type(data.sampler).__name__, "resample_every": data.resample_every, "seed": data.seed}
+    return flat | {"max_steps": trainer.max_steps, "precision": str(trainer.precision)}
+
+
+def _plain(value: Any) -> Any:
+    number = float(value) if hasattr(value, "item") else value
+    return number if isinstance(number, int | float | str | bool) else str(number)
+
+
+def _tensorboards(trainer: Trainer) -> list[TensorBoardLogger]:
+    return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

@@ -1,0 +1,140 @@
+"""What a run's numbers mean, in plain language."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
+
+SIMILAR = 3.0  # norms within this factor of each other count as balanced
+OPPOSED = -0.5  # a mean cosine below this: most of two updates cancels
+CONFLICT = 0.1  # share of steps from which on a conflict is worth a word
+TRIVIAL = 0.05  # of the exact solution's size, or of the solution's own
+WRONG = 0.1  # a large relative error
+BELOW = 10.0  # relative error by relative size of the residuals, from which on the points tell too little
+OVERFIT = 10.0  # loss at new points by loss at the training points
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known at the end of a run.
+
+    Args:
+        terms: Names of the loss terms.
+        post_combine: Whether each term has an optimizer state of its own.
+        grad: Statistics of the terms' gradients over the logged steps.
+        update: The same of the terms' updates; empty where the optimizer is not post-combine.
+        trained: Mean squared residual by term, at the training points.
+        fresh: The same at points that training never saw; empty where there are none.
+        zero: The same as ``trained`` for the function that is zero everywhere; empty where it has none.
+        size: Root mean square of the solution, over the domain.
+        spread: Root mean square of its deviation from its mean.
+        exact_size: Root mean square of the exact solution; None where it is not known.
+        rel_l2: Relative L2 error; None where the exact solution is not known.
+    """
+
+    terms: tuple[str, ...]
+    post_combine: bool
+    grad: BalanceStatistics
+    update: BalanceStatistics
+    trained: Mapping[str, float] = field(default_factory=dict)
+    fresh: Mapping[str, float] = field(default_factory=dict)
+    zero: Mapping[str, float] = field(default_factory=dict)
+    size: float = 1.0
+    spread: float = 1.0
+    exact_size: float | None = None
+    rel_l2: float | None = None
+
+
+def diagnose(evidence: Evidence) -> list[str]:
+    """What the numbers say and what to try, the most important last; every sentence has its number.
+
+    Args:
+        evidence: What is known of the run.
+    """
+    parts = (_dominance, _conflicts, _updates, _few_points, _trivial, _loss_below_error)
+    return [sentence for part in parts for sentence in part(evidence)]
+
+
+def _dominance(e: Evidence) -> Iterator[str]:
+    if not e.grad.count or len(e.terms) < 2:
+        return
+    norms = dict(zip(e.terms, e.grad.norms, strict=True))
+    largest, least = max(norms, key=norms.__getitem__), min(norms, key=norms.__getitem__)
+    ratio = norms[largest] / norms[least]
+    over = f"(geometric mean over {e.grad.count} logged steps)"
+    if ratio < SIMILAR:
+        yield f"The gradients of all terms are of similar size, within a factor {ratio:.3g} {over}."
+        return
+    advice = "" if e.post_combine else f" One optimizer for all terms follows `{largest}`: try AutoAdamW."
+    yield f"The gradient of `{largest}` is {ratio:.3g} times that of `{least}` {over}.{advice}"
+
+
+def _conflicts(e: Evidence) -> Iterator[str]:
+    if not e.grad.count:
+        return
+    conflicts, cosines = e.grad.conflicts, e.grad.cosines
+    for i, j in combinations(range(len(e.terms)), 2):
+        if conflicts[i][j] >= CONFLICT:
+            yield (
+                f"The gradients of `{e.terms[i]}` and `{e.terms[j]}` conflict in {conflicts[i][j]:.0%} of "
+                f"{e.grad.count} logged steps (mean cosine {cosines[i][j]:.2f})."
+            )
+
+
+def _updates(e: Evidence) -> Iterator[str]:
+    if not e.update.count or len(e.terms) < 2:
+        return
+    norms, cosines = e.update.norms, e.update.cosines
+    ratio = max(norms) / min(norms)
+    yield f"After preconditioning, the updates of all terms are within a factor {ratio:.3g} of each other."
+    for i, j in combinations(range(len(e.terms)), 2):
+        if cosines[i][j] < OPPOSED:
+            share = _remainder(norms[i], norms[j], cosines[i][j])
+            yield (
+                f"The updates of `{e.terms[i]}` and `{e.terms[j]}` pull against each other (mean cosine "
+                f"{cosines[i][j]:.2f}): together they go {share:.0%} of the way that both go alone."
+            )
+
+
+def _remainder(a: float, b: float, cosine: float) -> float:
+    return math.sqrt(max(a * a + b * b + 2 * a * b * cosine, 0.0)) / (a + b)
+
+
+def _few_points(e: Evidence) -> Iterator[str]:
+    for term, fresh in e.fresh.items():
+        trained = e.trained[term]
+        if trained > 0 and fresh / trained >= OVERFIT:
+            yield (
+                f"The loss of `{term}` is {trained:.2g} at the training points and {fresh:.2g} at new points, "
+                f"{fresh / trained:.3g} times as large: the points are too few. Give it more (`--data.points`), or "
+                "draw new ones as training goes on (`--data.resample_every`)."
+            )
+
+
+def _trivial(e: Evidence) -> Iterator[str]:
+    advice = "Try another seed, a lower learning rate, or points that stay (`--data.resample_every 0`)."
+    if e.exact_size is not None:
+        if e.size < TRIVIAL * e.exact_size:
+            share = e.size / e.exact_size
+            yield f"The solution looks trivial: its size is {share:.2%} of the exact solution's. {advice}"
+        return
+    if e.size > 0 and e.spread < TRIVIAL * e.size:
+        yield f"The solution looks constant: it varies by {e.spread / e.size:.2%} of its size. {advice}"
+    for term, zero in e.zero.items():
+        if 0 < zero != e.trained[term] > 0.5 * zero:  # equal to the last digit: a residual that asks another network
+            yield (
+                f"The solution looks trivial: the loss of `{term}` is {e.trained[term] / zero:.0%} of what the zero "
+                f"function has. {advice}"
+            )
+
+
+def _loss_below_error(e: Evidence) -> Iterator[str]:
+    shares = [math.sqrt(e.trained[term] / zero) for term, zero in e.zero.items() if zero > 0]
+    if e.rel_l2 is not None and e.rel_l2 > WRONG and shares and e.rel_l2 > BELOW * max(shares):
+        yield (
+            f"The residuals fell to {max(shares):.1g} of those of the zero function, but the relative L2 error is "
+            f"{e.rel_l2:.2g}: small residuals at these points do not make a good solution. Try more points, or look "
+            "for a condition that is missing."
+        )

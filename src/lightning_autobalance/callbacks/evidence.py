@@ -1,0 +1,86 @@
+"""Gathers what the diagnosis of a run needs, without touching the run."""
+
+from math import isfinite
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from lightning_autobalance.callbacks.balance_monitor import BalanceMonitor
+from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
+from lightning_autobalance.callbacks.diagnosis import Evidence
+from lightning_autobalance.data import HELD_OUT, CollocationPoints
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.optim import PostCombine
+
+GRID = 2500  # points on which the solution's size is taken
+
+Points = dict[str, Tensor]
+
+
+def gather(trainer: Trainer, module: PINNModule) -> Evidence:
+    """What is known at the end of ``fit``.
+
+    Args:
+        trainer: Has trained.
+        module: What it trained.
+    """
+    monitor = next((callback for callback in trainer.callbacks if isinstance(callback, BalanceMonitor)), None)  # type: ignore[attr-defined]
+    nothing = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
+    rel_l2 = trainer.callback_metrics.get("val/rel_l2")
+    found: dict[str, Any] = {
+        **(monitor.statistics if monitor is not None else nothing),
+        **_losses(trainer, module),
+        **_sizes(module),
+        "rel_l2": float(rel_l2) if rel_l2 is not None else None,
+    }
+    return Evidence(module.terms, isinstance(trainer.optimizers[0], PostCombine), **found)
+
+
+def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]:
+    data: Any = getattr(trainer, "datamodule", None)
+    if not isinstance(data, CollocationPoints):
+        return {}
+    points = data.points_at(max(trainer.global_step - 1, 0))
+    drawn = data.draw(module.domain, HELD_OUT, module.points_dtype)
+    fresh = {part: x.to(module.device) for part, x in drawn.items()}
+    with trainer.precision_plugin.forward_context():
+        return {
+            "trained": _mean_squares(module, points),
+            "fresh": _mean_squares(module, fresh),
+            "zero": _of_zero(module, points),
+        }
+
+
+def _mean_squares(module: PINNModule, points: Points) -> dict[str, float]:
+    with torch.enable_grad():  # nested reverse mode needs it
+        residuals = module.residuals(points)
+    return {term: float(residual.detach().square().mean()) for term, residual in residuals.items()}
+
+
+def _of_zero(module: PINNModule, points: Points) -> dict[str, float]:
+    def zero(x: Tensor) -> Tensor:
+        return (0.0 * x.sum(dim=1, keepdim=True)).expand(len(x), len(module.fields))
+
+    try:
+        with module.field_replaced(zero):
+            found = _mean_squares(module, points)
+    except RuntimeError:  # the residuals ask the network itself, or differentiate what zero does not depend on
+        return {}
+    return {term: value for term, value in found.items() if isfinite(value)}
+
+
+def _sizes(module: PINNModule) -> dict[str, Any]:
+    columns = [module.fields.index(name) for name in module.reported or module.fields]
+    x = module.grid(GRID).to(module.device)
+    with torch.no_grad():
+        field = module(x)[:, columns].double()
+        sizes: dict[str, Any] = {"size": _rms(field), "spread": _rms(field - field.mean(dim=0))}
+        if module.has_exact:
+            sizes["exact_size"] = _rms(module.exact(x)[:, columns].double())
+    return sizes
+
+
+def _rms(field: Tensor) -> float:
+    return float(field.square().mean().sqrt())

@@ -1,0 +1,134 @@
+"""Every sentence on a case made for it, and none where nothing is wrong."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
+from lightning_autobalance.callbacks.diagnosis import Evidence, diagnose
+
+TERMS = ("pde", "boundary")
+
+
+def statistics(*grams: list[list[float]]) -> BalanceStatistics:
+    found = BalanceStatistics()
+    for gram in grams:
+        found.add(torch.tensor(gram, dtype=torch.float64))
+    return found
+
+
+def of_vectors(a: tuple[float, float], b: tuple[float, float]) -> list[list[float]]:
+    return [[a[0] * a[0] + a[1] * a[1], a[0] * b[0] + a[1] * b[1]], [a[0] * b[0] + a[1] * b[1], b[0] ** 2 + b[1] ** 2]]
+
+
+EVEN = of_vectors((1, 0), (0, 1))
+
+
+def evidence(**changes: Any) -> Evidence:
+    """A run in which all is well, with some things changed."""
+    well: dict[str, Any] = {
+        "terms": TERMS,
+        "post_combine": True,
+        "grad": statistics(EVEN),
+        "update": statistics(EVEN),
+        "trained": {"pde": 1e-4, "boundary": 1e-5},
+        "fresh": {"pde": 2e-4, "boundary": 1e-5},
+        "zero": {"pde": 100.0, "boundary": 0.0},
+        "size": 0.5,
+        "spread": 0.5,
+        "exact_size": 0.5,
+        "rel_l2": 1e-3,
+    }
+    return Evidence(**{**well, **changes})
+
+
+def test_a_good_run() -> None:
+    assert diagnose(evidence()) == [
+        "The gradients of all terms are of similar size, within a factor 1 (geometric mean over 1 logged steps).",
+        "After preconditioning, the updates of all terms are within a factor 1 of each other.",
+    ]
+
+
+def only(found: list[str], *words: str) -> None:
+    """Exactly one sentence has all the words, and no more than one is new beside those said of a good run."""
+    assert sum(all(word in sentence for word in words) for sentence in found) == 1, found
+    assert len(found) <= len(diagnose(evidence())) + 1, found
+
+
+def test_dominance_and_its_remedy() -> None:
+    grad = statistics(of_vectors((300, 0), (0, 1)), of_vectors((300, 0), (0, 100)))  # ratios 300 and 3: 30 in the mean
+    only(diagnose(evidence(grad=grad)), "gradient of `pde` is 30 times that of `boundary`", "2 logged steps")
+    assert not any("try AutoAdamW" in s for s in diagnose(evidence(grad=grad)))
+    only(diagnose(evidence(grad=grad, post_combine=False)), "follows `pde`: try AutoAdamW")
+
+
+def test_conflicts() -> None:
+    grad = statistics(EVEN, EVEN, of_vectors((1, 0), (-1, 0)), of_vectors((1, 0), (-0.6, 0.8)))
+    only(diagnose(evidence(grad=grad)), "`pde` and `boundary` conflict in 50% of 4 logged steps", "mean cosine -0.40")
+    rare = statistics(*[EVEN] * 19, of_vectors((1, 0), (-1, 0)))
+    assert not any("conflict" in s for s in diagnose(evidence(grad=rare)))
+
+
+def test_updates_that_cancel() -> None:
+    update = statistics(of_vectors((2, 0), (-1, 0)))
+    found = diagnose(evidence(update=update))
+    assert "After preconditioning, the updates of all terms are within a factor 2 of each other." in found
+    assert any("mean cosine -1.00" in s and "go 33% of the way" in s for s in found)
+
+
+def test_too_few_points() -> None:
+    found = diagnose(evidence(fresh={"pde": 5e-3, "boundary": 1e-5}))
+    only(found, "loss of `pde` is 0.0001 at the training points and 0.005 at new points", "50 times", "--data.points")
+
+
+def test_a_solution_near_zero() -> None:
+    only(diagnose(evidence(size=0.005)), "looks trivial: its size is 1.00% of the exact solution's")
+
+
+def test_a_solution_near_zero_without_an_exact_one() -> None:
+    found = diagnose(evidence(exact_size=None, rel_l2=None, trained={"pde": 90.0, "boundary": 1e-5}, fresh={}))
+    only(found, "looks trivial: the loss of `pde` is 90% of what the zero function has")
+
+
+def test_a_constant_solution() -> None:
+    found = diagnose(evidence(exact_size=None, rel_l2=None, size=2.0, spread=0.01))
+    only(found, "looks constant: it varies by 0.50% of its size")
+
+
+def test_an_exact_solution_that_is_constant_is_no_complaint() -> None:
+    assert diagnose(evidence(spread=0.0)) == diagnose(evidence())
+
+
+def test_losses_far_below_the_error() -> None:
+    only(diagnose(evidence(rel_l2=0.4)), "fell to 0.001 of those of the zero function", "error is 0.4")
+    assert diagnose(evidence(rel_l2=0.4, trained={"pde": 1.0, "boundary": 1e-5}, fresh={})) == diagnose(evidence())
+
+
+def test_a_residual_that_does_not_change_with_the_solution_says_nothing() -> None:
+    same = {"pde": 3.0, "boundary": 1e-5}
+    silent = evidence(exact_size=None, rel_l2=None, trained=same, fresh={}, zero={"pde": 3.0})
+    assert diagnose(silent) == diagnose(evidence())
+
+
+@pytest.mark.parametrize("terms", [("pde",), ()])
+def test_one_term_needs_no_balance(terms: tuple[str, ...]) -> None:
+    single = statistics([[4.0]]) if terms else BalanceStatistics()
+    assert diagnose(Evidence(terms, True, single, single)) == []
+
+
+def test_without_a_monitor_the_balance_is_not_spoken_of() -> None:
+    assert diagnose(evidence(grad=BalanceStatistics(), update=BalanceStatistics())) == []
+
+
+def test_every_sentence_has_a_number() -> None:
+    bad = evidence(
+        grad=statistics(of_vectors((9, 0), (-1, 0))),
+        update=statistics(of_vectors((9, 0), (-1, 0))),
+        fresh={"pde": 1.0, "boundary": 1e-5},
+        size=0.001,
+        rel_l2=0.99,
+    )
+    found = diagnose(bad)
+    assert len(found) == 7
+    assert all(any(c.isdigit() for c in sentence) for sentence in found)
