@@ -22,6 +22,7 @@ RING = {
     "gradients": 3,
     "stepping": 4,
     "checks": 4,
+    "kernels": 4,
     "module": 4,
     "data": 4,
     "problems": 5,
@@ -33,7 +34,10 @@ RING = {
     "__init__": 8,  # of the package: it exports lazily, so it is the outermost
 }
 FIRST_RING_WITH_LIGHTNING = 4
-ONE_ROOM = ({"stepping", "checks", "module", "data"}, {"cli", "lightning_cli"})  # files that may import each other
+ONE_ROOM = (
+    {"stepping", "checks", "kernels", "module", "data"},
+    {"cli", "lightning_cli"},
+)  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}
 MAX_LINES = 400
 

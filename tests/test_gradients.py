@@ -1,11 +1,14 @@
 """Finiteness, clipping and the way from terms to one gradient, by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from helpers.balancing import view_of
 from lightning_autobalance import gradients
-from lightning_autobalance.balancing import EqualWeights
+from lightning_autobalance.balancing import Aggregator, EqualWeights, StepView, Weighting
 
 TERMS = ("a", "b")
 
@@ -42,12 +45,55 @@ def test_clipping_leaves_zero_gradients_zero() -> None:
     assert torch.equal(zero, torch.zeros(2, 3))
 
 
-def test_put_combine_and_forget() -> None:
+def on_params() -> list[nn.Parameter]:
     params = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(1, 1))]
     gradients.put(params, blocks())
-    gradients.pre_combine(EqualWeights(), params)
+    return params
+
+
+def view(params: list[nn.Parameter], losses: list[float] | None = None) -> StepView:
+    jacobian = gradients.taken(params)
+    found = view_of(jacobian, losses)
+    return replace(found, jacobian=jacobian, losses=found.losses.float())
+
+
+def test_put_combine_and_forget() -> None:
+    params = on_params()
+    gradients.balance(EqualWeights(), params, view(params), pre_combine=True)
     torch.testing.assert_close(params[0].grad, torch.tensor([3.1, 0.0]))
     assert params[1].grad is None
     torch.testing.assert_close(params[2].grad, torch.tensor([[4.0]]))
     gradients.forget(params)
     assert all(p.grad is None and not hasattr(p, "jac") for p in params)
+
+
+def test_a_weighting_before_a_post_combine_optimizer_scales_the_rows() -> None:
+    class Doubles(Weighting):
+        def forward(self, view: StepView) -> Tensor:
+            return torch.tensor([1.0, 2.0])
+
+    params = on_params()
+    gradients.balance(Doubles(), params, view(params), pre_combine=False)
+    torch.testing.assert_close(params[0].jac, torch.tensor([[3.0, 0.0], [0.2, 0.0]]))
+    torch.testing.assert_close(params[2].jac, torch.tensor([[[4.0]], [[0.0]]]))
+    assert params[0].grad is None
+
+
+def test_an_aggregator_of_log_losses_gets_their_gradients() -> None:
+    class Sums(Aggregator):
+        of_log_losses = True
+
+        def forward(self, jacobian: Tensor) -> Tensor:
+            return jacobian.sum(dim=0)
+
+    params = on_params()
+    gradients.balance(Sums(), params, view(params, [2.0, 0.5]), pre_combine=True)
+    torch.testing.assert_close(params[0].grad, torch.tensor([1.5 + 0.2, 0.0]))
+
+
+def test_spread() -> None:
+    block = torch.tensor([[1.0, 2.0]])
+    whole, none = gradients.spread([block, None], [1], 3)
+    torch.testing.assert_close(whole, torch.tensor([[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]]))
+    assert none is None
+    assert gradients.spread([block], [0], 1)[0] is block

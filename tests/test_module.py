@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
-from lightning_autobalance.balancing import EqualWeights
+from lightning_autobalance.balancing import Aggregator, EqualWeights
 from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
@@ -231,11 +231,35 @@ def test_bfloat16_trains_and_warns(tmp_path: Path) -> None:
     assert not torch.equal(before, weights(module))
 
 
-def test_a_balancer_before_a_post_combine_optimizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        MisconfigurationException, match=r"`balancer` must be left out with AutoAdamW, got EqualWeights"
-    ):
+class RowSum(Aggregator):
+    def forward(self, jacobian: Tensor) -> Tensor:
+        return jacobian.sum(dim=0)
+
+
+def test_an_aggregator_before_a_post_combine_optimizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"`balancer` must be left out with AutoAdamW, got RowSum"):
+        fit(seeded(balancer=RowSum()), tmp_path, max_steps=1)
+
+
+def test_a_weighting_before_a_post_combine_optimizer_warns(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="`balancer` EqualWeights changes little with AutoAdamW"):
         fit(seeded(balancer=EqualWeights()), tmp_path, max_steps=1)
+
+
+def test_an_aggregator_that_asks_for_one_row_gets_it(tmp_path: Path) -> None:
+    seen: list[list[bool]] = []
+
+    class First(RowSum):
+        def asks(self, count: int) -> list[int]:
+            return [1]
+
+        def forward(self, jacobian: Tensor) -> Tensor:
+            seen.append((jacobian != 0).any(dim=1).tolist())
+            return super().forward(jacobian)
+
+    module = seeded(balancer=First(), optimizer=torch.optim.SGD)
+    fit(module, tmp_path, max_steps=4, log_every_n_steps=2)
+    assert seen == [[True, True], [False, True]] * 2  # all rows on steps that are logged
 
 
 def test_lbfgs_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from lightning.pytorch.plugins import HalfPrecision, MixedPrecision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
+from torch.optim import Optimizer
 
+from lightning_autobalance.balancing import Aggregator, Balancer
+from lightning_autobalance.optim import PostCombine
 from lightning_autobalance.points import Uniform, sample
 
 if TYPE_CHECKING:
@@ -62,6 +65,36 @@ def _check_precision(trainer: Trainer) -> None:
             f"precision {plugin.precision} rounds the network's layers to 3 digits: residuals below about 1e-2 of "
             "their scale are noise. Use 32-true for accurate solutions."
         )
+
+
+def check_combination(optimizer: Optimizer, balancer: Balancer | None) -> None:
+    """Refuse an optimizer that cannot step here, and balancers before one that needs each term's own gradient.
+
+    Args:
+        optimizer: The optimizer.
+        balancer: What stands before it.
+
+    Raises:
+        MisconfigurationException: If the two do not fit.
+    """
+    name = type(optimizer).__name__
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise MisconfigurationException(
+            "`optimizer` must step once per evaluation of the losses, got LBFGS, which evaluates them many times. "
+            "Use AutoAdamW or another first-order optimizer."
+        )
+    if balancer is None or not isinstance(optimizer, PostCombine):
+        return
+    if isinstance(balancer, Aggregator):
+        raise MisconfigurationException(
+            f"`balancer` must be left out with {name}, got {type(balancer).__name__}: an aggregator makes one gradient "
+            f"of all terms before the optimizer (pre-combine), {name} needs each term's own (post-combine). Drop one "
+            "of the two, or use torch.optim.AdamW with the balancer."
+        )
+    rank_zero_warn(
+        f"`balancer` {type(balancer).__name__} changes little with {name}: the weight of a loss cancels in an Adam "
+        "state of its own, up to `eps`. Use torch.optim.AdamW to see what the weighting does."
+    )
 
 
 def check_module(module: "PINNModule") -> None:

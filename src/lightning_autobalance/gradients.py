@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lightning_autobalance.balancing import Aggregator
+from lightning_autobalance.balancing import Aggregator, Balancer, StepView, Weighting
 from lightning_autobalance.jacobian import flatten
-from lightning_autobalance.shapes import JacBlock, Losses
+from lightning_autobalance.shapes import JacBlock, Jacobian, Losses
 
 Blocks = Sequence[JacBlock | None]
+TINY = 1e-8  # before the logarithm of a loss; DB-MTL's choice
 
 
 class NonFiniteError(FloatingPointError):
@@ -78,17 +79,64 @@ def put(params: Sequence[Tensor], blocks: Blocks) -> None:
             p.jac = block  # type: ignore[attr-defined]
 
 
-def pre_combine(balancer: Aggregator, params: Sequence[Tensor]) -> None:
-    """Make one gradient of those of the terms, and lay it on the parameters as ``p.grad``.
+def taken(params: Sequence[Tensor]) -> Jacobian:
+    """The gradients that lie on the parameters, side by side.
 
     Args:
-        balancer: Combines the rows of the Jacobian.
+        params: Parameters, some with ``p.jac``.
+    """
+    return flatten([p.jac for p in params if hasattr(p, "jac")])
+
+
+def balance(balancer: Balancer, params: Sequence[Tensor], view: StepView, *, pre_combine: bool) -> None:
+    """Let a balancer do its work: one gradient as ``p.grad``, or, before a post-combine optimizer, weighted rows.
+
+    Args:
+        balancer: A weighting or an aggregator.
         params: Parameters with ``p.jac``.
+        view: What the balancer may look at.
+        pre_combine: Whether the optimizer steps along one gradient.
     """
     reached = [p for p in params if hasattr(p, "jac")]
-    gradient = balancer(flatten([p.jac for p in reached]))
+    if isinstance(balancer, Weighting):
+        weights = balancer(view).to(view.jacobian)
+        balancer.weights = weights
+        if not pre_combine:
+            for p in reached:
+                p.jac = p.jac * weights.view(-1, *[1] * p.dim())
+            return
+        gradient = weights @ view.jacobian
+    elif isinstance(balancer, Aggregator):
+        rows = view.jacobian / (view.losses[:, None] + TINY) if balancer.of_log_losses else view.jacobian
+        gradient = balancer(rows)
+    else:
+        raise TypeError(f"`balancer` must be a Weighting or an Aggregator, got {type(balancer).__name__}.")
     for p, part in zip(reached, gradient.split([p.numel() for p in reached]), strict=True):
         p.grad = part.view_as(p)
+
+
+def spread(blocks: Sequence[Tensor | None], rows: Sequence[int], count: int) -> list[Tensor | None]:
+    """Blocks of some terms as blocks of all, with zeros between.
+
+    Args:
+        blocks: One per parameter, one row for each of ``rows``, (len(rows), *shape).
+        rows: Which terms they belong to.
+        count: Number of all terms.
+
+    Returns:
+        One (count, *shape) per parameter.
+    """
+    if len(rows) == count:
+        return list(blocks)
+    index = torch.tensor(rows)
+    whole: list[Tensor | None] = []
+    for block in blocks:
+        if block is not None:
+            zeros = block.new_zeros((count, *block.shape[1:]))
+            whole.append(zeros.index_copy_(0, index.to(block.device), block))
+        else:
+            whole.append(None)
+    return whole
 
 
 def forget(params: Sequence[Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -13,10 +14,11 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from lightning_autobalance import gradients, stepping
-from lightning_autobalance.balancing import Aggregator, EqualWeights
-from lightning_autobalance.checks import check_checkpoint, check_module, check_trainer
+from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView
+from lightning_autobalance.checks import check_checkpoint, check_combination, check_module, check_trainer
 from lightning_autobalance.derivatives import partials, supports_taylor
 from lightning_autobalance.jacobian import graphs_are_shared, term_gradients
+from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW, PostCombine
@@ -41,7 +43,8 @@ class PINNModule(LightningModule):
         scheduler: Makes the learning rate schedule from the optimizer.
         scheduler_interval: Step the schedule after every optimizer step or after every epoch.
         monitor: The logged value that a ``ReduceLROnPlateau`` watches; it steps after every epoch.
-        balancer: Aggregator of the terms' gradients, for optimizers that are not post-combine. Their sum by default.
+        balancer: Weighting of the terms, or aggregator of their gradients, for optimizers that are not post-combine.
+            The plain sum by default.
         variant: Turns residuals into losses. Mean squares by default.
         weights: Fixed factor of a term's loss (the papers' lambda) by the term's name; 1 where nothing is said.
             Under post-combine they cancel.
@@ -69,7 +72,7 @@ class PINNModule(LightningModule):
         scheduler: LRSchedulerCallable | None = None,
         scheduler_interval: Literal["step", "epoch"] = "step",
         monitor: str = "val/rel_l2",
-        balancer: Aggregator | None = None,
+        balancer: Balancer | None = None,
         variant: Variant | None = None,
         weights: dict[str, float] | None = None,
         gradient_clip_val: float | None = None,
@@ -223,26 +226,12 @@ class PINNModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, where one is named, its schedule."""
         optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
-        self._choose_combination(optimizer)
+        check_combination(optimizer, self.balancer)
+        if self.balancer is None and not isinstance(optimizer, PostCombine):
+            self.balancer = EqualWeights()
         if self.scheduler is None:
             return optimizer
         return stepping.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
-
-    def _choose_combination(self, optimizer: Optimizer) -> None:
-        if isinstance(optimizer, torch.optim.LBFGS):
-            raise MisconfigurationException(
-                "`optimizer` must step once per evaluation of the losses, got LBFGS, which evaluates them many times. "
-                "Use AutoAdamW or another first-order optimizer."
-            )
-        if not isinstance(optimizer, PostCombine):
-            self.balancer = self.balancer if self.balancer is not None else EqualWeights()
-        elif self.balancer is not None:
-            raise MisconfigurationException(
-                f"`balancer` must be left out with {type(optimizer).__name__}, got {type(self.balancer).__name__}: a "
-                "balancer makes one gradient of all terms before the optimizer (pre-combine), "
-                f"{type(optimizer).__name__} needs each term's own (post-combine). Drop one of the two, or use "
-                "torch.optim.AdamW with the balancer."
-            )
 
     # The training step ----------------------------------------------------------------------------------------------
 
@@ -263,8 +252,6 @@ class PINNModule(LightningModule):
             raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         values = self._set_gradients(points, params, step)
-        if self.balancer is not None:
-            gradients.pre_combine(self.balancer, params)
         optimizer.step()
         gradients.forget(params)
         if self.logs_this_step:
@@ -277,17 +264,29 @@ class PINNModule(LightningModule):
         if tuple(losses) != self.terms:
             self._take_terms(losses)
         weighted = {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
-        if self._graphs_shared is None:
-            self._graphs_shared = graphs_are_shared(weighted)
-        blocks = term_gradients(weighted, params, shared=self._graphs_shared)
-        values = torch.stack([loss.detach() for loss in losses.values()])
+        values = torch.stack([loss.detach() for loss in weighted.values()])
+        blocks = self._term_gradients(weighted, params)
         if not gradients.are_finite(values, blocks):
             lr = float(self.trainer.optimizers[0].param_groups[0]["lr"])
             raise gradients.non_finite_error(self.terms, values, blocks, step=step, lr=lr)
         if self.gradient_clip_val is not None:
             blocks = gradients.clipped(blocks, self.gradient_clip_val)
         gradients.put(params, blocks)
-        return values
+        if self.balancer is not None:
+            view = StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
+            gradients.balance(
+                self.balancer, params, view, pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine)
+            )
+        return torch.stack([loss.detach() for loss in losses.values()])
+
+    def _term_gradients(self, losses: dict[str, Tensor], params: list[Tensor]) -> list[Tensor | None]:
+        if self._graphs_shared is None:
+            self._graphs_shared = graphs_are_shared(losses)
+        if self.logs_this_step or not isinstance(self.balancer, Aggregator):
+            return term_gradients(losses, params, shared=self._graphs_shared)
+        rows = self.balancer.asks(len(losses))
+        asked = {self.terms[i]: losses[self.terms[i]] for i in rows}
+        return gradients.spread(term_gradients(asked, params, shared=self._graphs_shared), rows, len(losses))
 
     def _take_terms(self, losses: Mapping[str, Tensor]) -> None:
         if self.terms:
@@ -317,7 +316,7 @@ class PINNModule(LightningModule):
         self.record("lr", torch.tensor(lr, device=values.device))
 
     def _log(self, step: int) -> None:
-        numbers = torch.stack([v.to(torch.float32) for v in self._recorded.values()]).cpu()
+        numbers = torch.stack([v.to(self.device, torch.float32) for v in self._recorded.values()]).cpu()
         self.latest = dict(zip(self._recorded, numbers.tolist(), strict=True))
         self._recorded = {}
         for logger in self.trainer.loggers:

@@ -39,8 +39,9 @@ class BalanceMonitor(Callback):
     optimizer state makes: norms :math:`\sqrt{K_{ii}}`, ratios :math:`\sqrt{K_{ii} / K_{jj}}` and cosines
     :math:`K_{ij} / \sqrt{K_{ii} K_{jj}}`. Updates exist only where the optimizer is post-combine.
 
-    The keys are ``balance/grad_norm/<term>``, ``balance/grad_ratio/<a>_x_<b>``, ``balance/grad_cos/<a>_x_<b>`` and the
-    same with ``update``. Nothing is computed on steps that are not logged (``Trainer(log_every_n_steps=...)``).
+    The keys are ``balance/grad_norm/<term>``, ``balance/grad_ratio/<a>_x_<b>``, ``balance/grad_cos/<a>_x_<b>``, the
+    same with ``update``, and ``balance/weight/<term>`` where a balancer has weights. Nothing is computed on steps that
+    are not logged (``Trainer(log_every_n_steps=...)``).
     ``statistics``, by "grad" and "update", holds what the logged steps of a run say together.
 
     Reference:
@@ -66,9 +67,14 @@ class BalanceMonitor(Callback):
                 )
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
-        """Record the gradients, which lie on the parameters as ``jac``."""
+        """Record the gradients, which lie on the parameters as ``jac``, and the balancer's weights."""
         blocks = [p.jac for g in optimizer.param_groups for p in g["params"] if getattr(p, "jac", None) is not None]
-        self._record(_recorder(pl_module), "grad", blocks)
+        module = _recorder(pl_module)
+        self._record(module, "grad", blocks)
+        weights = getattr(getattr(module, "balancer", None), "weights", None)
+        if module.logs_this_step and weights is not None:
+            for term, weight in zip(module.terms, weights, strict=True):
+                module.record(f"balance/weight/{term}", weight)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Stop listening."""

@@ -17,6 +17,7 @@ LAYOUT = {
         "cosines of the updates": ["Multiline", [r"balance/update_cos/.*$"]],
         "norms of the gradients": ["Multiline", [r"balance/grad_norm/.*$"]],
         "norms of the updates": ["Multiline", [r"balance/update_norm/.*$"]],
+        "weights of the balancer": ["Multiline", [r"balance/weight/.*$"]],
     },
     "training": {
         "losses": ["Multiline", [r"loss/.*$"]],

@@ -1,17 +1,20 @@
 """What every pre-combine aggregator is."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor
 
-from lightning_autobalance.shapes import Gradient, Jacobian
+from lightning_autobalance.balancing.base import Balancer
+from lightning_autobalance.shapes import Gradient, Gramian, Jacobian, Losses
 
 
-class Aggregator(nn.Module, ABC):
-    """Turns one gradient per loss term into the one gradient that a torch optimizer steps along.
+class Aggregator(Balancer):
+    """Turns one gradient per loss term into the one gradient that a torch optimizer steps along."""
 
-    An aggregator is a module, so that what it remembers lies in buffers and is part of every checkpoint.
-    """
+    of_log_losses: bool = False
+    """Whether the rows shall be gradients of the losses' logarithms."""
 
     @abstractmethod
     def forward(self, jacobian: Jacobian) -> Gradient:
@@ -23,3 +26,56 @@ class Aggregator(nn.Module, ABC):
         Returns:
             The combined gradient, (n,).
         """
+
+    def asks(self, count: int) -> Sequence[int]:
+        """The rows that the next step needs; others may be zero then. All of them, for most.
+
+        Args:
+            count: Number of loss terms.
+        """
+        return range(count)
+
+
+class GramianAggregator(Aggregator):
+    r"""An aggregator whose gradient is :math:`\sum_i w_i J_i` with weights that follow from :math:`K = J J^T` alone.
+
+    The algebra of m x m numbers is done in float64 on the CPU, whatever the network's type and device: norms of PINN
+    gradients differ by factors of 1e3 and more, and K squares them. Rows that are zero, or hold a NaN or an infinite
+    number, are left out and get weight 0; where none is left, the gradient is zero.
+    """
+
+    def forward(self, jacobian: Jacobian) -> Gradient:
+        """Weigh the rows: (m, n) to (n,)."""
+        rows = jacobian.to(torch.float64)
+        gram = (rows @ rows.T).cpu()
+        usable = torch.isfinite(gram.diagonal()) & (gram.diagonal() > 0)
+        weights = torch.zeros(len(jacobian), dtype=torch.float64)
+        if usable.any():
+            weights[usable] = self.weigh(gram[usable][:, usable])
+        self.weights = weights
+        kept = usable.to(jacobian.device)
+        return weights.to(jacobian)[kept] @ jacobian[kept]
+
+    @abstractmethod
+    def weigh(self, gram: Gramian) -> Losses:
+        """The weights.
+
+        Args:
+            gram: Inner products of the rows in float64 on the CPU, none of them zero, (m, m).
+
+        Returns:
+            One weight per row, (m,).
+        """
+
+
+def unit(gram: Gramian) -> tuple[Tensor, Tensor]:
+    r"""Cosines and norms.
+
+    Args:
+        gram: Inner products K of rows of which none is zero, (m, m).
+
+    Returns:
+        :math:`K_{ij} / (n_i n_j)`, (m, m), and the norms :math:`n_i = \sqrt{K_{ii}}`, (m,).
+    """
+    norms = gram.diagonal().sqrt()
+    return gram / torch.outer(norms, norms), norms

@@ -1,0 +1,48 @@
+"""What weightings and aggregators share."""
+
+from abc import ABC
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_autobalance.shapes import Jacobian, Losses
+
+
+@dataclass(frozen=True)
+class StepView:
+    """What a balancer may know of a step.
+
+    Args:
+        step: Number of optimizer steps done before.
+        terms: Names of the m loss terms, in the order of the rows.
+        losses: Their losses, the fixed weights of the module included, (m,).
+        jacobian: Row i is the gradient of loss term i, (m, n).
+        kernels: Computes for each term the mean over its points of the squared norm of the residual's gradient, (m,):
+            the mean diagonal of its neural tangent kernel. Costs several steps.
+    """
+
+    step: int
+    terms: tuple[str, ...]
+    losses: Losses
+    jacobian: Jacobian
+    kernels: Callable[[], Losses]
+
+
+class Balancer(nn.Module, ABC):
+    """Weightings and aggregators: modules, so that what they remember is part of every checkpoint.
+
+    State lies in buffers that ``__init__`` registers. Where their size depends on the number of terms, they start empty
+    and take the shape that they have in a checkpoint.
+    """
+
+    weights: Tensor | None = None
+    """The weights of the latest step, (m,), where the method has them: for the log, not part of the state."""
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for name, buffer in self._buffers.items():
+            found = state_dict.get(prefix + name)
+            if buffer is not None and found is not None and found.shape != buffer.shape:
+                setattr(self, name, buffer.new_empty(found.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
