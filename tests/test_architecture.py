@@ -22,6 +22,7 @@ RING = {
     "gradients": 3,
     "stepping": 4,
     "checks": 4,
+    "field": 4,
     "kernels": 4,
     "module": 4,
     "data": 4,
@@ -35,7 +36,7 @@ RING = {
 }
 FIRST_RING_WITH_LIGHTNING = 4
 ONE_ROOM = (
-    {"stepping", "checks", "kernels", "module", "data"},
+    {"stepping", "checks", "field", "kernels", "module", "data"},
     {"cli", "lightning_cli"},
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -15,9 +16,10 @@ from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import Aggregator, EqualWeights
+from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.jacobian import backward
-from lightning_autobalance.module import PINNModule
+from lightning_autobalance.module import PINNModule, _is_plain
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
 
 
@@ -275,7 +277,7 @@ def test_nan_stops_the_run_and_leaves_the_weights(what: str, tmp_path: Path) -> 
         def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
             losses = super().losses(points)
             type(self).calls += 1
-            if type(self).calls > 3:
+            if type(self).calls > 4:  # one before training
                 zero = losses["boundary"] * 0
                 losses["boundary"] = zero / zero if what == "loss" else losses["boundary"] + zero.sqrt()
             return losses
@@ -303,7 +305,7 @@ def test_terms_that_change_in_training_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps_per_call": 0}, "`steps_per_call` must be >= 1, got 0"),
+        ({"steps_per_call": 0}, "`steps_per_call` must be a whole number >= 1, got 0"),
         ({"gradient_clip_val": -1.0}, r"`gradient_clip_val` must be > 0, got -1.0"),
         ({"weights": {"pde": float("nan")}}, "`weights` of 'pde' must be finite"),
     ],
@@ -332,3 +334,180 @@ def test_hard_constraints_by_overriding_forward(tmp_path: Path) -> None:
     assert module.derivative_mode == "reverse"
     fit(module, tmp_path, points(Decay()), max_steps=3)
     torch.testing.assert_close(module(torch.zeros(1, 1)), torch.ones(1, 1))
+
+
+# What a subclass may do without `super()` -----------------------------------------------------------------------------
+
+
+def test_an_optimizer_of_the_subclass_trains(tmp_path: Path) -> None:
+    class Own(Decay):
+        def configure_optimizers(self) -> Any:
+            return torch.optim.Adam(self.parameters(), lr=1e-2)
+
+    own, ours = seeded(Own), seeded(optimizer=partial(torch.optim.Adam, lr=1e-2))
+    for module in (own, ours):
+        fit(module, tmp_path, max_steps=5)
+    assert torch.equal(weights(own), weights(ours))
+
+
+def test_an_optimizer_of_the_subclass_is_checked(tmp_path: Path) -> None:
+    class Own(Decay):
+        def configure_optimizers(self) -> Any:
+            return torch.optim.LBFGS(self.parameters())
+
+    with pytest.raises(MisconfigurationException, match="got LBFGS"):
+        fit(seeded(Own), tmp_path, max_steps=1)
+
+
+def test_hooks_of_the_subclass_lose_nothing(tmp_path: Path) -> None:
+    class Own(Decay):
+        def on_train_epoch_end(self) -> None: ...
+
+        def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None: ...
+
+    schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
+    trainer = fit(seeded(Own, scheduler=schedule, scheduler_interval="epoch"), tmp_path, max_steps=10)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3 * 0.1**2)
+    trainer.save_checkpoint(tmp_path / "own.ckpt")
+    fit(seeded(Own), tmp_path, max_steps=12, ckpt_path=tmp_path / "own.ckpt")
+
+
+def test_a_setup_of_the_subclass_is_followed_by_the_checks(tmp_path: Path) -> None:
+    class Own(Decay):
+        def setup(self, stage: str) -> None: ...
+
+    with pytest.raises(MisconfigurationException, match="Did you mean 'pde'"):
+        fit(seeded(Own, weights={"pd": 5.0}), tmp_path, max_steps=1)
+
+
+def test_callbacks_of_the_subclass_must_keep_ours(tmp_path: Path) -> None:
+    class Own(Decay):
+        def configure_callbacks(self) -> Any:
+            return []
+
+    with pytest.raises(MisconfigurationException, match=r"must add its callbacks to those of `super\(\)"):
+        fit(seeded(Own), tmp_path, max_steps=1)
+
+
+def test_losses_of_the_subclass(tmp_path: Path) -> None:
+    class More(Decay):
+        def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {**super().losses(points), "extra": self(points["interior"]).square().mean()}
+
+    class Only(Decay):
+        def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {"all": self(points["interior"]).square().mean()}
+
+    for cls, terms in ((More, ("pde", "boundary", "extra")), (Only, ("all",))):
+        module = seeded(cls)
+        fit(module, tmp_path, max_steps=2)
+        assert module.terms == terms
+
+
+def test_terms_may_begin_to_share_a_graph(tmp_path: Path) -> None:
+    class Shares(Decay):
+        def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            losses = super().losses(points)
+            if self.global_step >= 2:
+                losses["boundary"] = losses["boundary"] + 0.1 * losses["pde"]
+            return losses
+
+    module = seeded(Shares)
+    assert fit(module, tmp_path, max_steps=4).global_step == 4
+
+
+# Bad days -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schedule", [lambda k: float("nan") if k == 4 else 1.0, lambda k: 1e42 if k == 4 else 1.0])
+def test_weights_that_are_not_finite_are_not_saved(schedule: Any, tmp_path: Path) -> None:
+    checkpoint = ModelCheckpoint(tmp_path, save_last=True)
+    module = seeded(scheduler=partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=schedule))
+    with pytest.raises(NonFiniteError, match=r"`lr` must be finite|The weights must be finite"):
+        fit(module, tmp_path, max_steps=5, callbacks=[checkpoint], enable_checkpointing=True)
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+def test_gradients_whose_squares_overflow_are_refused(tmp_path: Path) -> None:
+    class Huge(Decay):
+        def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            found = super().residuals(points)
+            return {"pde": 3e11 * found["pde"], "boundary": found["boundary"]}
+
+    with pytest.raises(NonFiniteError, match="The square of the gradient of loss term `pde` must be finite"):
+        fit(seeded(Huge, check_exact=False), tmp_path, max_steps=1)
+
+
+def test_nothing_is_logged_where_the_trainer_never_logs(tmp_path: Path) -> None:
+    module = seeded()
+    fit(module, tmp_path, max_steps=2, log_every_n_steps=0)
+    assert module.latest == {}
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 4])
+def test_resume_is_exact_where_max_steps_ends_within_a_call(steps_per_call: int, tmp_path: Path) -> None:
+    def trained(steps: int, **options: Any) -> PINNModule:
+        module = seeded(steps_per_call=steps_per_call)
+        data = points(module, resample_every=4, steps_per_epoch=16)
+        fit(module, tmp_path, data, max_steps=steps, **options).save_checkpoint(tmp_path / f"{steps}.ckpt")
+        return module
+
+    whole = trained(21)
+    trained(13)
+    assert torch.equal(weights(whole), weights(trained(21, ckpt_path=tmp_path / "13.ckpt")))
+
+
+@pytest.mark.parametrize("stop", [7, 10])
+@pytest.mark.parametrize("kind", ["step", "plateau"])
+def test_epoch_schedules_resume_exactly(kind: str, stop: int, tmp_path: Path) -> None:
+    schedules = {
+        "step": partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5),
+        "plateau": partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=1, threshold=1e9, factor=0.5),
+    }
+
+    def trained(steps: int, **options: Any) -> tuple[Tensor, dict[str, Any]]:
+        module = seeded(scheduler=schedules[kind], scheduler_interval="epoch")
+        trainer = fit(module, tmp_path, max_steps=steps, **options)
+        trainer.save_checkpoint(tmp_path / f"{steps}.ckpt")
+        state = trainer.lr_scheduler_configs[0].scheduler.state_dict()
+        return weights(module), {name: state[name] for name in ("last_epoch", "_last_lr")}
+
+    whole, state = trained(20)
+    trained(stop)
+    resumed, state_resumed = trained(20, ckpt_path=tmp_path / f"{stop}.ckpt")
+    assert torch.equal(whole, resumed)
+    assert state == state_resumed
+    assert state["last_epoch"] == 4
+
+
+def test_a_plateau_watches_what_lightnings_own_dictionary_names(tmp_path: Path) -> None:
+    class Own(Decay):
+        def configure_optimizers(self) -> Any:
+            optimizer = AutoAdamW(self.parameters())
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "loss/pde"}}
+
+    with pytest.warns(RuntimeWarning, match="the keys will be ignored"):  # says Lightning, but here they are not
+        trainer = fit(seeded(Own), tmp_path, max_steps=5, log_every_n_steps=1)
+    assert trainer.lr_scheduler_configs[0].scheduler.best == float(trainer.callback_metrics["loss/pde"])
+
+
+def test_float64_weights_come_back_whole(tmp_path: Path) -> None:
+    module = seeded()
+    trainer = fit(module, tmp_path, max_steps=3, precision="64-true")
+    trainer.save_checkpoint(tmp_path / "double.ckpt")
+    loaded = Decay()
+    fit(loaded, tmp_path, max_steps=3, precision="64-true", ckpt_path=tmp_path / "double.ckpt")
+    assert torch.equal(weights(loaded), weights(module))
+
+
+def test_only_plain_arguments_go_into_the_checkpoint() -> None:
+    assert all(_is_plain(value) for value in (1, 0.5, "a", None, True, [1, {"b": (2,)}], {}))
+    assert not any(_is_plain(value) for value in (np.ones(3), Decay.domain, torch.ones(1), len, [np.float64(1)]))
+
+
+def test_other_counts_do_not_matter_for_validation(tmp_path: Path) -> None:
+    trainer = fit(seeded(), tmp_path, max_steps=2)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    data = CollocationPoints({"interior": 5, "boundary": 2}, seed=0, eval_points=50)
+    assert trainer.validate(seeded(), data, ckpt_path=tmp_path / "last.ckpt", verbose=False)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
@@ -47,11 +49,13 @@ class CollocationPoints(LightningDataModule):
         eval_batch_size: int = 90_000,
     ) -> None:
         super().__init__()
-        if not points:
-            raise ValueError("`points` must name at least one part of the domain, got none. Try {interior: 1000}.")
+        if not isinstance(points, Mapping) or not points:
+            raise ValueError(
+                f"`points` must give a number by part of the domain, such as {{interior: 1000}}, got {points}."
+            )
         for part, count in points.items():
-            if count < 1:
-                raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"`points` of {part!r} must be a whole number >= 1, got {count!r}.")
         if resample_every < 0:
             raise ValueError(f"`resample_every` must be >= 0 (0 never re-draws), got {resample_every}.")
         if seed is not None and seed < 0:
@@ -88,6 +92,13 @@ class CollocationPoints(LightningDataModule):
         """Check the parts' names against the domain and the pace of re-drawing against the module's."""
         module = self.module
         try:
+            for part, count in self.counts.items():
+                faces = len(module.domain.faces(part))
+                if count < faces:
+                    raise ValueError(
+                        f"`points` of {part!r} must be >= {faces}, one for each of its faces, got {count}: a face "
+                        "without points would leave the solution free."
+                    )
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
@@ -152,18 +163,32 @@ class CollocationPoints(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """The seed and the points in use: what an exact resume needs."""
         points = {part: x.cpu() for part, x in self._points.items()}
-        return {"seed": self.seed, "draw": self._draw, "counts": dict(self.counts), "points": points}
+        sampler = type(self.sampler).__name__
+        return {
+            "seed": self.seed,
+            "draw": self._draw,
+            "counts": dict(self.counts),
+            "sampler": sampler,
+            "points": points,
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the points of a checkpoint.
+        """Take over the points of a checkpoint, to go on training.
 
         Raises:
-            MisconfigurationException: If the checkpoint holds other numbers of points.
+            MisconfigurationException: If the checkpoint holds other numbers of points or another sampler's.
         """
-        if state_dict["counts"] != self.counts:
-            raise MisconfigurationException(
-                f"`points` must be those of the checkpoint, {state_dict['counts']}, got {self.counts}. Change the "
-                "numbers back, or start a new run without `ckpt_path`."
+        if self.trainer is not None and self.trainer.state.fn != TrainerFn.FITTING:
+            return  # validation, test and prediction need none of it
+        for name, own in {"counts": self.counts, "sampler": type(self.sampler).__name__}.items():
+            if state_dict[name] != own:
+                raise MisconfigurationException(
+                    f"`{'points' if name == 'counts' else name}` must be as in the checkpoint, {state_dict[name]}, got "
+                    f"{own}. Change it back, or start a new run without `ckpt_path`."
+                )
+        if state_dict["seed"] != self.seed:
+            rank_zero_warn(
+                f"`seed` of the points is {self.seed}; the run goes on with the checkpoint's, {state_dict['seed']}."
             )
         self.seed = state_dict["seed"]
         self._draw = state_dict["draw"]
@@ -185,9 +210,9 @@ class PointLoader:
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         module = self._data.module
-        start = module.trainer.global_step
-        for call in range(len(self)):
-            yield self._data.points_at(start + call * module.steps_per_call)
+        start, each = module.trainer.global_step, module.steps_per_call
+        for call in range(len(self)):  # a resumed run's first call ends at the next multiple of steps_per_call
+            yield self._data.points_at(start if call == 0 else (start // each + call) * each)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: where to go on follows from ``global_step``. Tells Lightning that a resume in mid-epoch is exact."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_autobalance.balancing import Aggregator, Balancer, StepView, Weighting
 from lightning_autobalance.jacobian import flatten
@@ -14,18 +14,38 @@ TINY = 1e-8  # before the logarithm of a loss; DB-MTL's choice
 
 
 class NonFiniteError(FloatingPointError):
-    """A loss or a gradient is NaN or infinite; the weights were not touched."""
+    """A loss, a gradient or a weight is NaN or infinite."""
 
 
 def are_finite(values: Losses, blocks: Blocks) -> bool:
-    """Whether all losses and gradients are; one number is read from the device.
+    """Whether all losses, and the squares of all gradients, are; one number is read from the device.
 
     Args:
         values: One loss per term, (m,).
         blocks: One per parameter, (m, *shape).
     """
-    total = torch.stack([values.sum(), *(block.sum() for block in blocks if block is not None)]).sum()
-    return bool(torch.isfinite(total))
+    norms = torch._foreach_norm([block for block in blocks if block is not None])
+    return bool(torch.isfinite(torch.stack([values.sum(), *norms]).sum()))
+
+
+def check_weights(module: nn.Module, step: int) -> None:
+    """Refuse to go on with, or to keep, weights that are not finite.
+
+    Args:
+        module: Its parameters.
+        step: Number of optimizer steps done.
+
+    Raises:
+        NonFiniteError: If a parameter holds a NaN or an infinite number.
+    """
+    params = dict(module.named_parameters())
+    if params and not torch.isfinite(torch.stack(torch._foreach_norm(list(params.values()))).sum()):
+        bad = [name for name, p in params.items() if not torch.isfinite(p).all()]
+        if bad:
+            raise NonFiniteError(
+                f"The weights must be finite, got NaN or infinite numbers in {bad} after step {step}. They are not "
+                "saved: go on from the last checkpoint, with a lower learning rate."
+            )
 
 
 def non_finite_error(terms: Sequence[str], values: Losses, blocks: Blocks, *, step: int, lr: float) -> NonFiniteError:
@@ -52,6 +72,8 @@ def _first_non_finite(terms: Sequence[str], values: Losses, blocks: Blocks) -> t
             return "loss", term
         if not all(torch.isfinite(block[i]).all() for block in blocks if block is not None):
             return "gradient", term
+        if not all(torch.isfinite(torch.linalg.vector_norm(block[i])) for block in blocks if block is not None):
+            return "square of the gradient", term  # the second moments would hold its square
     return "sum of losses and gradients", ", ".join(terms)  # finite each, too large together
 
 
@@ -62,9 +84,11 @@ def clipped(blocks: Blocks, limit: float) -> list[JacBlock | None]:
         blocks: One per parameter, (m, *shape).
         limit: The largest norm over all parameters.
     """
-    squares = torch.stack([block.flatten(1).square().sum(dim=1) for block in blocks if block is not None]).sum(dim=0)
-    scale = (limit / squares.sqrt().clamp(min=torch.finfo(squares.dtype).tiny)).clamp(max=1.0)
-    return [block if block is None else block * scale.view(-1, *[1] * (block.dim() - 1)) for block in blocks]
+    # in float64, since the square of a float32 gradient of 1e20 is infinite
+    norms = [torch.linalg.vector_norm(b.flatten(1), dim=1, dtype=torch.float64) for b in blocks if b is not None]
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    scale = (limit / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1.0)
+    return [b if b is None else b * scale.to(b.dtype).view(-1, *[1] * (b.dim() - 1)) for b in blocks]
 
 
 def put(params: Sequence[Tensor], blocks: Blocks) -> None:

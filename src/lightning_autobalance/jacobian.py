@@ -13,6 +13,10 @@ from torch.autograd.graph import Node
 from lightning_autobalance.shapes import Gramian, Jacobian, ParamJac
 
 
+class FreedGraphError(RuntimeError):
+    """The graph of a loss term was freed by another term, or before."""
+
+
 def backward(losses: Mapping[str, Tensor], params: Iterable[Tensor], *, shared: bool | None = None) -> None:
     """Add the gradient of every loss term to ``p.jac``, as ``loss.backward()`` adds to ``p.grad``.
 
@@ -27,7 +31,7 @@ def backward(losses: Mapping[str, Tensor], params: Iterable[Tensor], *, shared: 
         ValueError: If ``losses`` is empty, a loss is not a scalar or reaches no parameter, or a ``jac`` that is already
             there has another number of rows.
         TypeError: If a parameter is complex.
-        RuntimeError: If the graph of a loss was freed before.
+        FreedGraphError: If the graph of a loss was freed before.
     """
     params = list(params)
     for p, block in zip(params, term_gradients(losses, params, shared=shared), strict=True):
@@ -68,7 +72,7 @@ def term_gradients(
         ValueError: If ``losses`` is empty, a loss is not a scalar or reaches no parameter, or no parameter requires
             grad.
         TypeError: If a parameter is complex.
-        RuntimeError: If the graph of a loss was freed before.
+        FreedGraphError: If the graph of a loss was freed before.
     """
     _check(losses)
     used = [p for p in params if _counts(p)]
@@ -179,7 +183,7 @@ def _gradient(name: str, loss: Tensor, params: list[Tensor], retain: bool) -> tu
     except RuntimeError as error:
         if "through the graph a second time" not in str(error):
             raise
-        raise RuntimeError(
+        raise FreedGraphError(
             f"The graph of loss term `{name}` must be whole, got one that was freed before. If terms share a graph, "
             "leave out `shared=False`; otherwise do not call `backward` or `grad` on the losses first."
         ) from error

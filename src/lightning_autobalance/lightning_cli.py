@@ -37,6 +37,7 @@ NOISE = (  # lines of jsonargparse's messages that do not help whoever made the 
     r"Does not validate against any|^\s*Subtypes:|^\s*Errors:|Expected a <class 'NoneType'>|Given value|"
     r"Expected a path but"
 )
+KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
     "init_args": {"save_dir": "runs", "name": None, "default_hp_metric": False},
@@ -72,6 +73,8 @@ class AutoBalanceCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Name the run's folder after the problem; refuse float16 before Lightning turns it into something else."""
         config = self.config[self.subcommand]
+        if config.trainer.barebones and getattr(config.trainer.logger, "init_args", None) is not None:
+            config.trainer.logger = False  # the default one, which Lightning refuses there
         if str(config.trainer.precision) in ("16", "16-mixed"):
             self.parser.error(
                 "`trainer.precision` must be 32-true, 64-true or bf16-mixed, got 16-mixed: its loss scaling knows only "
@@ -107,14 +110,26 @@ class AutoBalanceCLI(LightningCLI):
         # configuration holds, and a checkpoint of another problem is an error.
         config = self.config[self.config.subcommand]
         path = config.get("ckpt_path")
-        if not path or not Path(path).is_file():
+        if not path or path in KEYWORDS or "://" in str(path):
             return
-        found = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {}).get("_class_path")
+        found = self._read_checkpoint(Path(path)).get("hyper_parameters", {}).get("_class_path")
         if found and found.rsplit(".", 1)[-1] != config.model.class_path.rsplit(".", 1)[-1]:
             self.parser.error(
                 f"`ckpt_path` must be a checkpoint of the configured problem {config.model.class_path}, got one of "
                 f"{found}. Name that problem in `model.class_path`, or start without `ckpt_path`."
             )
+
+    def _read_checkpoint(self, path: Path) -> dict[str, Any]:
+        if not path.is_file():
+            self.parser.error(f"`ckpt_path` must be a file that exists, or one of {', '.join(KEYWORDS)}, got {path}.")
+        try:
+            found = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:  # torch has many for a file that is cut off, of another kind, or pickled by hand
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self.parser.error(f"`ckpt_path` must be a whole Lightning checkpoint, {path} cannot be read: {reason}")
+        if not isinstance(found, dict) or not {"state_dict", "pytorch-lightning_version"} <= found.keys():
+            self.parser.error(f"`ckpt_path` must be a Lightning checkpoint, {path} holds no state of a module.")
+        return found
 
 
 def run(args: list[str] | None = None) -> "AutoBalanceCLI":
@@ -147,6 +162,13 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
         if args is not None:
             raise
         sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except RuntimeError as error:
+        if args is not None or "Error(s) in loading state_dict" not in str(error):
+            raise
+        sys.stderr.write(
+            f"error: `ckpt_path` must hold the network that the configuration names, got another one. {error}\n"
+        )
         sys.exit(2)
 
 

@@ -1,13 +1,12 @@
 """`PINNModule`: the whole arrow from points to update, for Lightning."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from math import isfinite
 from typing import Any, Literal
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -15,14 +14,18 @@ from torchmetrics import MetricCollection
 
 from lightning_autobalance import gradients, stepping
 from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView
-from lightning_autobalance.checks import check_checkpoint, check_combination, check_module, check_trainer
-from lightning_autobalance.derivatives import partials, supports_taylor
-from lightning_autobalance.jacobian import graphs_are_shared, term_gradients
+from lightning_autobalance.checks import (
+    check_checkpoint,
+    check_combination,
+    check_module,
+    check_optimizer_argument,
+    check_trainer,
+)
+from lightning_autobalance.field import NeuralField
+from lightning_autobalance.jacobian import FreedGraphError, graphs_are_shared, term_gradients
 from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
-from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW, PostCombine
-from lightning_autobalance.points import Domain
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.variants import MeanSquares, Variant
 
@@ -31,7 +34,7 @@ OptimizerCallable = Callable[[Iterable[Tensor]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 
 
-class PINNModule(LightningModule):
+class PINNModule(NeuralField):
     """A physics-informed neural network: subclass it, give it a domain and residuals, and train it with any Trainer.
 
     Every loss term gets its own gradient; ``AutoAdamW`` (post-combine) gives each its own optimizer state, any other
@@ -57,13 +60,10 @@ class PINNModule(LightningModule):
         ValueError: If a number is out of its range.
     """
 
-    domain: Domain
-    fields: tuple[str, ...] = ("u",)
-    """Names of the k fields that the network gives."""
     measured: tuple[str, ...] = ()
     """Terms that compare with noisy measurements: the check of the exact solution leaves them out."""
-    reported: tuple[str, ...] | None = None
-    """Fields whose error the metrics report; all where None."""
+    true_parameters: Mapping[str, float] = {}
+    """True values of unknown parameters, by name: the check of the exact solution puts them in."""
 
     def __init__(
         self,
@@ -80,14 +80,11 @@ class PINNModule(LightningModule):
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         check_exact: bool = True,
     ) -> None:
-        super().__init__()
-        if not hasattr(self, "domain"):
-            raise MisconfigurationException(
-                f"`{type(self).__name__}` must be a subclass of `PINNModule` with a class attribute `domain`, got none."
-                " A checkpoint is loaded with the class it was trained with: `Helmholtz2D.load_from_checkpoint(path)`."
-            )
-        if steps_per_call < 1:
-            raise ValueError(f"`steps_per_call` must be >= 1, got {steps_per_call}.")
+        super().__init__(net, derivatives)
+        if not isinstance(steps_per_call, int) or steps_per_call < 1:
+            raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
+        if optimizer is not None:
+            check_optimizer_argument(optimizer)
         if gradient_clip_val is not None and not gradient_clip_val > 0:
             raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
         for term, weight in (weights or {}).items():
@@ -95,7 +92,6 @@ class PINNModule(LightningModule):
                 raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")
         self.automatic_optimization = False
         self._save_plain_hyperparameters()
-        self.net = net if net is not None else self.default_net()
         self.optimizer: OptimizerCallable = optimizer if optimizer is not None else AutoAdamW
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
@@ -105,7 +101,6 @@ class PINNModule(LightningModule):
         self.weights = dict(weights or {})
         self.gradient_clip_val = gradient_clip_val
         self.steps_per_call = steps_per_call
-        self.derivatives = derivatives
         self.check_exact = check_exact
         self.terms: tuple[str, ...] = ()
         self.val_metrics = solution_metrics("val/")
@@ -114,6 +109,7 @@ class PINNModule(LightningModule):
         self.latest: dict[str, float] = {}
         self._recorded: dict[str, Tensor] = {}
         self._graphs_shared: bool | None = None
+        self._ready = False
 
     # What a subclass says -------------------------------------------------------------------------------------------
 
@@ -128,17 +124,6 @@ class PINNModule(LightningModule):
         """
         raise NotImplementedError(f"`{type(self).__name__}` must define `residuals(self, points)`.")
 
-    def exact(self, x: Points) -> Fields:
-        """The exact solution, if it is known: turns on error metrics, plots and the check before training.
-
-        Args:
-            x: Points, (b, d).
-
-        Returns:
-            The fields, (b, k).
-        """
-        raise NotImplementedError(f"`{type(self).__name__}` has no exact solution.")
-
     def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One scalar per term: by default the variant's, of the residuals.
 
@@ -148,108 +133,59 @@ class PINNModule(LightningModule):
         losses: dict[str, Tensor] = self.variant(points, self.residuals(points))
         return losses
 
-    def default_net(self) -> nn.Module:
-        """The network used when none is given."""
-        return MLP(len(self.domain.coordinates), len(self.fields))
-
-    # What a subclass may use ----------------------------------------------------------------------------------------
-
-    def forward(self, x: Points) -> Fields:
-        """The fields at points: (b, d) to (b, k). Override it to transform what the network gives."""
-        fields: Tensor = self.net(x)
-        return fields
-
-    def partials(self, x: Points, *names: str) -> tuple[Fields, ...]:
-        """The field ("") and its named partial derivatives ("t", "xx", "xx+yy"), in one pass.
-
-        Args:
-            x: Points, (b, d).
-            names: Derivatives by the domain's coordinates; a sum of derivatives costs as much as one.
-
-        Returns:
-            One (b, k) per name.
-        """
-        return partials(self._field, x, *names, coordinates=self.domain.coordinates, mode=self._mode)
-
     @property
-    def has_exact(self) -> bool:
-        """Whether the exact solution is known."""
-        return type(self).exact is not PINNModule.exact
-
-    @property
-    def derivative_mode(self) -> str:
-        """How `partials` differentiates: "taylor" or "reverse"."""
-        if self.derivatives == "auto":
-            return "taylor" if isinstance(self._field, nn.Module) and supports_taylor(self._field) else "reverse"
-        return self.derivatives
-
-    @property
-    def _field(self) -> Any:
-        transformed = type(self).forward is not PINNModule.forward or "forward" in self.__dict__
-        return self.__call__ if transformed else self.net
-
-    @property
-    def _mode(self) -> Literal["auto", "taylor", "reverse"]:
-        return "reverse" if "forward" in self.__dict__ else self.derivatives
-
-    @property
-    def points_dtype(self) -> torch.dtype:
-        """The floating point type of the parameters, in which points are given."""
-        return next(self.parameters()).dtype
-
-    @contextmanager
-    def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:
-        """While open, the module answers with another field, such as the exact solution, in place of the network.
-
-        Args:
-            field: From points, (b, d), to fields, (b, k).
-        """
-        self.__dict__["forward"] = field  # an instance attribute stands before the method of the class
-        try:
-            yield
-        finally:
-            del self.__dict__["forward"]
-
-    def grid(self, count: int) -> Points:
-        """About ``count`` points on a regular grid over the domain, its edge included.
-
-        Args:
-            count: Number of points wished for.
-
-        Returns:
-            Points of the module's dtype on the CPU, (b, d).
-        """
-        return torch.as_tensor(self.domain.grid(count), dtype=self.points_dtype)
+    def has_own_losses(self) -> bool:
+        """Whether the subclass makes its losses itself, in place of the variant."""
+        return type(self).losses is not PINNModule.losses
 
     # Optimizer and schedule -----------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, where one is named, its schedule."""
-        optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
-        check_combination(optimizer, self.balancer)
+        try:
+            optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
+            check_combination(optimizer, self.balancer, self.terms)
+            if self.scheduler is None:
+                return optimizer
+            return stepping.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
+        except ValueError as error:  # of the optimizer or the schedule: a value that the configuration gave
+            raise MisconfigurationException(str(error)) from error
+
+    def _get_ready(self, optimizer: Optimizer) -> None:
+        """What a subclass may have skipped by overriding a hook without ``super()``, in time for the first step."""
+        if not any(isinstance(callback, stepping.EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+            raise MisconfigurationException(
+                f"`configure_callbacks` of {type(self).__name__} must add its callbacks to those of "
+                "`super().configure_callbacks()`, got an override that leaves them out."
+            )
+        if not self.terms:
+            check_module(self)
+        check_combination(optimizer, self.balancer, self.terms)
         if self.balancer is None and not isinstance(optimizer, PostCombine):
             self.balancer = EqualWeights()
-        if self.scheduler is None:
-            return optimizer
-        return stepping.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
+        self._ready = True
 
     # The training step ----------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Take ``steps_per_call`` optimizer steps on the batch of points, but none past ``max_steps``."""
+        """Take optimizer steps up to the next multiple of ``steps_per_call``, but none past ``max_steps``."""
         done, limit = self.trainer.global_step, self.trainer.max_steps
-        for step in range(done, done + self.steps_per_call):
+        for step in range(done, (done // self.steps_per_call + 1) * self.steps_per_call):
             if 0 <= limit <= step:
                 break
             self._step(batch, step)
         if 0 <= limit <= self.trainer.global_step:
+            gradients.check_weights(self, self.trainer.global_step)
             self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
 
     def _step(self, points: Mapping[str, Tensor], step: int) -> None:
-        self.logs_this_step = step % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        self.logs_this_step = every > 0 and step % every == 0
         optimizer = self.optimizers()
         if not isinstance(optimizer, Optimizer):
             raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
+        if not self._ready:
+            self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         values = self._set_gradients(points, params, step)
         optimizer.step()
@@ -260,24 +196,45 @@ class PINNModule(LightningModule):
         stepping.step(self.trainer, "step", step + 1, self.monitor)
 
     def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor:
-        losses = self.losses(points)
-        if tuple(losses) != self.terms:
-            self._take_terms(losses)
-        weighted = {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
-        values = torch.stack([loss.detach() for loss in weighted.values()])
-        blocks = self._term_gradients(weighted, params)
+        losses = self._losses(points)
+        try:
+            blocks = self._term_gradients(self._weighted(losses), params)
+        except FreedGraphError:  # terms that did not share a graph do so now
+            self._graphs_shared = True
+            losses = self._losses(points)
+            blocks = self._term_gradients(self._weighted(losses), params)
+        values = torch.stack([loss.detach() for loss in losses.values()])
+        lr = self.trainer.optimizers[0].param_groups[0]["lr"]
         if not gradients.are_finite(values, blocks):
-            lr = float(self.trainer.optimizers[0].param_groups[0]["lr"])
-            raise gradients.non_finite_error(self.terms, values, blocks, step=step, lr=lr)
+            raise gradients.non_finite_error(self.terms, values, blocks, step=step, lr=float(lr))
+        if isinstance(lr, float) and not isfinite(lr):
+            raise gradients.NonFiniteError(f"`lr` must be finite, got {lr} at step {step}. Look at the schedule.")
         if self.gradient_clip_val is not None:
             blocks = gradients.clipped(blocks, self.gradient_clip_val)
         gradients.put(params, blocks)
         if self.balancer is not None:
-            view = StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
             gradients.balance(
-                self.balancer, params, view, pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine)
+                self.balancer,
+                params,
+                self._view(losses, points, params, step),
+                pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
             )
-        return torch.stack([loss.detach() for loss in losses.values()])
+        return values
+
+    def _losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        losses = self.losses(points)
+        if tuple(losses) != self.terms:
+            self._take_terms(losses)
+        return losses
+
+    def _weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
+
+    def _view(
+        self, losses: Mapping[str, Tensor], points: Mapping[str, Tensor], params: list[Tensor], step: int
+    ) -> StepView:
+        values = torch.stack([loss.detach() for loss in self._weighted(losses).values()])
+        return StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
 
     def _term_gradients(self, losses: dict[str, Tensor], params: list[Tensor]) -> list[Tensor | None]:
         if self._graphs_shared is None:
@@ -294,10 +251,6 @@ class PINNModule(LightningModule):
                 f"`residuals` must give the same terms in every step, {list(self.terms)}, got {list(losses)}."
             )
         self.terms = tuple(losses)
-
-    def on_train_epoch_end(self) -> None:
-        """Step the schedules that step once per epoch."""
-        stepping.step(self.trainer, "epoch", self.current_epoch + 1, self.monitor)
 
     # Logging --------------------------------------------------------------------------------------------------------
 
@@ -357,9 +310,11 @@ class PINNModule(LightningModule):
     # Checks and checkpoints -----------------------------------------------------------------------------------------
 
     def configure_callbacks(self) -> list[Any]:
-        """Refuse Trainer settings that cannot work; the earliest hook that knows the Trainer."""
+        """Refuse Trainer settings that cannot work, in the earliest hook that knows the Trainer; step the schedules."""
         check_trainer(self.trainer)
-        return super().configure_callbacks()  # type: ignore[return-value]
+        self.trainer.precision_plugin.convert_module(self)  # before a checkpoint is loaded: it would be rounded
+        self._ready = False
+        return [stepping.EpochSchedules(self.monitor)]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
@@ -367,20 +322,29 @@ class PINNModule(LightningModule):
             check_module(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note which problem and which terms the checkpoint belongs to."""
+        """Note the problem and the terms that the checkpoint belongs to; refuse to save weights that are not finite."""
+        gradients.check_weights(self, self.global_step)
         checkpoint[CHECKPOINT_KEY] = {"problem": type(self).__qualname__, "terms": list(self.terms)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""
-        check_checkpoint(self, checkpoint.get(CHECKPOINT_KEY))
+        check_checkpoint(self, checkpoint, CHECKPOINT_KEY)
 
     def _save_plain_hyperparameters(self) -> None:
         # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the
         # CLI the values are the parsed configuration, plain already.
         self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not _under_cli() else None, logger=True)
-        for name in [name for name, value in self.hparams.items() if callable(value)]:
+        for name in [name for name, value in self.hparams.items() if not _is_plain(value)]:
             del self.hparams[name]
         self._hparams_initial = dict(self.hparams)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _under_cli() -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -34,9 +34,37 @@ def step(trainer: Trainer, interval: str, count: int, monitor: str) -> None:
         if config.interval != interval or count % config.frequency:
             continue
         if isinstance(config.scheduler, ReduceLROnPlateau):
-            config.scheduler.step(_monitored(trainer, getattr(config.scheduler, "monitor", monitor)))
+            name = config.monitor or getattr(config.scheduler, "monitor", None) or monitor
+            config.scheduler.step(_monitored(trainer, name))
         else:
             config.scheduler.step()
+
+
+class EpochSchedules(Callback):
+    """Steps the schedules that step once per epoch; a callback, since subclasses override the module's hooks.
+
+    Args:
+        monitor: The logged value that a plateau schedule watches, unless it names its own.
+    """
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self._epochs = 0
+        self._stepped_at = 0
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Step, unless the run stopped within the epoch, or a resume ends the checkpoint's epoch again."""
+        if trainer.is_last_batch and trainer.global_step > self._stepped_at:
+            self._epochs, self._stepped_at = self._epochs + 1, trainer.global_step
+            step(trainer, "epoch", self._epochs, self.monitor)
+
+    def state_dict(self) -> dict[str, int]:
+        """How many epochs are done, and at which optimizer step the last one ended."""
+        return {"epochs": self._epochs, "stepped_at": self._stepped_at}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from a checkpoint."""
+        self._epochs, self._stepped_at = state_dict["epochs"], state_dict["stepped_at"]
 
 
 def _monitored(trainer: Trainer, name: str) -> float:

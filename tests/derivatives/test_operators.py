@@ -187,3 +187,29 @@ def test_a_field_that_does_not_depend_on_a_coordinate() -> None:
     assert all(torch.equal(value, torch.zeros(7, 1).double()) for value in found)
     constant = partials(lambda x: torch.ones_like(x[:, :1]), points(), "x")[0]
     assert torch.equal(constant, torch.zeros(7, 1).double())
+
+
+def test_layer_norm_is_refused_from_second_derivatives_on() -> None:
+    net = nn.Sequential(nn.Linear(2, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 1))
+    x = torch.rand(3, 2)
+    assert partials(net, x, "x")[0].shape == (3, 1)
+    with pytest.raises(ValueError, match="`net` must have no LayerNorm where second derivatives are asked for"):
+        partials(net, x, "xx")
+
+
+def test_rms_norm_is_right_where_layer_norm_is_not() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 4), nn.RMSNorm(4), nn.Tanh(), nn.Linear(4, 1)).double()
+    x = torch.rand(3, 2, dtype=torch.float64)
+    weight = net[0].weight
+
+    def loss() -> torch.Tensor:
+        return partials(net, x, "xx")[0].square().sum()
+
+    (gradient,) = torch.autograd.grad(loss(), weight)
+    with torch.no_grad():
+        weight[0, 0] += 1e-5
+        above = loss()
+        weight[0, 0] -= 2e-5
+        below = loss()
+    assert gradient[0, 0].item() == pytest.approx(((above - below) / 2e-5).item(), rel=1e-6)

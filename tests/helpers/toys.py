@@ -56,7 +56,8 @@ COUNTS: dict[type[PINNModule], dict[str, int]] = {
 
 def points(module: PINNModule, **options: Any) -> CollocationPoints:
     """The points of a toy, few and seeded."""
-    return CollocationPoints(COUNTS[type(module)], **{"seed": 0, "eval_points": 100, "steps_per_epoch": 5, **options})
+    counts = next(COUNTS[cls] for cls in type(module).__mro__ if cls in COUNTS)
+    return CollocationPoints(counts, **{"seed": 0, "eval_points": 100, "steps_per_epoch": 5, **options})
 
 
 def trainer(tmp_path: Any, **options: Any) -> Trainer:

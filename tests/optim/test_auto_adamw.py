@@ -128,7 +128,7 @@ def test_one_term_is_adamw(kernel: dict[str, Any], weight_decay: float) -> None:
 def test_rescaling_a_term_changes_nothing() -> None:
     jacs = random_jacs(20, 3, 5)
     scaled = [jac * torch.tensor([[1e3], [1.0], [1e-1]]) for jac in jacs]
-    exact = {"lr": 0.1, "eps": 0.0}
+    exact = {"lr": 0.1, "eps": 1e-30}
     once, again = (path(AutoAdamW([parameter(*range(5))], **exact), run) for run in (jacs, scaled))
     assert_close(once, again, rtol=0.0, atol=1e-12)
     once, again = (path(AutoAdamW([parameter(*range(5))], lr=0.1), run) for run in (jacs, scaled))
@@ -235,7 +235,8 @@ def test_moments_of_another_network_are_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"eps": -1.0}, "`eps` must be >= 0, got -1.0"),
+        ({"eps": -1.0}, "`eps` must be finite and >= 0, got -1.0"),
+        ({"eps": 0.0}, "`eps` must be > 0, got 0"),
         ({"betas": (1.0, 0.999)}, r"`betas\[0\]` must be in \[0, 1\), got 1.0"),
         ({"betas": (0.9, -0.1)}, r"`betas\[1\]` must be in \[0, 1\), got -0.1"),
         ({"fused": True, "foreach": True}, "`fused` and `foreach` must not both be true"),

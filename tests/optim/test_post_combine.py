@@ -378,10 +378,10 @@ def test_named_parameters() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"lr": -1.0}, "`lr` must be >= 0, got -1.0"),
-        ({"lr": math.nan}, "`lr` must be >= 0, got nan"),
+        ({"lr": -1.0}, "`lr` must be finite and >= 0, got -1.0"),
+        ({"lr": math.nan}, "`lr` must be finite and >= 0, got nan"),
         ({"lr": torch.ones(2)}, r"`lr` must be one number, got a tensor of shape \(2,\)"),
-        ({"weight_decay": -0.5}, "`weight_decay` must be >= 0, got -0.5"),
+        ({"weight_decay": -0.5}, "`weight_decay` must be finite and >= 0, got -0.5"),
         ({"combine": "median"}, '`combine` must be "sum", "mean" or a list of weights, got "median"'),
         ({"combine": [1.0, math.inf]}, r"`combine` must hold one finite weight per loss term, got \[1.0, inf\]"),
         ({"combine": []}, r"`combine` must hold one finite weight per loss term, got \[\]"),

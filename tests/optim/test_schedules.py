@@ -104,7 +104,7 @@ def test_a_tensor_is_filled_in_place() -> None:
 
 def test_our_optimizer_takes_it() -> None:
     w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    ours = AutoAdamW([w], lr=1.0, weight_decay=0.0, eps=0.0)
+    ours = AutoAdamW([w], lr=1.0, weight_decay=0.0, eps=1e-30)
     scheduler = WarmupExponentialDecay(ours, start=0.25, warmup=3, floor=0.0)
     path = []
     for _ in range(3):

@@ -23,9 +23,9 @@ def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]
         One (b, k) per stream.
 
     Raises:
-        ValueError: If the network mixes the points of a batch.
+        ValueError: If the network mixes the points of a batch, or has a layer that torch differentiates wrongly.
     """
-    _refuse_mixing(net)
+    _refuse_wrong_layers(net, order=max(len(index) for stream in wanted for index in stream))
     recording = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.enable_grad():
         x = x.clone() if x.is_inference() else x
@@ -35,14 +35,18 @@ def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]
     return results if recording else tuple(result.detach() for result in results)
 
 
-def _refuse_mixing(net: object) -> None:
-    if isinstance(net, nn.Module):
-        for layer in net.modules():
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
-                raise ValueError(
-                    f"`net` must map each point by itself, got a {type(layer).__name__} in training mode, which mixes "
-                    "the points of a batch: its derivatives would be wrong. Use LayerNorm or none."
-                )
+def _refuse_wrong_layers(net: object, order: int) -> None:
+    for layer in net.modules() if isinstance(net, nn.Module) else ():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
+            raise ValueError(
+                f"`net` must map each point by itself, got a {type(layer).__name__} in training mode, which mixes "
+                "the points of a batch: its derivatives would be wrong. Use RMSNorm or none."
+            )
+        if isinstance(layer, nn.LayerNorm) and order >= 2:  # torch 2.13: its third derivative is wrong
+            raise ValueError(
+                "`net` must have no LayerNorm where second derivatives are asked for, got one: torch differentiates it "
+                "wrongly from the third derivative on, which the parameters' gradient is. Use RMSNorm or none."
+            )
 
 
 def _derivative(index: Index, known: dict[Index, Tensor], x: Tensor) -> Tensor:

@@ -81,6 +81,8 @@ class AutoAdamW(PostCombine):
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
         at_least_zero("eps", group["eps"])
+        if group["eps"] == 0:
+            raise ValueError("`eps` must be > 0, got 0: a parameter that a term does not reach would move by 0/0.")
         for i, beta in enumerate(group["betas"]):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"`betas[{i}]` must be in [0, 1), got {beta}.")

@@ -200,12 +200,12 @@ def at_least_zero(name: str, value: float | Tensor) -> None:
         value: A number, or a tensor with one element.
 
     Raises:
-        ValueError: If it is negative, NaN, or a tensor with several elements.
+        ValueError: If it is negative, infinite, NaN, or a tensor with several elements.
     """
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"`{name}` must be one number, got a tensor of shape {tuple(value.shape)}.")
-    if not float(value) >= 0.0:
-        raise ValueError(f"`{name}` must be >= 0, got {float(value)}.")
+    if not 0.0 <= float(value) < math.inf:
+        raise ValueError(f"`{name}` must be finite and >= 0, got {float(value)}.")
 
 
 def _check_combine(combine: Any) -> None:

@@ -1,7 +1,7 @@
 """What every domain is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
@@ -108,8 +108,9 @@ def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float
     Raises:
         ValueError: If they are not.
     """
-    if len(bounds) != 2 or not all(isfinite(b) for b in bounds) or not bounds[0] < bounds[1]:
-        raise ValueError(f"`{name}` must be two finite numbers (low, high) with low < high, got {tuple(bounds)}.")
+    two = isinstance(bounds, Sequence) and len(bounds) == 2 and all(isinstance(b, int | float) for b in bounds)
+    if not two or not all(isfinite(b) for b in bounds) or not bounds[0] < bounds[1]:
+        raise ValueError(f"`{name}` must be two finite numbers (low, high) with low < high, got {bounds}.")
     return float(bounds[0]), float(bounds[1])
 
 

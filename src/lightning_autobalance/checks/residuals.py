@@ -1,0 +1,88 @@
+"""What a module's residuals give, on a few points."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from lightning_autobalance.points import Uniform, sample
+
+if TYPE_CHECKING:
+    from lightning_autobalance.module import PINNModule
+
+POINTS = 64  # per part: enough for a pointwise residual to show itself
+
+
+def few_points(module: "PINNModule", counts: Mapping[str, int] | None) -> dict[str, Tensor]:
+    """A few points in float64 of each part.
+
+    Parts that will have different numbers of points have different numbers here, too: a residual that mixes them up
+    shows itself by its shape.
+
+    Args:
+        module: Its domain.
+        counts: How many points training will use by part; None for all parts of the domain, alike.
+    """
+    counts = counts if counts is not None else dict.fromkeys(module.domain.parts, 0)
+    ranks = {count: rank for rank, count in enumerate(sorted(set(counts.values()), reverse=True))}
+    found = {}
+    for part, count in counts.items():
+        points = sample(module.domain, part, max(POINTS - 3 * ranks[count], 1), Uniform(), seed=0, draw=0)
+        found[part] = torch.as_tensor(points, dtype=torch.float64)
+    return found
+
+
+def residuals_of(module: "PINNModule", points: Mapping[str, Tensor], *, finite: bool = True) -> dict[str, Tensor]:
+    """The residuals, checked.
+
+    Args:
+        module: Its residuals.
+        points: By part, each (b, d).
+        finite: Whether they must be.
+
+    Raises:
+        MisconfigurationException: If they are no mapping, or one has a wrong shape or is not finite.
+    """
+    name = type(module).__name__
+    try:
+        with torch.enable_grad():
+            residuals = module.residuals(points)
+    except KeyError as error:
+        if error.args[0] in points:
+            raise
+        raise MisconfigurationException(
+            f"`residuals` of {name} asks for points {error.args[0]!r}, but `data.points` has only {list(points)}."
+        ) from error
+    except TypeError as error:
+        if "tuple" in str(error):
+            error.add_note("`self.partials` gives a tuple: unpack one derivative with a comma, `u_x, = ...`.")
+        raise
+    if not isinstance(residuals, Mapping) or not residuals:
+        raise MisconfigurationException(
+            f"`residuals` of {name} must return a non-empty mapping from term to residual, got {residuals!r}."
+        )
+    for term, residual in residuals.items():
+        _check_residual(name, term, residual, {len(x) for x in points.values()}, finite=finite)
+    return dict(residuals)
+
+
+def _check_residual(name: str, term: str, residual: Any, counts: set[int], *, finite: bool) -> None:
+    if not isinstance(residual, Tensor) or residual.dim() not in (1, 2) or residual.numel() == 0:
+        found = f"shape {tuple(residual.shape)}" if isinstance(residual, Tensor) else repr(residual)
+        raise MisconfigurationException(
+            f"`residuals` of {name} must give each term one row per point, (b,) or (b, k), got {found} for {term!r}."
+        )
+    if residual.dim() == 2 and residual.shape[0] == residual.shape[1] in counts - {1}:
+        raise MisconfigurationException(
+            f"`residuals` of {name} must give each term one row per point, (b,) or (b, k), got shape "
+            f"{tuple(residual.shape)} for {term!r}: a (b,) and a (b, 1) were combined to (b, b). Take columns as "
+            "`x[:, :1]`, or fields as `u[:, 0]`, throughout."
+        )
+    if finite and not torch.isfinite(residual).all():
+        raise MisconfigurationException(
+            f"`residuals` of {name} must be finite, got {int((~torch.isfinite(residual)).sum())} NaN or infinite "
+            f"values among {residual.numel()} for {term!r} before any training. Look for a division by zero, a "
+            "logarithm or a root of a negative number."
+        )

@@ -1,0 +1,139 @@
+"""`NeuralField`: a network on a domain, with its derivatives."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from lightning_autobalance.derivatives import partials, supports_taylor
+from lightning_autobalance.nets import MLP
+from lightning_autobalance.points import Domain
+from lightning_autobalance.shapes import Fields, Points
+
+
+class NeuralField(LightningModule):
+    """The fields u(x; w) on a domain and their partial derivatives; what a `PINNModule` trains.
+
+    Args:
+        net: The network u(x; w), (b, d) to (b, k). By default that of ``default_net``.
+        derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
+
+    Raises:
+        TypeError: If the class attribute ``domain`` is no domain.
+        ValueError: If ``reported`` names what is no field.
+    """
+
+    domain: Domain
+    fields: tuple[str, ...] = ("u",)
+    """Names of the k fields that the network gives."""
+    reported: tuple[str, ...] | None = None
+    """Fields whose error the metrics report; all where None."""
+
+    def __init__(
+        self, net: nn.Module | None = None, derivatives: Literal["auto", "taylor", "reverse"] = "auto"
+    ) -> None:
+        super().__init__()
+        if not hasattr(self, "domain"):
+            raise MisconfigurationException(
+                f"`{type(self).__name__}` must be a subclass of `PINNModule` with a class attribute `domain`, got none."
+                " A checkpoint is loaded with the class it was trained with: `Helmholtz2D.load_from_checkpoint(path)`."
+            )
+        self._check_declarations()
+        self.net = net if net is not None else self.default_net()
+        self.derivatives = derivatives
+
+    def _check_declarations(self) -> None:
+        if not isinstance(self.domain, Domain):
+            raise TypeError(f"`domain` must be a domain, such as `Interval(0, 1)`, got {self.domain!r}.")
+        for name in self.reported or ():
+            if name not in self.fields:
+                raise ValueError(f"`reported` must name fields of {type(self).__name__}, {self.fields}, got {name!r}.")
+
+    def default_net(self) -> nn.Module:
+        """The network used when none is given."""
+        return MLP(len(self.domain.coordinates), len(self.fields))
+
+    def exact(self, x: Points) -> Fields:
+        """The exact solution, if it is known: turns on error metrics, plots and the check before training.
+
+        Args:
+            x: Points, (b, d).
+
+        Returns:
+            The fields, (b, k).
+        """
+        raise NotImplementedError(f"`{type(self).__name__}` has no exact solution.")
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether the exact solution is known."""
+        return type(self).exact is not NeuralField.exact
+
+    def forward(self, x: Points) -> Fields:
+        """The fields at points: (b, d) to (b, k). Override it to transform what the network gives."""
+        fields: Tensor = self.net(x)
+        return fields
+
+    def partials(self, x: Points, *names: str) -> tuple[Fields, ...]:
+        """The field ("") and its named partial derivatives ("t", "xx", "xx+yy"), in one pass.
+
+        Args:
+            x: Points, (b, d).
+            names: Derivatives by the domain's coordinates; a sum of derivatives costs as much as one.
+
+        Returns:
+            One (b, k) per name.
+        """
+        return partials(self._field, x, *names, coordinates=self.domain.coordinates, mode=self._mode)
+
+    @property
+    def derivative_mode(self) -> str:
+        """How `partials` differentiates: "taylor" or "reverse"."""
+        if self.derivatives == "auto":
+            return "taylor" if isinstance(self._field, nn.Module) and supports_taylor(self._field) else "reverse"
+        return self.derivatives
+
+    @property
+    def _field(self) -> Any:
+        transformed = type(self).forward is not NeuralField.forward or "forward" in self.__dict__
+        return self.__call__ if transformed else self.net
+
+    @property
+    def _mode(self) -> Literal["auto", "taylor", "reverse"]:
+        return "reverse" if "forward" in self.__dict__ else self.derivatives
+
+    @property
+    def points_dtype(self) -> torch.dtype:
+        """The floating point type of the parameters, in which points are given."""
+        first = next(self.parameters(), None)
+        if first is None:
+            raise MisconfigurationException(f"`net` of {type(self).__name__} must have parameters, got none.")
+        return first.dtype
+
+    @contextmanager
+    def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:
+        """While open, the module answers with another field, such as the exact solution, in place of the network.
+
+        Args:
+            field: From points, (b, d), to fields, (b, k).
+        """
+        self.__dict__["forward"] = field  # an instance attribute stands before the method of the class
+        try:
+            yield
+        finally:
+            del self.__dict__["forward"]
+
+    def grid(self, count: int) -> Points:
+        """About ``count`` points on a regular grid over the domain, its edge included.
+
+        Args:
+            count: Number of points wished for.
+
+        Returns:
+            Points of the module's dtype on the CPU, (b, d).
+        """
+        return torch.as_tensor(self.domain.grid(count), dtype=self.points_dtype)
