@@ -80,8 +80,3 @@ def test_names_that_are_not_letters_are_refused(bounds: int, names: Any) -> None
 def test_a_box_without_bounds_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`bounds` must have .* at least one coordinate, got none"):
         Box()
-
-
-def test_numbers_instead_of_bounds() -> None:
-    with pytest.raises(ValueError, match=r"`bounds` must be two finite numbers \(low, high\) with low < high, got 0"):
-        Box(0, (0, 1))  # type: ignore[arg-type]
