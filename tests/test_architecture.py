@@ -25,6 +25,7 @@ RING = {
     "kernels": 4,
     "module": 4,
     "data": 4,
+    "dropin": 4,
     "problems": 5,
     "callbacks": 5,
     "cli": 6,
@@ -35,7 +36,7 @@ RING = {
 }
 FIRST_RING_WITH_LIGHTNING = 4
 ONE_ROOM = (
-    {"stepping", "checks", "kernels", "module", "data"},
+    {"stepping", "checks", "kernels", "module", "data", "dropin"},
     {"cli", "lightning_cli"},
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}
