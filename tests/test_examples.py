@@ -77,6 +77,11 @@ def test_the_plain_torch_loop_of_the_examples_learns() -> None:
     assert load(ROOT / "examples" / "plain_torch_loop.py").train(steps=600) < 0.1
 
 
+def test_a_module_of_somebody_else_learns_with_step_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(ROOT / "examples" / "dropin_lightning.py").train(steps=300) < 0.1
+
+
 @pytest.mark.slow
 def test_the_quick_configuration_is_accurate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, SolutionPlotter
     from lightning_autobalance.data import CollocationPoints
     from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials
+    from lightning_autobalance.dropin import TermLog, step_terms
     from lightning_autobalance.jacobian import backward
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
@@ -23,6 +24,7 @@ _ROOMS = {
     "callbacks": ("BalanceMonitor", "Dashboard", "FitSummary", "SolutionPlotter"),
     "data": ("CollocationPoints",),
     "derivatives": ("partials", "gradient", "divergence", "laplacian"),
+    "dropin": ("TermLog", "step_terms"),
     "jacobian": ("backward",),
     "module": ("PINNModule",),
     "nets": ("MLP",),
@@ -39,6 +41,8 @@ __all__ = [
     "AutoBalance",
     "WarmupExponentialDecay",
     "backward",
+    "step_terms",
+    "TermLog",
     "partials",
     "gradient",
     "divergence",

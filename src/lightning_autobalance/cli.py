@@ -4,13 +4,13 @@ import os
 import sys
 from importlib.metadata import distributions
 
-from lightning_autobalance import __version__
+from lightning_autobalance import __version__, scaffold
 
-SUBCOMMANDS = ("fit", "validate", "test", "predict")
+SUBCOMMANDS = ("new", "fit", "validate", "test", "predict")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run `fit`, `validate`, `test` or `predict` as the configuration says.
+    """Run `fit`, `validate`, `test` or `predict` as the configuration says, or write a `new` problem.
 
     Args:
         args: The command line without the program's name; that of the process by default.
@@ -18,6 +18,9 @@ def main(args: list[str] | None = None) -> None:
     line = sys.argv[1:] if args is None else args
     if line == ["--version"]:  # answered before Lightning is imported, which takes seconds
         sys.stdout.write(f"lightning-autobalance {__version__}\n")
+        return
+    if line[:1] == ["new"]:
+        scaffold.main(line[1:])
         return
     from lightning_autobalance.lightning_cli import run
 

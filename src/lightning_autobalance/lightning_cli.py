@@ -155,7 +155,10 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
                 trainer_defaults={"logger": LOGGER},
                 save_config_kwargs={"overwrite": True},
                 parser_class=OneLineParser,
-                parser_kwargs={"version": f"lightning-autobalance {__version__}"},
+                parser_kwargs={
+                    "version": f"lightning-autobalance {__version__}",
+                    "epilog": "`lightning-autobalance new my_pde` writes the files of a new problem; see `new --help`.",
+                },
                 args=args,
             )
     except (MisconfigurationException, NonFiniteError) as error:

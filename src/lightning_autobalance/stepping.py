@@ -21,23 +21,25 @@ def configuration(optimizer: Optimizer, scheduler: Any, interval: str) -> dict[s
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
 
 
-def step(trainer: Trainer, interval: str, count: int, monitor: str) -> None:
+def step(trainer: Trainer, interval: str, count: int, monitor: str | None) -> None:
     """Step the schedules of one interval, honouring their ``frequency``.
 
     Args:
         trainer: Holds the schedules.
         interval: "step" after an optimizer step, "epoch" after an epoch.
         count: How many of these intervals are done.
-        monitor: The logged value that a plateau schedule watches, unless it names its own.
+        monitor: The logged value that a plateau schedule watches, unless it names its own. None leaves plateau
+            schedules alone.
     """
     for config in trainer.lr_scheduler_configs:
         if config.interval != interval or count % config.frequency:
             continue
-        if isinstance(config.scheduler, ReduceLROnPlateau):
-            name = config.monitor or getattr(config.scheduler, "monitor", None) or monitor
-            config.scheduler.step(_monitored(trainer, name))
-        else:
+        if not isinstance(config.scheduler, ReduceLROnPlateau):
             config.scheduler.step()
+        elif monitor is not None:
+            config.scheduler.step(
+                _monitored(trainer, config.monitor or getattr(config.scheduler, "monitor", None) or monitor)
+            )
 
 
 class EpochSchedules(Callback):

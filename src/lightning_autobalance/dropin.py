@@ -1,0 +1,165 @@
+"""Post-combine in a `LightningModule` that exists already: `step_terms` in place of `return loss`."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lightning_autobalance import gradients, stepping
+from lightning_autobalance.checks import check_combination, check_trainer
+from lightning_autobalance.jacobian import term_gradients
+from lightning_autobalance.optim import PostCombine
+
+
+class TermLog:
+    """The log line of the step that :func:`step_terms` takes; callbacks such as ``BalanceMonitor`` add to it.
+
+    As a second base of a module, ``class MyModule(TermLog, LightningModule)``, it lets ``BalanceMonitor`` watch it.
+    """
+
+    terms: tuple[str, ...] = ()
+    """Names of the loss terms, in the order of the rows of ``p.jac``."""
+    logs_this_step: bool = False
+    """Whether this step is logged; record only then."""
+    _recorded: dict[str, Tensor]
+    _checked: int = 0
+
+    def record(self, name: str, value: Tensor) -> None:
+        """Keep a 0-dim tensor for the log line of this step.
+
+        Args:
+            name: Its key, such as ``balance/grad_norm/pde``.
+            value: Stays on its device until the line is written.
+        """
+        self._recorded[name] = value.detach()
+
+    def _begin(self, trainer: Trainer, terms: tuple[str, ...]) -> None:
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        self.terms = terms
+        self.logs_this_step = every > 0 and trainer.global_step % every == 0
+        self._recorded = {}
+        if self._checked != id(trainer):  # once per Trainer
+            _check(trainer)
+            self._checked = id(trainer)
+
+    def _write(self, trainer: Trainer, values: Tensor, lr: float, step: int) -> None:
+        for term, value in zip(self.terms, values, strict=True):
+            self.record(f"loss/{term}", value)
+        numbers = torch.stack([v.to(values.device, torch.float32) for v in self._recorded.values()]).cpu()
+        line = dict(zip(self._recorded, numbers, strict=True))
+        for logger in trainer.loggers:
+            logger.log_metrics({**{name: value.item() for name, value in line.items()}, "lr": lr}, step=step)
+        trainer.callback_metrics.update({name: v for name, v in line.items() if name.startswith("loss/")})
+
+
+def step_terms(
+    module: LightningModule, losses: Mapping[str, Tensor], *, gradient_clip_val: float | None = None
+) -> None:
+    """Take one optimizer step on named losses: one gradient per term, and one optimizer state where it is post-combine.
+
+    Call it once at the end of ``training_step``, in place of ``return loss``, in a module with
+    ``self.automatic_optimization = False``. It differentiates each term, refuses what is not finite before a weight is
+    touched, steps the optimizer (other ones than post-combine along the sum) and the learning rate schedules, and logs
+    ``loss/<term>`` and what callbacks record every ``log_every_n_steps`` steps.
+
+    Args:
+        module: The module being trained; it has one optimizer.
+        losses: 0-dim losses by the name of their term, the same terms in every step.
+        gradient_clip_val: Scale the gradient of each term down to this norm.
+
+    Raises:
+        MisconfigurationException: If the module optimizes automatically, has several optimizers or one that evaluates
+            the losses several times, if the terms change, or if the Trainer clips, accumulates, has several processes
+            or half precision.
+        NonFiniteError: If a loss or a gradient is NaN or infinite.
+        ValueError: If ``losses`` is empty, a loss is no scalar or reaches no parameter, or the clip is not positive.
+
+    Note:
+        A ``ReduceLROnPlateau`` is left to the module, which knows its value: call ``self.lr_schedulers().step(value)``
+        in ``on_validation_epoch_end``. Schedules per epoch step with the last batch, as in Lightning.
+    """
+    if gradient_clip_val is not None and not gradient_clip_val > 0:
+        raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
+    optimizer, trainer = _optimizer(module), module.trainer
+    step, lr = trainer.global_step, float(optimizer.param_groups[0]["lr"])
+    log = _log_of(module)
+    log._begin(trainer, tuple(losses))
+    _keep_order(optimizer, list(losses))
+    params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    values = _set_gradients(losses, params, gradient_clip_val, step=step, lr=lr)
+    if not isinstance(optimizer, PostCombine):
+        _sum(params)
+    optimizer.step()
+    gradients.forget(params)
+    if log.logs_this_step:
+        log._write(trainer, values, lr, step)
+    stepping.step(trainer, "step", step + 1, None)
+    if trainer.is_last_batch:
+        stepping.step(trainer, "epoch", trainer.current_epoch + 1, None)
+
+
+def _log_of(module: LightningModule) -> TermLog:
+    log = module if isinstance(module, TermLog) else getattr(module, "_term_log", None)
+    if log is None:
+        log = TermLog()
+        module._term_log = log  # type: ignore[assignment]
+    return log
+
+
+def _optimizer(module: LightningModule) -> Optimizer:
+    name = type(module).__name__
+    if module.automatic_optimization:
+        raise MisconfigurationException(
+            f"`automatic_optimization` of {name} must be False, got True: Lightning would step along one summed loss. "
+            "Write `self.automatic_optimization = False` in its `__init__`."
+        )
+    optimizer = module.optimizers()
+    if not isinstance(optimizer, Optimizer):
+        found = len(optimizer) if isinstance(optimizer, list) else 0
+        raise MisconfigurationException(
+            f"`step_terms` steps one optimizer, got {found} from `configure_optimizers` of {name}. Put all parameters "
+            "into one AutoAdamW, with a parameter group for each learning rate."
+        )
+    return optimizer
+
+
+def _keep_order(optimizer: Optimizer, terms: list[str]) -> None:
+    # In the parameter groups, so that a resumed run is held to the order of its checkpoint.
+    for group in optimizer.param_groups if isinstance(optimizer, PostCombine) else ():
+        if group.setdefault("term_names", terms) != terms:
+            raise MisconfigurationException(
+                f"`losses` must hold the same terms in the same order in every step, {group['term_names']}, got "
+                f"{terms}: each has an optimizer state of its own."
+            )
+
+
+def _set_gradients(
+    losses: Mapping[str, Tensor], params: Sequence[Tensor], clip: float | None, *, step: int, lr: float
+) -> Tensor:
+    blocks = term_gradients(losses, params)
+    values = torch.stack([loss.detach() for loss in losses.values()])
+    if not gradients.are_finite(values, blocks):
+        raise gradients.non_finite_error(tuple(losses), values, blocks, step=step, lr=lr)
+    gradients.put(params, blocks if clip is None else gradients.clipped(blocks, clip))
+    return values
+
+
+def _sum(params: Sequence[Tensor]) -> None:
+    for p in params:
+        if hasattr(p, "jac"):
+            p.grad = p.jac.sum(dim=0)
+
+
+def _check(trainer: Trainer) -> None:
+    check_trainer(trainer)
+    check_combination(trainer.optimizers[0], None)
+    if any(isinstance(config.scheduler, ReduceLROnPlateau) for config in trainer.lr_scheduler_configs):
+        rank_zero_warn(
+            "`step_terms` does not step ReduceLROnPlateau, since its value is known only after validation. Call "
+            "`self.lr_schedulers().step(value)` in `on_validation_epoch_end`."
+        )

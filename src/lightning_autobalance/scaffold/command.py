@@ -1,0 +1,48 @@
+"""The command line of `new`."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from lightning_autobalance.scaffold.files import write
+
+
+def main(args: list[str]) -> None:
+    """Write the files of a new problem and say how to train it; a mistake ends with exit status 2.
+
+    Args:
+        args: The command line behind ``new``.
+    """
+    parser = _parser()
+    given = parser.parse_args(args)
+    try:
+        files = write(given.name, given.folder, time=given.time, inverse=given.inverse)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    module, config, test = (file.name for file in files)
+    lines = [f"wrote {file}" for file in files]
+    if given.folder.resolve() != Path.cwd():
+        lines.append(f"go there:     cd {given.folder}")
+    lines += [
+        f"train it:     lightning-autobalance fit --config {config}",
+        f"test it:      pytest {test}",
+        f"then make it yours: the numbered comments in {module} say where.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="lightning-autobalance new",
+        description="Write <name>.py, <name>.yaml and test_<name>.py: a small problem with its exact solution, which "
+        "trains as it is and is meant to be edited.",
+    )
+    parser.add_argument("name", help="name of the module, such as my_pde; its class is called MyPde")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--time", action="store_true", help="a time-dependent problem: the heat equation")
+    kind.add_argument(
+        "--stationary", dest="time", action="store_false", help="a problem without time: Poisson's equation (default)"
+    )
+    parser.add_argument("--inverse", action="store_true", help="find an unknown coefficient from measurements")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where to write, the current folder by default")
+    return parser

@@ -1,0 +1,83 @@
+"""What `new` writes."""
+
+import keyword
+from collections.abc import Iterable
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+TEMPLATES = files("lightning_autobalance.scaffold") / "templates"
+IN_USE = ("Interval", "MLP", "PINNModule", "Path", "Rectangle", "TimeCylinder")  # imported by the files themselves
+
+
+def write(name: str, folder: Path, *, time: bool = False, inverse: bool = False) -> tuple[Path, Path, Path]:
+    """Write a module, its configuration and its test, and overwrite nothing.
+
+    Args:
+        name: Of the module, such as ``my_pde``; its class is ``MyPde``.
+        folder: Where to write; created if it is not there.
+        time: A time-dependent problem in place of a stationary one.
+        inverse: With an unknown coefficient and measurements.
+
+    Returns:
+        The three files.
+
+    Raises:
+        ValueError: If the name is no identifier, or is taken by a module or by a class that the files use.
+        FileExistsError: If one of the files is there already.
+    """
+    _check_name(name)
+    kind = ("time" if time else "stationary") + ("_inverse" if inverse else "")
+    texts = {
+        folder / f"{name}.py": f"{kind}.py.txt",
+        folder / f"{name}.yaml": f"{kind}.yaml.txt",
+        folder / f"test_{name}.py": "test.py.txt",
+    }
+    for file in texts:
+        if file.exists():
+            raise FileExistsError(f"`{file}` must not be there yet. Choose another name, or another --folder.")
+    _check_not_taken(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, template in texts.items():
+        text = (TEMPLATES / template).read_text(encoding="utf-8")
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text.replace("my_pde", name).replace("MyPde", class_name(name)))
+    module, config, test = texts
+    return module, config, test
+
+
+def class_name(name: str) -> str:
+    """The name in CamelCase: ``my_pde`` to ``MyPde``.
+
+    Args:
+        name: Of the module.
+    """
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _check_name(name: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f"`name` must be a Python identifier, such as my_pde, got {name!r}.")
+    made = class_name(name)
+    if not made.isidentifier() or keyword.iskeyword(made) or made in IN_USE:
+        raise ValueError(f"`name` must give the class a name that is free, got {name!r}, hence {made!r}. Try my_pde.")
+
+
+def _check_not_taken(name: str) -> None:
+    """Refuse the name of a module that could be imported: the new file would hide it, or be hidden by it."""
+    for module in (name, f"test_{name}"):
+        spec = find_spec(module)
+        if spec is None or _is_folder_here(module, spec.submodule_search_locations):
+            continue
+        where = f" ({spec.origin})" if spec.origin else ""
+        raise ValueError(f"`name` must not be that of a module, got {name!r}: {module}{where} is there. Try my_{name}.")
+
+
+def _is_folder_here(module: str, locations: Iterable[str] | None) -> bool:
+    """Whether it is a mere folder of that name in the current one, which hides nothing."""
+    here = Path(module).resolve()
+    return (
+        locations is not None
+        and [Path(location).resolve() for location in locations] == [here]
+        and not (here / "__init__.py").exists()
+    )

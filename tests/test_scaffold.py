@@ -1,0 +1,190 @@
+"""`new`: the files it writes work as they are, and nothing is overwritten."""
+
+import ast
+import importlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lightning_autobalance import checks
+from lightning_autobalance.cli import lightning, main
+from lightning_autobalance.lightning_cli import run
+from lightning_autobalance.scaffold import write
+from lightning_autobalance.scaffold.files import IN_USE, TEMPLATES, class_name
+
+KINDS = [(time, inverse) for time in (False, True) for inverse in (False, True)]
+FLAGS = {"--time": 0, "--inverse": 1}
+SMALL = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # as `main` does for the command line
+    yield
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        del sys.modules[name]
+
+
+def name_of(time: bool, inverse: bool) -> str:
+    """A module name for each kind."""
+    return f"my_{'time' if time else 'stationary'}_{'inverse' if inverse else 'forward'}"
+
+
+def new(time: bool, inverse: bool) -> str:
+    name = name_of(time, inverse)
+    main(["new", name, *[flag for flag, given in zip(FLAGS, (time, inverse), strict=True) if given]])
+    importlib.invalidate_caches()
+    return name
+
+
+def lines_of_code(text: str) -> int:
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("time", "inverse"), KINDS)
+def test_what_is_written_trains_without_an_edit(time: bool, inverse: bool, tmp_path: Path) -> None:
+    name = new(time, inverse)
+    assert {file.name for file in tmp_path.iterdir()} == {f"{name}.py", f"{name}.yaml", f"test_{name}.py"}
+    cli = run(["fit", f"--config={name}.yaml", "--trainer.max_steps=3", "--data.eval_points=100", *SMALL])
+    assert type(cli.model).__name__ == class_name(name)
+    assert ("initial" in cli.model.domain.parts) == time
+    assert any(p.dim() == 0 for p in cli.model.parameters()) == inverse
+    assert ("val/k" in cli.trainer.callback_metrics) == inverse
+    assert max(checks.check_exact(cli.model).values()) < 1e-6
+
+
+@pytest.mark.parametrize(("time", "inverse"), KINDS)
+def test_the_check_of_what_is_written_can_fail(time: bool, inverse: bool, tmp_path: Path) -> None:
+    name = new(time, inverse)
+    file = tmp_path / f"{name}.py"
+    text = file.read_text(encoding="utf-8")
+    wrong = text.replace("torch.pi**2", "torch.pi**3")
+    assert wrong != text
+    spec = importlib.util.spec_from_loader("wrong", loader=None)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    exec(wrong, module.__dict__)
+    with pytest.raises(Exception, match="The residual of `pde` must vanish"):
+        checks.check_exact(getattr(module, class_name(name))())
+
+
+@pytest.mark.parametrize(("time", "inverse"), KINDS)
+def test_what_is_written_is_short_and_says_where_to_change_it(time: bool, inverse: bool, tmp_path: Path) -> None:
+    name = new(time, inverse)
+    texts = {suffix: (tmp_path / f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("py", "yaml")}
+    assert lines_of_code(texts["py"]) <= (45 if inverse else 25)
+    assert lines_of_code(texts["yaml"]) <= 25
+    assert yaml.safe_load(texts["yaml"])["model"]["class_path"] == f"{name}.{class_name(name)}"
+    assert texts["py"].count("    # ") >= 3
+    for text in (*texts.values(), (tmp_path / f"test_{name}.py").read_text(encoding="utf-8")):
+        assert "my_pde" not in text
+        assert "MyPde" not in text
+
+
+@pytest.mark.parametrize("length", [88, 120])
+@pytest.mark.skipif(shutil.which("ruff", path=Path(sys.executable).parent) is None, reason="ruff is not installed")
+def test_what_is_written_is_formatted(length: int, tmp_path: Path) -> None:
+    for kind in KINDS:
+        new(*kind)
+    ruff = Path(sys.executable).parent / "ruff"
+    for command in (["format", "--check", f"--line-length={length}"], ["check", "--select=E,F,I,W,B,UP"]):
+        done = subprocess.run([ruff, *command, "--isolated", "."], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("time", "inverse"), KINDS)
+def test_what_is_written_is_accurate(time: bool, inverse: bool) -> None:
+    name = new(time, inverse)
+    cli = run(["fit", f"--config={name}.yaml", *SMALL])
+    assert cli.trainer.callback_metrics["val/rel_l2"] < 0.02
+    if inverse:
+        assert cli.trainer.callback_metrics["val/k"] == pytest.approx(0.1 if time else 2.0, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("time", "inverse"), KINDS)
+def test_the_written_test_passes(time: bool, inverse: bool, tmp_path: Path) -> None:
+    name = new(time, inverse)
+    command = [sys.executable, "-m", "pytest", "-q", f"test_{name}.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my_pde.yaml").write_text("mine")
+    with pytest.raises(SystemExit) as stopped:
+        main(["new", "my_pde"])
+    assert stopped.value.code == 2
+    assert "`my_pde.yaml` must not be there yet. Choose another name" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["my_pde.yaml"]
+    assert (tmp_path / "my_pde.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my-pde", "`name` must be a Python identifier, such as my_pde, got 'my-pde'"),
+        ("2d", "must be a Python identifier"),
+        ("class", "must be a Python identifier"),
+        ("../pde", "must be a Python identifier"),
+        ("_", "must give the class a name that is free, got '_', hence ''"),
+        ("rectangle", "must give the class a name that is free, got 'rectangle', hence 'Rectangle'"),
+        ("torch", r"must not be that of a module, got 'torch': torch .* is there\. Try my_torch"),
+        ("test", "must not be that of a module, got 'test'"),
+        ("sys", "must not be that of a module, got 'sys'"),
+    ],
+)
+def test_names_that_cannot_work(name: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        write(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_that_name_is_no_module_but_a_package_is(tmp_path: Path) -> None:
+    folder = tmp_path / "my_own"
+    folder.mkdir()
+    write("my_own", folder)
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "__init__.py").touch()
+    with pytest.raises(ValueError, match="must not be that of a module, got 'my_package'"):
+        write("my_package", tmp_path / "elsewhere")
+
+
+def test_names_that_the_files_import_are_known() -> None:
+    imported: set[str] = set()
+    for template in TEMPLATES.iterdir():
+        if template.name.endswith(".py.txt"):
+            for node in ast.walk(ast.parse(template.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    imported |= {alias.name for alias in node.names if alias.name[0].isupper()}
+    assert imported - {"MyPde"} == set(IN_USE)
+
+
+def test_another_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["new", "my_pde", "--folder=deep/er", "--stationary"])
+    assert (tmp_path / "deep" / "er" / "test_my_pde.py").exists()
+    assert "cd deep/er" in capsys.readouterr().out
+
+
+def test_the_lightning_command_knows_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lightning(["new", "my_pde"])
+    assert "lightning-autobalance fit --config my_pde.yaml" in capsys.readouterr().out
+
+
+def test_new_imports_neither_torch_nor_lightning(tmp_path: Path) -> None:
+    code = (
+        "import sys; from lightning_autobalance.cli import main; main(['new', 'my_pde'])\n"
+        "sys.exit(int(bool({'torch', 'lightning', 'numpy'} & sys.modules.keys())))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
+    command = [sys.executable, "-m", "lightning_autobalance", "new", "my_pde2"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / "my_pde2.yaml").exists()
