@@ -480,18 +480,6 @@ def test_epoch_schedules_resume_exactly(kind: str, stop: int, tmp_path: Path) ->
     assert state["last_epoch"] == 4
 
 
-def test_a_plateau_watches_what_lightnings_own_dictionary_names(tmp_path: Path) -> None:
-    class Own(Decay):
-        def configure_optimizers(self) -> Any:
-            optimizer = AutoAdamW(self.parameters())
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "loss/pde"}}
-
-    with pytest.warns(RuntimeWarning, match="the keys will be ignored"):  # says Lightning, but here they are not
-        trainer = fit(seeded(Own), tmp_path, max_steps=5, log_every_n_steps=1)
-    assert trainer.lr_scheduler_configs[0].scheduler.best == float(trainer.callback_metrics["loss/pde"])
-
-
 def test_float64_weights_come_back_whole(tmp_path: Path) -> None:
     module = seeded()
     trainer = fit(module, tmp_path, max_steps=3, precision="64-true")

@@ -37,9 +37,7 @@ def step(trainer: Trainer, interval: str, count: int, monitor: str | None) -> No
         if not isinstance(config.scheduler, ReduceLROnPlateau):
             config.scheduler.step()
         elif monitor is not None:
-            config.scheduler.step(
-                _monitored(trainer, config.monitor or getattr(config.scheduler, "monitor", None) or monitor)
-            )
+            config.scheduler.step(_monitored(trainer, getattr(config.scheduler, "monitor", monitor)))
 
 
 class EpochSchedules(Callback):
