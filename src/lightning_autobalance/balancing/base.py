@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lightning_autobalance.shapes import Jacobian, Losses
@@ -44,5 +45,5 @@ class Balancer(nn.Module, ABC):
         for name, buffer in self._buffers.items():
             found = state_dict.get(prefix + name)
             if buffer is not None and found is not None and found.shape != buffer.shape:
-                setattr(self, name, buffer.new_empty(found.shape))
+                setattr(self, name, torch.empty_like(found, device=buffer.device))
         super()._load_from_state_dict(state_dict, prefix, *args)

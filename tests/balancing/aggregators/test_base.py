@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from lightning_autobalance.balancing import GramianAggregator
-from lightning_autobalance.balancing.aggregators.base import unit
+from lightning_autobalance.balancing.aggregators.algebra import unit
 
 
 @final

@@ -49,12 +49,16 @@ class GramianAggregator(Aggregator):
         rows = jacobian.to(torch.float64)
         gram = (rows @ rows.T).cpu()
         usable = torch.isfinite(gram.diagonal()) & (gram.diagonal() > 0)
+        self.usable = usable
         weights = torch.zeros(len(jacobian), dtype=torch.float64)
         if usable.any():
             weights[usable] = self.weigh(gram[usable][:, usable])
         self.weights = weights
         kept = usable.to(jacobian.device)
         return weights.to(jacobian)[kept] @ jacobian[kept]
+
+    usable: Tensor
+    """Which rows of the latest step are neither zero nor without a finite norm, (m,)."""
 
     @abstractmethod
     def weigh(self, gram: Gramian) -> Losses:
@@ -66,16 +70,3 @@ class GramianAggregator(Aggregator):
         Returns:
             One weight per row, (m,).
         """
-
-
-def unit(gram: Gramian) -> tuple[Tensor, Tensor]:
-    r"""Cosines and norms.
-
-    Args:
-        gram: Inner products K of rows of which none is zero, (m, m).
-
-    Returns:
-        :math:`K_{ij} / (n_i n_j)`, (m, m), and the norms :math:`n_i = \sqrt{K_{ii}}`, (m,).
-    """
-    norms = gram.diagonal().sqrt()
-    return gram / torch.outer(norms, norms), norms

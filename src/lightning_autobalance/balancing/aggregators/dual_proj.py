@@ -1,0 +1,27 @@
+"""DualProj: the mean gradient, projected on the dual cone."""
+
+from typing import final
+
+from lightning_autobalance.balancing.aggregators.algebra import cone_weights, unit
+from lightning_autobalance.balancing.aggregators.base import GramianAggregator
+from lightning_autobalance.shapes import Gramian, Losses
+
+
+@final
+class DualProj(GramianAggregator):
+    r"""Dual projection: of all gradients that conflict with no term, the one nearest to the mean.
+
+    .. math:: g = \arg\min_{y: J y \ge 0} \Bigl\| y - \frac{1}{m} \sum_i J_i \Bigr\|
+
+    Reference:
+        Lopez-Paz and Ranzato, Gradient Episodic Memory, NeurIPS 2017; the name is Quinton and Rey's, arXiv 2406.16232.
+
+    Note:
+        By scipy's non-negative least squares on the cosines, without TorchJD's regularisation.
+    """
+
+    def weigh(self, gram: Gramian) -> Losses:
+        """The weights of the projected mean."""
+        cosines, norms = unit(gram)
+        largest = norms.max()
+        return (1 + largest * cone_weights(cosines, norms / largest) / norms) / len(gram)
