@@ -14,6 +14,7 @@ RING = {
     "scaffold": 0,  # so that it imports neither torch nor Lightning, and answers at once
     "derivatives": 1,
     "jacobian": 1,
+    "curvature": 1,
     "points": 1,
     "nets": 1,
     "metrics": 1,

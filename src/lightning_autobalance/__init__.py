@@ -8,7 +8,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, SolutionPlotter
+    from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, HessianSpectrum, SolutionPlotter
+    from lightning_autobalance.curvature import hessian_spectrum
     from lightning_autobalance.data import CollocationPoints
     from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials
     from lightning_autobalance.dropin import TermLog, step_terms
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __version__ = version("lightning-autobalance")
 
 _ROOMS = {
-    "callbacks": ("BalanceMonitor", "Dashboard", "FitSummary", "SolutionPlotter"),
+    "callbacks": ("BalanceMonitor", "Dashboard", "FitSummary", "HessianSpectrum", "SolutionPlotter"),
+    "curvature": ("hessian_spectrum",),
     "data": ("CollocationPoints",),
     "derivatives": ("partials", "gradient", "divergence", "laplacian"),
     "dropin": ("TermLog", "step_terms"),
@@ -57,6 +59,8 @@ __all__ = [
     "Dashboard",
     "SolutionPlotter",
     "FitSummary",
+    "HessianSpectrum",
+    "hessian_spectrum",
 ]
 
 

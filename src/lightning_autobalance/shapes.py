@@ -20,3 +20,4 @@ Gramian: TypeAlias = Float[Tensor, "m m"]
 Param: TypeAlias = Float[Tensor, "*shape"]
 ParamJac: TypeAlias = Float[Tensor, "m *shape"]  # the Jacobian block of one parameter
 JacBlock: TypeAlias = Float[Tensor, "m ..."]  # one of a list of such blocks, whose shapes differ
+Square: TypeAlias = Float[Tensor, "n n"]  # of parameters by parameters, such as a Hessian

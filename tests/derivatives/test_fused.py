@@ -66,3 +66,17 @@ def test_the_input_is_not_changed(module: nn.Module) -> None:
     activate_first(y[0], y[1, :2], layout(module, PAIRS[1], False))
     assert torch.equal(y, before[0])
     assert torch.equal(bias, before[1])
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_a_gradient_with_its_graph_when_an_input_is_frozen(module: nn.Module, frozen: int) -> None:
+    torch.manual_seed(0)
+    plan = layout(module, PAIRS[1], False)
+    inputs = [torch.randn(4, 5, 4, dtype=torch.float64), torch.randn(4, dtype=torch.float64)]
+    moving = inputs[1 - frozen].requires_grad_()
+    results = []
+    for out in (activate(*inputs, plan), activate_reference([inputs[0][0] + inputs[1], *inputs[0][1:]], plan)):
+        (gradient,) = torch.autograd.grad(out.square().sum(), moving, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), moving)
+        results.append((gradient, second))
+    torch.testing.assert_close(*results, rtol=1e-11, atol=1e-11)

@@ -3,7 +3,16 @@
 from lightning_autobalance.callbacks.balance_monitor import BalanceMonitor
 from lightning_autobalance.callbacks.dashboard import Dashboard
 from lightning_autobalance.callbacks.fit_summary import FitSummary
+from lightning_autobalance.callbacks.hessian_spectrum import HessianSpectrum
 from lightning_autobalance.callbacks.progress_bars import LossProgressBar, RichLossProgressBar
 from lightning_autobalance.callbacks.solution_plotter import SolutionPlotter
 
-__all__ = ["BalanceMonitor", "Dashboard", "FitSummary", "LossProgressBar", "RichLossProgressBar", "SolutionPlotter"]
+__all__ = [
+    "BalanceMonitor",
+    "Dashboard",
+    "FitSummary",
+    "HessianSpectrum",
+    "LossProgressBar",
+    "RichLossProgressBar",
+    "SolutionPlotter",
+]

@@ -101,7 +101,7 @@ class _Activate(torch.autograd.Function):
         layout: Layout = ctx.layout
         if torch.is_grad_enabled():
             again = activate_reference([y[0] + bias, *y[1:]], layout)
-            return *torch.autograd.grad(again, (y, bias), grads, create_graph=True, materialize_grads=True), None
+            return *_differentiable(again, (y, bias), grads), None
         (g,), d, k = grads, layout.firsts, _kept(layout)
         slope, curvature, third = _slopes(out[0], y[0], bias, layout)
         gy = torch.empty_like(y)
@@ -143,7 +143,7 @@ class _ActivateFirst(torch.autograd.Function):
             zeros = [torch.zeros_like(value)] * len(layout.pairs)
             firsts = [column.expand_as(value) for column in columns]
             again = activate_reference([value, *firsts, *zeros], layout)
-            return *torch.autograd.grad(again, (value, columns), grads, create_graph=True, materialize_grads=True), None
+            return *_differentiable(again, (value, columns), grads), None
         (g,), k = grads, _kept(layout)
         slope, curvature, third = _slopes(out[0], value, None, layout)
         g_value, g_columns = g[0] * slope, torch.zeros_like(columns)
@@ -158,6 +158,13 @@ class _ActivateFirst(torch.autograd.Function):
                 g_columns[i].addcmul_(weight, columns[j])
                 g_columns[j].addcmul_(weight, columns[i])
         return g_value, g_columns, None
+
+
+def _differentiable(again: Tensor, inputs: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor | None]:
+    """Gradients by the inputs that have one (those of frozen weights have none), with their graph."""
+    wanted = [x for x in inputs if x.requires_grad]
+    found = iter(torch.autograd.grad(again, wanted, grads, create_graph=True, materialize_grads=True))
+    return [next(found) if x.requires_grad else None for x in inputs]
 
 
 def _kept(layout: Layout) -> int:

@@ -72,6 +72,11 @@ class AutoBalance(PostCombine):
         defaults = {"weight_decay": 0.0, **single.defaults, "combine": combine, "decoupled": decoupled}
         super().__init__([dict(group) for group in single.param_groups], defaults)
 
+    @property
+    def wrapped(self) -> type[Optimizer]:
+        """Class of the wrapped optimizer."""
+        return self._wrapped
+
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
         if group["decoupled"] is None:
