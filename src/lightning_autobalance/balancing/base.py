@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lightning_autobalance.shapes import Jacobian, Losses
@@ -34,7 +35,7 @@ class Balancer(nn.Module, ABC):
     """Weightings and aggregators: modules, so that what they remember is part of every checkpoint.
 
     State lies in buffers that ``__init__`` registers. Where their size depends on the number of terms, they start empty
-    and take the shape that they have in a checkpoint.
+    and take the shape and the type that they have in a checkpoint.
     """
 
     weights: Tensor | None = None
@@ -44,5 +45,5 @@ class Balancer(nn.Module, ABC):
         for name, buffer in self._buffers.items():
             found = state_dict.get(prefix + name)
             if buffer is not None and found is not None and found.shape != buffer.shape:
-                setattr(self, name, buffer.new_empty(found.shape))
+                setattr(self, name, torch.empty_like(found, device=buffer.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
