@@ -55,9 +55,16 @@ def helmholtz(*args: str) -> list[str]:
     return [f"--config={ROOT / 'configs' / 'helmholtz_2d.yaml'}", *SMALL, *args]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda p: p.stem)
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda p: p.stem)
-def test_every_configuration_trains_with_every_method(config: Path, method: Path, tmp_path: Path) -> None:
+MAIN = ("auto_adamw", "adamw")
+PAIRS = [  # the main methods with every problem, the others with one: a method does not know the problem
+    (config, method)
+    for method in METHODS
+    for config in (CONFIGS if method.stem in MAIN else [ROOT / "configs" / "poisson_inverse_2d.yaml"])
+]
+
+
+@pytest.mark.parametrize(("config", "method"), PAIRS, ids=lambda p: p.stem)
+def test_every_configuration_trains(config: Path, method: Path, tmp_path: Path) -> None:
     main(["fit", f"--config={config}", f"--config={method}", *SMALL])
     (folder,) = (tmp_path / "runs").iterdir()
     files = {f.name for f in (folder / "version_0").iterdir()}

@@ -72,6 +72,21 @@ def test_resume_in_mid_epoch_equals_uninterrupted(problem: str, method: str, tmp
         assert_equal(whole[part], resumed[part], part)
 
 
+TABLE_1 = ("auto_adamw", "adamw", "ntk", "dwa", "mgda", "pc_grad", "imtl_g", "config", "m_config")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", TABLE_1)
+def test_the_papers_methods_resume_on_helmholtz(method: str, tmp_path: Path) -> None:
+    long = ("--data.steps_per_epoch=500",)
+    whole = train(tmp_path / "whole", "helmholtz_2d", method, 2000, *long)
+    train(tmp_path / "part", "helmholtz_2d", method, 1000, *long)
+    last = tmp_path / "part" / "checkpoints" / "last.ckpt"
+    resumed = train(tmp_path / "part", "helmholtz_2d", method, 2000, *long, f"--ckpt_path={last}")
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step"):
+        assert_equal(whole[part], resumed[part], part)
+
+
 def test_the_configuration_holds_on_resume_and_another_problem_is_refused(tmp_path: Path, capsys: Any) -> None:
     train(tmp_path, "helmholtz_2d", "auto_adamw", 2)
     last = tmp_path / "checkpoints" / "last.ckpt"
