@@ -1,11 +1,14 @@
 """The fused activation against its slow reference, with gradients and gradients of gradients."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor, nn
 
+from lightning_autobalance.derivatives import partials, plain_operations
 from lightning_autobalance.derivatives.activations import derivatives_of
 from lightning_autobalance.derivatives.fused import Layout, activate, activate_first, activate_reference
 
@@ -80,3 +83,55 @@ def test_a_gradient_with_its_graph_when_an_input_is_frozen(module: nn.Module, fr
         (second,) = torch.autograd.grad(gradient.square().sum(), moving)
         results.append((gradient, second))
     torch.testing.assert_close(*results, rtol=1e-11, atol=1e-11)
+
+
+def laplacian_of(net: nn.Module, x: Tensor) -> Tensor:
+    return partials(net, x, "xx+yy")[0]
+
+
+def node_names(value: Tensor) -> set[str]:
+    """Names of all nodes of an autograd graph."""
+    found, todo = set(), [value.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is not None:
+            found.add(type(node).__name__)
+            todo.extend(child for child, _ in node.next_functions)
+    return found
+
+
+FUSED = {"_ActivateBackward", "_ActivateFirstBackward"}
+
+
+def test_plain_operations_give_the_same_and_let_transforms_pass(module: nn.Module) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 4), module, nn.Linear(4, 4), module, nn.Linear(4, 1)).double()
+    x = torch.randn(5, 2, dtype=torch.float64)
+    fused = laplacian_of(net, x)
+    with plain_operations():
+        plain = laplacian_of(net, x)
+        rows = torch.func.vmap(lambda point: laplacian_of(net, point[None])[0])(x)
+    assert node_names(fused) >= FUSED
+    assert not FUSED & node_names(plain)
+    torch.testing.assert_close(plain, fused, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(rows, fused, rtol=1e-13, atol=1e-13)
+
+
+def test_plain_operations_end_with_their_block_and_stay_in_their_thread() -> None:
+    net, x = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(5, 2)
+    with ThreadPoolExecutor(1) as pool, plain_operations():
+        with pytest.raises(KeyError), plain_operations():
+            raise KeyError
+        assert not FUSED & node_names(laplacian_of(net, x))
+        assert FUSED & node_names(pool.submit(laplacian_of, net, x).result())
+    assert FUSED & node_names(laplacian_of(net, x))
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # Dynamo itself does so
+def test_compiled_in_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # Dynamo cannot trace the checks
+    torch._dynamo.reset()
+    plan, y, bias = layout(nn.Tanh(), PAIRS[1], False), torch.randn(4, 5, 3), torch.randn(3)
+    compiled = torch.compile(lambda y, bias: activate(y, bias, plan), backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(y, bias), activate(y, bias, plan))
+    torch._dynamo.reset()

@@ -1,12 +1,33 @@
 """Bias and activation on all streams of a jet in few passes over memory; up to second derivatives."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lightning_autobalance.derivatives.activations import Derivatives
+
+_PLAIN: ContextVar[bool] = ContextVar("plain_operations", default=False)
+
+
+@contextmanager
+def plain_operations() -> Iterator[None]:
+    """While open, in this thread or task only, Taylor mode uses torch's own operations: slower, but transforms pass.
+
+    ``torch.func`` and batched backward passes cannot look into the fused functions.
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
+
+
+def _is_plain() -> bool:
+    return not torch.compiler.is_compiling() and _PLAIN.get()  # the compiler knows no context variables
 
 
 class Layout(NamedTuple):
@@ -42,6 +63,8 @@ def activate(product: Tensor, bias: Tensor, layout: Layout) -> Tensor:
     Returns:
         (s, b, w), or without the first derivatives.
     """
+    if _is_plain():
+        return activate_reference([product[0] + bias, *product[1:]], layout)
     out: Tensor = _Activate.apply(product, bias, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -57,6 +80,8 @@ def activate_first(value: Tensor, columns: Tensor, layout: Layout) -> Tensor:
     Returns:
         (s, b, w), or without the first derivatives.
     """
+    if _is_plain():
+        return activate_reference(_after_first(value, columns, layout), layout)
     out: Tensor = _ActivateFirst.apply(value, columns, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -79,6 +104,11 @@ def activate_reference(streams: Sequence[Tensor], layout: Layout) -> Tensor:
         for second, pairs in zip(seconds, layout.pairs, strict=True)
     ]
     return torch.stack([value, *kept, *sums])
+
+
+def _after_first(value: Tensor, columns: Tensor, layout: Layout) -> list[Tensor]:
+    zeros = [torch.zeros_like(value)] * len(layout.pairs)
+    return [value, *(column.expand_as(value) for column in columns), *zeros]
 
 
 class _Activate(torch.autograd.Function):
@@ -140,9 +170,7 @@ class _ActivateFirst(torch.autograd.Function):
         value, columns, out = ctx.saved_tensors
         layout: Layout = ctx.layout
         if torch.is_grad_enabled():
-            zeros = [torch.zeros_like(value)] * len(layout.pairs)
-            firsts = [column.expand_as(value) for column in columns]
-            again = activate_reference([value, *firsts, *zeros], layout)
+            again = activate_reference(_after_first(value, columns, layout), layout)
             return *_differentiable(again, (value, columns), grads), None
         (g,), k = grads, _kept(layout)
         slope, curvature, third = _slopes(out[0], value, None, layout)
