@@ -27,6 +27,6 @@ def view_of(
         kernels: Mean diagonals of the terms' kernels.
     """
     jacobian = torch.as_tensor(rows, dtype=torch.float64)
-    values = torch.ones(len(jacobian)) if losses is None else torch.as_tensor(losses)
+    values = torch.ones(len(jacobian)) if losses is None else torch.as_tensor(losses, dtype=torch.float64)
     terms = tuple("abcdefgh"[: len(jacobian)])
     return StepView(step, terms, values.to(torch.float64), jacobian, kernels)

@@ -35,7 +35,7 @@ class Balancer(nn.Module, ABC):
     """Weightings and aggregators: modules, so that what they remember is part of every checkpoint.
 
     State lies in buffers that ``__init__`` registers. Where their size depends on the number of terms, they start empty
-    and take the shape that they have in a checkpoint.
+    and take the shape and the type that they have in a checkpoint.
     """
 
     weights: Tensor | None = None

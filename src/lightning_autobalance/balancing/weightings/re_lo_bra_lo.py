@@ -1,0 +1,79 @@
+"""Weights from how far losses fell, looking back at random."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.balancing.base import StepView
+from lightning_autobalance.balancing.weightings.base import (
+    SeededWeighting,
+    check_fraction,
+    check_positive,
+    ratio,
+    softmax_weights,
+)
+from lightning_autobalance.shapes import Losses
+
+
+@final
+class ReLoBRaLo(SeededWeighting):
+    r"""Relative loss balancing with random lookback (ReLoBRaLo).
+
+    .. math:: w(t) = \alpha \bigl(\rho\, w(t - 1) + (1 - \rho)\, \hat w(t; 0)\bigr) + (1 - \alpha)\, \hat w(t; t - 1),
+        \quad \hat w_i(t; s) = m \operatorname{softmax}_i \frac{L_i(t)}{T L_i(s)}
+
+    where :math:`\rho` is 1 with the given probability in each step, else 0: then the history counts from step 0.
+
+    Args:
+        decay: :math:`\alpha`, how much of the history is kept.
+        rho: Probability that the history is the latest weights.
+        temperature: T; the larger, the more equal the weights.
+        seed: Of the random lookback, by default that given to ``seed_everything``; a checkpoint brings its own.
+
+    Raises:
+        ValueError: If a number is out of its range.
+
+    Reference:
+        Bischof and Kraus, 2021, "Multi-objective loss balancing for physics-informed deep learning".
+
+    Note:
+        Defaults as in ConFIG's PINN experiments; the authors' program has decay 0.999, T = 1 and rho = 1. As in that
+        program, weights are 1 in the first step, and the second takes no history. The ratio of two zeros, or a NaN,
+        counts as 1; after zero, anything else takes the whole share.
+    """
+
+    first: Tensor
+    last: Tensor
+    current: Tensor
+
+    def __init__(
+        self, decay: float = 0.999, rho: float = 0.999, temperature: float = 0.1, seed: int | None = None
+    ) -> None:
+        super().__init__(seed)
+        check_fraction("decay", decay)
+        check_fraction("rho", rho, closed=True)
+        check_positive("temperature", temperature)
+        self.decay = decay
+        self.rho = rho
+        self.temperature = temperature
+        for name in ("first", "last", "current"):
+            self.register_buffer(name, torch.empty(0))
+
+    def forward(self, view: StepView) -> Losses:
+        """Average of relative improvements."""
+        if len(self.first) == 0:
+            self.first = self.last = view.losses.clone()
+            return torch.ones_like(view.losses)
+        latest = self._relative(view.losses, self.last)
+        if len(self.current) == 0:
+            self.current = latest
+        else:
+            stays = self.generator(view).random() < self.rho
+            history = self.current.to(latest) if stays else self._relative(view.losses, self.first)
+            self.current = self.decay * history + (1 - self.decay) * latest
+        self.last = view.losses.clone()
+        return self.current
+
+    def _relative(self, losses: Losses, before: Losses) -> Losses:
+        return softmax_weights(ratio(losses, before.to(losses)) / self.temperature)
