@@ -1,6 +1,7 @@
 """Kernel diagonals against the slow, obvious way: one backward pass per residual value."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -47,11 +48,11 @@ class Toy(PINNModule):
 
 
 class Coupled(Toy):
-    """A residual that mixes the points of its batch, and one that does so with the value of single points unchanged."""
+    """Residuals that mix the points of their batch, one of them in its gradient only."""
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         u = self(points["interior"])[:, 0]
-        return {"mean": u - u.mean(), "product": u * u.sum().sqrt(), "sum": u.sum()[None], "plain": u}
+        return {"mean": u - u.mean(), "hidden": u + u.mean() - u.mean().detach(), "sum": u.sum()[None], "plain": u}
 
 
 class ByHand(Toy):
@@ -124,23 +125,18 @@ def test_equal_to_one_backward_pass_per_value(case: Any, chunk: int, monkeypatch
     assert_close(found, slow(module, points), rtol=1e-10, atol=0.0)
 
 
-@pytest.mark.parametrize(
-    ("make", "terms"),
-    [(Helmholtz2D, {"pde", "boundary"}), (ReactionDiffusion1D, {"pde", "boundary"}),
-     (Toy, {"column", "fields", "periodic", "joined"}), (Coupled, {"plain"}), (ByHand, {"boundary"})],
-)  # fmt: skip
-def test_terms_on_points_go_the_fast_way(make: Any, terms: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    module, points = ready(make())
-    passed = set()
-    original = kernels._Group.by_transform
+def unexpected(group: Any) -> Any:
+    raise AssertionError(f"{group.term} goes the slow way")
+    yield
 
-    def watched(group: Any) -> Any:
-        yield from original(group)
-        passed.add(group.term)
 
-    monkeypatch.setattr(kernels._Group, "by_transform", watched)
-    kernel_diagonals(module, points)
-    assert passed - ({"mean", "product"} if make is Coupled else set()) == (set() if make is ByHand else terms)
+@pytest.mark.parametrize("name", ["helmholtz", "reaction", "inverse", "toy", "gelu", "reverse", "by hand"])
+def test_only_taylor_mode_goes_the_fast_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, points = ready(MODULES[name]())
+    monkeypatch.setattr(kernels._Group, "by_backward", unexpected)
+    slow = pytest.raises(AssertionError, match="goes the slow way") if name in ("reverse", "by hand") else nullcontext()
+    with slow:
+        kernel_diagonals(module, points)
 
 
 def test_float32_agrees_with_float64() -> None:
@@ -194,4 +190,6 @@ def test_a_term_that_reaches_no_parameter_has_none() -> None:
     }
     known, u = kernel_diagonals(module, points)
     assert known == 0
+    leaf = {part: x.clone().requires_grad_() for part, x in points.items()}
+    assert_close(kernel_diagonals(module, leaf), torch.stack([known, u]))
     assert u > 0

@@ -20,7 +20,7 @@ NUMBERS = 2**25  # as long as these are not more numbers than this
 SLOW_CHUNK = 16  # values in one batched backward pass
 
 Parts = tuple[str, ...]
-Chunk = tuple[Tensor, list[Tensor | None]]  # values (c, k) and their gradients by each parameter, (c, k, *shape)
+Gradients = list[Tensor]  # of c values of k columns, by each parameter: (c, k, *shape)
 
 
 def kernel_diagonals(module: "PINNModule", points: Mapping[str, Tensor]) -> Losses:
@@ -29,7 +29,7 @@ def kernel_diagonals(module: "PINNModule", points: Mapping[str, Tensor]) -> Loss
     Exact. ``torch.func`` differentiates many points at a time. A residual that it cannot look into, such as one with
     derivatives in reverse mode, gets one backward pass per value, of a few points each: about 10 times as long. A
     residual that is not pointwise gets one of all its points per value, which takes b times as long as a step. Which it
-    is, points that are NaN show; values and gradients are then checked against those of all points together.
+    is, points that are NaN show; a combination of the gradients is then checked against one of all points together.
 
     A fixed weight of the module counts as a factor, since it makes the residual that of the root of the weight.
     Gradients on parameters and random states are left alone.
@@ -107,29 +107,29 @@ class _Group:
     parts: Parts
     params: Mapping[str, Tensor]
 
-    def by_transform(self) -> Iterator[Chunk]:
-        """Values and gradients at single points, by ``torch.func``; a RuntimeError where it cannot look in."""
+    def by_transform(self) -> Iterator[Gradients]:
+        """Gradients at single points, by ``torch.func``; a RuntimeError where it cannot look in."""
         rows = self._rows(1)
         numbers = sum(p.numel() for p in self.params.values())
         net = _Residuals(self.module)
 
-        def value(params: dict[str, Tensor], point: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        def value(params: dict[str, Tensor], point: dict[str, Tensor]) -> Tensor:
             batch = self._few(1) | {part: x[None] for part, x in point.items()}
-            row = _table(functional_call(net, params, (batch,))[self.term])[rows][0]
-            return row, row
+            return _table(functional_call(net, params, (batch,))[self.term])[rows][0]
 
         params = {f"module.{name}": p.detach() for name, p in self.params.items()}
-        differentiate = vmap(jacrev(value, has_aux=True), in_dims=(None, 0))
+        differentiate = vmap(jacrev(value), in_dims=(None, 0))
         for some in self._split(max(1, min(CHUNK, NUMBERS // numbers))):
-            gradients, values = differentiate(params, some)
-            yield values.detach(), list(gradients.values())
+            yield list(differentiate(params, some).values())
 
-    def by_backward(self) -> Iterator[Chunk]:
+    def by_backward(self) -> Iterator[Gradients]:
         """The same by one backward pass per value, in small batches of points."""
+        rows: dict[int, list[int]] = {}  # the last batch may be smaller
         for some in self._split(SLOW_CHUNK):
             count = len(next(iter(some.values())))
-            values = _table(self.module.residuals(self._few(count) | some)[self.term])[self._rows(count)]
-            yield values.detach(), _gradients(values, list(self.params.values()))
+            rows[count] = rows[count] if count in rows else self._rows(count)
+            values = _table(self.module.residuals(self._few(count) | some)[self.term])[rows[count]]
+            yield _gradients(values, list(self.params.values()))
 
     def _few(self, count: int) -> dict[str, Tensor]:
         return {part: x[: count if part in self.parts else 1] for part, x in self.points.items()}
@@ -155,20 +155,17 @@ class _Residuals(nn.Module):
         return self.module.residuals(points)
 
 
-def _checked(chunks: Iterable[Chunk], own: Tensor, params: list[Tensor]) -> Tensor | None:
+def _checked(chunks: Iterable[Gradients], own: Tensor, params: list[Tensor]) -> Tensor | None:
     """The sum of squares, or None where these are not the residual's gradients: rows were not pointwise."""
     weights = torch.cos(torch.arange(own.numel(), device=own.device)).to(own.dtype).view_as(own)
     combined = [torch.zeros_like(p) for p in params]
     total, done, tolerance = own.new_zeros(()), 0, torch.finfo(own.dtype).eps ** 0.5
     try:
-        for values, gradients in chunks:
-            expected = own.detach()[done : done + len(values)]
-            if values.shape != expected.shape or (values - expected).abs().max() > tolerance * own.abs().max():
-                return None
-            for sum_, gradient in zip(combined, gradients, strict=True):
-                if gradient is not None:
-                    sum_ += torch.tensordot(weights[done : done + len(values)], gradient, dims=2)
-            total, done = total + _squares(gradients), done + len(values)
+        for gradients in chunks:
+            some = weights[done : done + len(gradients[0])]
+            for combination, gradient in zip(combined, gradients, strict=True):
+                combination += torch.tensordot(some, gradient, dims=2)
+            total, done = total + _squares(gradients), done + len(some)
     except (RuntimeError, ValueError, IndexError):  # a transform that does not pass; a residual of few points
         return None
     exact = torch.autograd.grad(own, params, weights, retain_graph=True, allow_unused=True, materialize_grads=True)
@@ -176,7 +173,7 @@ def _checked(chunks: Iterable[Chunk], own: Tensor, params: list[Tensor]) -> Tens
     return total if difference <= tolerance**2 * own.numel() * total else None
 
 
-def _gradients(values: Tensor, params: list[Tensor]) -> list[Tensor | None]:
+def _gradients(values: Tensor, params: list[Tensor]) -> Gradients:
     """Of each value, (c, k), by each parameter: (c, k, *shape)."""
     units = torch.eye(values.numel(), dtype=values.dtype, device=values.device).view(-1, *values.shape)
     options: dict[str, Any] = {"retain_graph": True, "allow_unused": True}
@@ -186,9 +183,10 @@ def _gradients(values: Tensor, params: list[Tensor]) -> list[Tensor | None]:
     except RuntimeError:  # an operation that cannot be batched
         rows = [torch.autograd.grad(values, params, unit, **options) for unit in units]
         columns = [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
-    return [None if g is None else g.reshape(*values.shape, *p.shape) for g, p in zip(columns, params, strict=True)]
+    shapes = [(*values.shape, *p.shape) for p in params]
+    return [values.new_zeros(s) if g is None else g.reshape(s) for g, s in zip(columns, shapes, strict=True)]
 
 
-def _squares(tensors: Iterable[Tensor | None]) -> Tensor:
-    flat = [tensor.detach().flatten() for tensor in tensors if tensor is not None]
+def _squares(tensors: Iterable[Tensor]) -> Tensor:
+    flat = [tensor.detach().flatten() for tensor in tensors]
     return torch.stack([torch.dot(numbers, numbers) for numbers in flat]).sum()
