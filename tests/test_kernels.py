@@ -102,7 +102,7 @@ MODULES = {
     "toy": Toy,
     "gelu": lambda: Toy(net=MLP(2, 2, [6, 5], activation="gelu")),
     "reverse": lambda: Toy(derivatives="reverse"),
-    "unknown net": lambda: Toy(net=nn.Sequential(nn.Linear(2, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 2))),
+    "unknown net": lambda: Toy(net=nn.Sequential(nn.Linear(2, 4), nn.RMSNorm(4), nn.Tanh(), nn.Linear(4, 2))),
     "coupled": Coupled,
     "by hand": ByHand,
 }
