@@ -1,0 +1,106 @@
+"""`python -m lightning_autobalance.bench.docs`: results files to the numbers in the docs."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning_autobalance.bench import quickstart
+from lightning_autobalance.bench.experiments import read
+from lightning_autobalance.bench.main_job import OUT, PROBLEMS, SEEDS
+from lightning_autobalance.bench.report import TITLES, speed
+
+Result = Mapping[str, Any]
+SPEED = Path("results/speed")
+
+
+def blocks() -> dict[tuple[Path, str], str]:
+    """What stands between the markers: text by page and by name of the marker."""
+    return {
+        (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
+        (Path("docs/concepts.md"), "speed"): speed(SPEED),
+        (Path("docs/how-to/hard-constraints.md"), "derivatives"): derivatives(SPEED / "derivatives.json"),
+        (Path("docs/when-not.md"), "comparison"): comparison(read(OUT)),
+    }
+
+
+def printed(lines: Iterable[str]) -> str:
+    """Lines of a terminal as a fenced block.
+
+    Args:
+        lines: Without their ends.
+    """
+    return "\n".join(["```text", *lines, "```"])
+
+
+def derivatives(path: Path) -> str:
+    """What nested reverse mode costs, as a sentence.
+
+    Args:
+        path: The JSON file of the benchmark of the derivatives.
+    """
+    found = json.loads(path.read_text())
+    low, high = (1 / ratio for ratio in reversed(found["ratio_range"]))
+    return (
+        f"Measured on the Helmholtz residual with its parameter gradient, {found['points']:,} points, one CPU thread: "
+        f"reverse\nmode takes {1 / found['ratio']:.1f} times as long as Taylor mode ({low:.1f} to {high:.1f})."
+    )
+
+
+def comparison(results: Iterable[Result]) -> str:
+    """AutoAdamW beside AdamW, seed by seed, as a Markdown table.
+
+    Args:
+        results: Lines of a results file; a seed without both methods is left out.
+    """
+    found = {(r["problem"], r["seed"], r["method"]): r for r in results}
+    lines = [
+        "| problem | seed | MSE: AutoAdamW | MSE: AdamW | lower | mean cosine of the updates |",
+        "|---|---|---|---|---|---|",
+    ]
+    for problem in PROBLEMS:
+        for seed in SEEDS:
+            ours, plain = (found.get((problem, seed, method)) for method in ("auto_adamw", "adamw"))
+            if ours and plain:
+                lower = "AutoAdamW" if ours["mse"] < plain["mse"] else "AdamW"
+                errors = f"{ours['mse']:.2e} | {plain['mse']:.2e} | {lower}"
+                lines.append(f"| {TITLES[problem]} | {seed} | {errors} | {opposition(ours):.2f} |")
+    return "\n".join(lines)
+
+
+def opposition(result: Result) -> float:
+    """The mean cosine between the updates of the terms, over a run's validations and all pairs.
+
+    Args:
+        result: A line of a results file.
+    """
+    cosines = [v for row in result["history"] for name, v in row.items() if name.startswith("balance/update_cos/")]
+    return statistics.fmean(cosines)
+
+
+def between(text: str, name: str, body: str) -> str:
+    """A page with other text between two markers.
+
+    Args:
+        text: The page.
+        name: The markers are ``<!-- name:begin -->`` and ``<!-- name:end -->``.
+        body: What stands between them afterwards.
+
+    Raises:
+        ValueError: If a marker is missing or there twice.
+    """
+    begin, end = (f"<!-- {name}:{word} -->" for word in ("begin", "end"))
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"`text` must hold the markers {begin} and {end} once, in this order.")
+    return f"{text.split(begin)[0]}{begin}\n{body}\n{end}{text.split(end)[1]}"
+
+
+def main() -> None:
+    """Rewrite the pages, from the folder of the repository."""
+    for (page, name), body in blocks().items():
+        page.write_text(between(page.read_text(), name, body))
+
+
+if __name__ == "__main__":
+    main()
