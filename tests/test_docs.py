@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from lightning_autobalance import balancing
 from lightning_autobalance.bench import docs, quickstart
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md") if path.parent.name != "api")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
-COMMAND = "lightning-autobalance"
+COMMANDS = ("lightning-autobalance", "lightning")
 TRAINED = ("fit", "validate")
 NOT_OURS = ("tensorboard", "wait", "mkdocs")  # first words of lines that are not run
 QUIET = [
@@ -96,7 +97,7 @@ def carry_out(line: str) -> None:
     words = shlex.split(line.removesuffix("&"))
     environment = [word for word in words if word.startswith("CUDA_VISIBLE_DEVICES=")]
     arguments = words[len(environment) + 1 :]
-    assert words[len(environment)] == COMMAND, f"a line that the test cannot run: {line}"
+    assert words[len(environment)] in COMMANDS, f"a line that the test cannot run: {line}"
     if environment or arguments[-1] in ("--help", "--print_config"):
         arguments = arguments if arguments[-1] == "--help" else [*arguments, "--print_config"]
         with pytest.raises(SystemExit) as stopped:
@@ -174,10 +175,11 @@ def test_the_balancers_are_right(folder: Path) -> None:
     torch.testing.assert_close(fresh.norms, torch.tensor([7.0, 2.0]))
 
 
-def test_torchjds_are_reached_by_name(folder: Path) -> None:
-    made = module_of("how-to/new-balancer.md", "from_torchjd.py", folder).FromTorchJD("PCGrad")
-    opposed = torch.tensor([[1.0, 0.0], [-1.0, 2.0]], dtype=torch.float64)
-    torch.testing.assert_close(made(opposed), torch.tensor([0.8, 2.4], dtype=torch.float64))
+def test_every_balancer_is_in_the_reference() -> None:
+    listed = re.findall(
+        r"^::: lightning_autobalance\.balancing\.(\w+)$", text_of(Path("api/balancing.md")), re.MULTILINE
+    )
+    assert sorted(listed) == sorted(balancing.__all__)
 
 
 def test_boundary_values_are_exact_and_go_by_reverse_mode(folder: Path) -> None:

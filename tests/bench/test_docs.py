@@ -24,7 +24,8 @@ def test_methods_stand_side_by_side_seed_by_seed() -> None:
             result("adamw", 2, 1.0),  # alone: left out
         ]
     )
-    assert found.splitlines()[2:] == [
+    assert found.splitlines()[0] == "Plain AdamW has the lower error in 1 of 2 pairs."
+    assert found.splitlines()[4:] == [
         "| 2-D Helmholtz | 0 | 2.00e-02 | 3.00e-02 | AutoAdamW | -0.70 |",
         "| 2-D Helmholtz | 1 | 2.00e-03 | 1.00e-03 | AdamW | 0.25 |",
     ]

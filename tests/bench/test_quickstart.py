@@ -34,7 +34,7 @@ def test_titled_blocks_are_files() -> None:
 
 def test_a_run_prints_its_table_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
+    threads, columns = torch.get_num_threads(), os.environ.get("COLUMNS")
     lines = quickstart.kept(quickstart.run({"a.yaml": CONFIG}))
     assert lines[0] == "ReactionDiffusion1D with AutoAdamW"
     assert any(line.startswith("│ val/rel_l2 ") for line in lines)
@@ -43,7 +43,7 @@ def test_a_run_prints_its_table_and_leaves_nothing_behind(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
     assert Path.cwd() == tmp_path
     assert torch.get_num_threads() == threads
-    assert os.environ.get("COLUMNS") != "80"
+    assert os.environ.get("COLUMNS") == columns
 
 
 def test_time_and_memory_are_left_out() -> None:

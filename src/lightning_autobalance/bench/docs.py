@@ -49,12 +49,13 @@ def derivatives(path: Path) -> str:
 
 
 def comparison(results: Iterable[Result]) -> str:
-    """AutoAdamW beside AdamW, seed by seed, as a Markdown table.
+    """AutoAdamW beside AdamW, seed by seed: how often which was better, and a Markdown table.
 
     Args:
         results: Lines of a results file; a seed without both methods is left out.
     """
     found = {(r["problem"], r["seed"], r["method"]): r for r in results}
+    lower = []
     lines = [
         "| problem | seed | MSE: AutoAdamW | MSE: AdamW | lower | mean cosine of the updates |",
         "|---|---|---|---|---|---|",
@@ -63,10 +64,10 @@ def comparison(results: Iterable[Result]) -> str:
         for seed in SEEDS:
             ours, plain = (found.get((problem, seed, method)) for method in ("auto_adamw", "adamw"))
             if ours and plain:
-                lower = "AutoAdamW" if ours["mse"] < plain["mse"] else "AdamW"
-                errors = f"{ours['mse']:.2e} | {plain['mse']:.2e} | {lower}"
+                lower.append("AutoAdamW" if ours["mse"] < plain["mse"] else "AdamW")
+                errors = f"{ours['mse']:.2e} | {plain['mse']:.2e} | {lower[-1]}"
                 lines.append(f"| {TITLES[problem]} | {seed} | {errors} | {opposition(ours):.2f} |")
-    return "\n".join(lines)
+    return "\n".join([f"Plain AdamW has the lower error in {lower.count('AdamW')} of {len(lower)} pairs.", "", *lines])
 
 
 def opposition(result: Result) -> float:
