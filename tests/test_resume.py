@@ -11,10 +11,12 @@ from lightning_autobalance.cli import main
 CONFIGS = Path(__file__).parents[1] / "configs"
 PROBLEMS = ("helmholtz_2d", "reaction_diffusion_1d", "poisson_inverse_2d")
 METHODS = tuple(sorted(path.stem for path in (CONFIGS / "method").glob("*.yaml")))
+MAIN = ("auto_adamw", "adamw")
+KINDS = ("auto_rmsprop", "m_config", "ntk", "pc_grad", "uncertainty_weighting")  # state of every kind
 PAIRS = [  # the main methods on every problem, the others on the one whose terms reach different parameters
-    (problem, method)
+    pytest.param(problem, method, marks=() if method in (*MAIN, *KINDS) else pytest.mark.slow, id=f"{problem}-{method}")
     for method in METHODS
-    for problem in (PROBLEMS if method in ("auto_adamw", "adamw") else ("poisson_inverse_2d",))
+    for problem in (PROBLEMS if method in MAIN else ("poisson_inverse_2d",))
 ]
 
 
