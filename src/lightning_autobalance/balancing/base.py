@@ -47,3 +47,17 @@ class Balancer(nn.Module, ABC):
             if buffer is not None and found is not None and found.shape != buffer.shape:
                 setattr(self, name, torch.empty_like(found, device=buffer.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class CountsCalls(nn.Module):
+    """A second base of balancers that count their steps; the count is part of the state."""
+
+    _calls: int = 0
+
+    def get_extra_state(self) -> dict[str, int]:
+        """How many steps were taken."""
+        return {"calls": self._calls}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Go on from a checkpoint."""
+        self._calls = state["calls"]

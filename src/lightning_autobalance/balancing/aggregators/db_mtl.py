@@ -1,16 +1,17 @@
 """DB-MTL: log losses, and gradients scaled to the longest."""
 
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from lightning_autobalance.balancing.aggregators.base import Aggregator
+from lightning_autobalance.balancing.base import CountsCalls
 from lightning_autobalance.shapes import Gradient, Jacobian
 
 
 @final
-class DBMTL(Aggregator):
+class DBMTL(CountsCalls, Aggregator):
     r"""Dual balancing: gradients of the logarithms of the losses, averaged over steps, all scaled to the longest.
 
     .. math:: b_i \leftarrow g_i + \frac{\beta}{k^\sigma} (b_i - g_i), \quad g_i = \nabla \log L_i, \quad
@@ -39,7 +40,6 @@ class DBMTL(Aggregator):
         self.beta = beta
         self.sigma = sigma
         self.register_buffer("average", torch.empty(0))
-        self._calls = 0
 
     def forward(self, jacobian: Jacobian) -> Gradient:
         """Average and scale the rows: (m, n) to (n,)."""
@@ -52,11 +52,3 @@ class DBMTL(Aggregator):
         weights = norms.max() / (norms + 1e-8)
         gradient: Gradient = weights.to(rows) @ self.average
         return gradient
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """How many steps the average has seen."""
-        return {"calls": self._calls}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self._calls = state["calls"]

@@ -1,18 +1,19 @@
 """GradVac: gradients turned towards the angles that they usually have."""
 
 import math
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lightning_autobalance.balancing.aggregators.base import GramianAggregator
+from lightning_autobalance.balancing.base import CountsCalls
 from lightning_autobalance.shapes import Gramian, Losses
 
 
 @final
-class GradVac(GramianAggregator):
+class GradVac(CountsCalls, GramianAggregator):
     r"""Gradient vaccine: where two gradients are less alike than they used to be, one is turned towards the other.
 
     With the cosine :math:`\rho` of a pair and its running mean :math:`\hat\rho`, where :math:`\rho < \hat\rho`
@@ -43,7 +44,6 @@ class GradVac(GramianAggregator):
         self.beta = beta
         self.seed = seed
         self.register_buffer("targets", torch.empty(0, dtype=torch.float64))
-        self._calls = 0
 
     def weigh(self, gram: Gramian) -> Losses:
         """How often each row counts in the sum of all turned ones."""
@@ -75,11 +75,3 @@ class GradVac(GramianAggregator):
             away, wanted = math.sqrt(1 - rho * rho), math.sqrt(1 - target * target)
             row[j] += length * (target * away - rho * wanted) / (other * wanted)
         targets[pair] = (1 - self.beta) * target + self.beta * rho
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """How many orders were drawn."""
-        return {"calls": self._calls}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on with the orders of a checkpoint."""
-        self._calls = state["calls"]

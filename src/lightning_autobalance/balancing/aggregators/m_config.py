@@ -1,18 +1,19 @@
 """M-ConFIG: ConFIG of momenta, one loss term per step."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from lightning_autobalance.balancing.aggregators.base import Aggregator
 from lightning_autobalance.balancing.aggregators.config import config_weights
+from lightning_autobalance.balancing.base import CountsCalls
 from lightning_autobalance.shapes import Gradient, Jacobian
 
 
 @final
-class MConFIG(Aggregator):
+class MConFIG(CountsCalls, Aggregator):
     r"""Momentum ConFIG: each step updates the momentum of one term in turn and combines those of all.
 
     With momenta :math:`\hat m_j` (bias corrected), :math:`c = \mathrm{ConFIG}(\hat m_1, \ldots)` and a second moment of
@@ -53,7 +54,6 @@ class MConFIG(Aggregator):
         self.eps = eps
         for name in ("momenta", "fake", "second"):
             self.register_buffer(name, torch.empty(0))
-        self._calls = 0
 
     def asks(self, count: int) -> Sequence[int]:
         """The term whose turn it is."""
@@ -82,14 +82,6 @@ class MConFIG(Aggregator):
         self.fake = fake
         self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         return combined / ((self.second / (1 - beta2**steps)).sqrt() + self.eps)
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """Whose turn it is."""
-        return {"calls": self._calls}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on with the turns of a checkpoint."""
-        self._calls = state["calls"]
 
 
 def _config(rows: Jacobian) -> Gradient:

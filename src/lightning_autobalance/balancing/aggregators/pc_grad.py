@@ -1,16 +1,17 @@
 """PCGrad: gradients projected off each other."""
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
 
 from lightning_autobalance.balancing.aggregators.base import GramianAggregator
+from lightning_autobalance.balancing.base import CountsCalls
 from lightning_autobalance.shapes import Gramian, Losses
 
 
 @final
-class PCGrad(GramianAggregator):
+class PCGrad(CountsCalls, GramianAggregator):
     r"""Projecting conflicting gradients: what of a gradient opposes another is taken off it; then they are summed.
 
     .. math:: z_i \leftarrow J_i; \quad \text{for } j \ne i: \;
@@ -29,7 +30,6 @@ class PCGrad(GramianAggregator):
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.seed = seed
-        self._calls = 0
 
     def weigh(self, gram: Gramian) -> Losses:
         """How often each row counts in the sum of all projected ones."""
@@ -44,11 +44,3 @@ class PCGrad(GramianAggregator):
                     row[j] -= product / float(gram[j, j])
             total += row
         return total
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """How many orders were drawn."""
-        return {"calls": self._calls}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on with the orders of a checkpoint."""
-        self._calls = state["calls"]
