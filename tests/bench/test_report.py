@@ -44,5 +44,7 @@ def test_the_committed_readme_is_what_the_command_writes() -> None:
 
 
 def test_speed_lines(tmp_path: Path) -> None:
-    (tmp_path / "loop.json").write_text(json.dumps({"ratio": 1.04, "ratio_range": [1.01, 1.06]}))
+    loop = {"ratio": 1.04, "ratio_range": [1.01, 1.06], "monitor_ratio": 1.01, "monitor_ratio_range": [0.98, 1.03]}
+    (tmp_path / "loop.json").write_text(json.dumps(loop))
     assert "1.040x (1.010 to 1.060)" in report.speed(tmp_path)
+    assert "against without: 1.010x (0.980 to 1.030)" in report.speed(tmp_path)

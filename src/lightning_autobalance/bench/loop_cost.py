@@ -1,6 +1,6 @@
 """`python -m lightning_autobalance.bench.loop_cost`: what `fit` adds to the arithmetic of a Helmholtz step.
 
-Chunks of a bare torch loop and of `fit` with its default callbacks and logger alternate in one process on one thread.
+Chunks of a bare torch loop and of `fit`, with the balance monitor and without, alternate in one process on one thread.
 """
 
 import argparse
@@ -62,12 +62,13 @@ def bare_loop(steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
-def fit(steps: int, folder: str, **options: Any) -> float:
+def fit(steps: int, folder: str, *, monitor: bool = True, **options: Any) -> float:
     """Seconds per step of `Trainer.fit` with the balance monitor and TensorBoard at their defaults.
 
     Args:
         steps: How many, besides the warm-up.
         folder: For the logs.
+        monitor: With the balance monitor.
         **options: Of the module.
     """
     clock = Clock()
@@ -76,7 +77,7 @@ def fit(steps: int, folder: str, **options: Any) -> float:
         accelerator="cpu",
         devices=1,
         logger=TensorBoardLogger(folder, name="", version=""),
-        callbacks=[BalanceMonitor(), clock],
+        callbacks=[*([BalanceMonitor()] if monitor else []), clock],
         enable_model_summary=False,
         enable_progress_bar=False,
         enable_checkpointing=False,
@@ -88,24 +89,28 @@ def fit(steps: int, folder: str, **options: Any) -> float:
 
 
 def measure(repeats: int, steps: int) -> dict[str, Any]:
-    """Milliseconds per step of both, and the median and spread of their ratio.
+    """Milliseconds per step, and medians and spreads of the ratios of `fit` to the bare loop and to no monitor.
 
     Args:
         repeats: Pairs of chunks.
         steps: Steps of each.
     """
-    pairs = []
+    pairs, monitored = [], []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(repeats):
             before, inside, after = bare_loop(steps), fit(steps, folder), bare_loop(steps)
             pairs.append((1e3 * (before + after) / 2, 1e3 * inside))
-    ratios = sorted(b / a for a, b in pairs)
+            without = [fit(steps, folder, monitor=False) for _ in range(2)]
+            monitored.append(2 * fit(steps, folder) / sum(without))
+    ratios, monitored = sorted(b / a for a, b in pairs), sorted(monitored)
     return {
         "bare_ms": round(statistics.median(a for a, _ in pairs), 3),
         "fit_ms": round(statistics.median(b for _, b in pairs), 3),
         "ratio": round(statistics.median(ratios), 3),
         "ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+        "monitor_ratio": round(statistics.median(monitored), 3),
+        "monitor_ratio_range": [round(monitored[0], 3), round(monitored[-1], 3)],
         "repeats": repeats,
         "steps": steps,
         "torch": torch.__version__,

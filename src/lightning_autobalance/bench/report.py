@@ -82,6 +82,11 @@ def speed(folder: Path) -> str:
             f"- `fit` with balance monitor and TensorBoard against a bare torch loop, Helmholtz: {found['ratio']:.3f}x "
             f"({found['ratio_range'][0]:.3f} to {found['ratio_range'][1]:.3f})."
         )
+        low, high = found["monitor_ratio_range"]
+        lines.append(
+            f"- `fit` with the balance monitor at its default interval against without: {found['monitor_ratio']:.3f}x "
+            f"({low:.3f} to {high:.3f})."
+        )
     return "\n".join(lines)
 
 
