@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from lightning_autobalance.bench import experiments, main_job
-from lightning_autobalance.bench.experiments import Run, execute, missing
+from lightning_autobalance.bench import experiments, main_job, table1
+from lightning_autobalance.bench.experiments import Run, execute, missing, read, sweep
 
 ROOT = Path(__file__).parents[2]
 QUICK = str(ROOT / "configs" / "helmholtz_2d_quick.yaml")
@@ -52,7 +53,15 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
     assert missing(wanted, tmp_path / "none.jsonl") == wanted
 
 
-def test_the_main_job_names_configurations_that_exist() -> None:
-    runs = main_job.runs()
-    assert len({run.key for run in runs}) == len(runs) == 24
+def test_a_run_that_fails_costs_one_run(tmp_path: Path) -> None:
+    bad = Run("helmholtz_quick", "none", 1, 2, (QUICK,), (*SMALL, "--model.init_args.a1=nonsense"))
+    with pytest.raises(SystemExit, match="1 of 2 runs failed"):
+        sweep([bad, run(2)], tmp_path / "r.jsonl", workers=1)
+    assert [line["method"] for line in read(tmp_path / "r.jsonl")] == ["auto_adamw"]
+
+
+@pytest.mark.parametrize(("bench", "number"), [(main_job, 24), (table1, 54)])
+def test_the_sweeps_name_configurations_that_exist(bench: ModuleType, number: int) -> None:
+    runs = bench.runs()
+    assert len({run.key for run in runs}) == len(runs) == number
     assert all((ROOT / config).exists() for run in runs for config in run.configs)

@@ -193,6 +193,9 @@ def sweep(runs: list[Run], path: Path, workers: int) -> None:
         runs: All that are wanted, the most important first.
         path: The results file.
         workers: Processes at once, one thread each.
+
+    Raises:
+        SystemExit: With status 1 at the end, where runs failed.
     """
     console = Console()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,11 +204,18 @@ def sweep(runs: list[Run], path: Path, workers: int) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = {pool.submit(execute, run): run for run in todo}
+        failed = 0
         for future in as_completed(futures):
+            if error := future.exception():  # one run that diverges costs one run
+                failed += 1
+                console.print(f"{futures[future].key}: {type(error).__name__}: {error}", markup=False)
+                continue
             result = future.result()
             with path.open("a") as file:
                 file.write(json.dumps(result) + "\n")
             console.print(f"{futures[future].key}: mse {result['mse']:.3g}, linf {result['linf']:.3g}")
+    if failed:
+        raise SystemExit(f"{failed} of {len(todo)} runs failed; see above. They are tried again at the next start.")
 
 
 def options() -> argparse.ArgumentParser:
