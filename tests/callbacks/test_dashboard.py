@@ -12,6 +12,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from helpers.toys import Poisson2D, fit
+from lightning_autobalance.balancing import DWA
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard
 from lightning_autobalance.callbacks.dashboard import LAYOUT
 
@@ -34,12 +35,23 @@ def test_every_series_is_in_exactly_one_chart(events: Any) -> None:
         assert shown == (2 if tag == "balance/ideal_ratio" else 1), tag
 
 
-def test_the_layout_is_what_tensorboard_reads(events: Any) -> None:
+def charts(events: Any) -> list[str]:
     summary = events.Tensors("custom_scalars__config__")[0].tensor_proto
     layout = layout_pb2.Layout.FromString(summary.string_val[0])
     assert {category.title for category in layout.category} == {"balance", "training"}
-    titles = {chart.title for category in layout.category for chart in category.chart}
-    assert "norm ratios of the updates (ideal: 1)" in titles
+    return [chart.title for category in layout.category for chart in category.chart]
+
+
+def test_the_layout_is_what_tensorboard_reads(events: Any) -> None:
+    assert "norm ratios of the updates (ideal: 1)" in charts(events)
+    assert "weights of the balancer" not in charts(events)  # it would be empty
+
+
+def test_a_balancer_has_a_chart_of_its_weights(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
+    module = Poisson2D(balancer=DWA(), optimizer=torch.optim.AdamW)
+    fit(module, tmp_path, max_steps=2, logger=logger, callbacks=[Dashboard()])
+    assert "weights of the balancer" in charts(EventAccumulator(str(tmp_path)).Reload())
 
 
 def test_the_ideal_is_a_line(events: Any) -> None:

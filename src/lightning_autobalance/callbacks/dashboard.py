@@ -40,7 +40,7 @@ class Dashboard(Callback):
         """Write the layout and the hyperparameters."""
         names = ("mse", "linf", "rel_l2") if getattr(pl_module, "has_exact", False) else ("loss",)
         for logger in _tensorboards(trainer):
-            logger.experiment.add_custom_scalars(LAYOUT)
+            logger.experiment.add_custom_scalars(_layout(pl_module))
             logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)
             logger.log_hyperparams(
                 hyperparameters(trainer, pl_module), {f"final/{name}": float("nan") for name in names}
@@ -84,6 +84,13 @@ def hyperparameters(trainer: Trainer, module: LightningModule) -> dict[str, Any]
     if data is not None and hasattr(data, "sampler"):
         flat |= {"sampler": type(data.sampler).__name__, "resample_every": data.resample_every, "seed": data.seed}
     return flat | {"max_steps": trainer.max_steps, "precision": str(trainer.precision)}
+
+
+def _layout(module: LightningModule) -> dict[str, Any]:
+    empty = set() if getattr(module, "balancer", None) is not None else {"weights of the balancer"}
+    return {
+        page: {name: chart for name, chart in charts.items() if name not in empty} for page, charts in LAYOUT.items()
+    }
 
 
 def _plain(value: Any) -> Any:
