@@ -11,6 +11,7 @@ SRC = Path(__file__).parents[1] / "src"
 FILES = sorted((SRC / PACKAGE).rglob("*.py"))
 RING = {
     "shapes": 0,
+    "buffers": 0,
     "scaffold": 0,  # so that it imports neither torch nor Lightning, and answers at once
     "derivatives": 1,
     "jacobian": 1,
@@ -26,6 +27,7 @@ RING = {
     "checks": 4,
     "field": 4,
     "kernels": 4,
+    "variation": 4,
     "module": 4,
     "data": 4,
     "dropin": 4,
@@ -39,7 +41,7 @@ RING = {
 }
 FIRST_RING_WITH_LIGHTNING = 4
 ONE_ROOM = (
-    {"stepping", "checks", "field", "kernels", "module", "data", "dropin"},
+    {"stepping", "checks", "field", "kernels", "variation", "module", "data", "dropin"},
     {"cli", "lightning_cli"},
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}

@@ -43,8 +43,8 @@ def kernel_diagonals(module: "PINNModule", points: Mapping[str, Tensor]) -> Loss
     """
     with plain_operations(), torch.inference_mode(False), torch.enable_grad(), _random_state_kept(module):
         residuals = {term: _table(r) for term, r in module.residuals(points).items()}
-        origins = _origins(module, points)
-        sums = [_sum_of_squares(module, points, term, r, origins[term]) for term, r in residuals.items()]
+        rows_from = origins(module, points)
+        sums = [_sum_of_squares(module, points, term, r, rows_from[term]) for term, r in residuals.items()]
     means = [total / r.numel() for total, r in zip(sums, residuals.values(), strict=True)]
     return torch.stack([module.weights.get(term, 1.0) * mean for term, mean in zip(residuals, means, strict=True)])
 
@@ -61,8 +61,13 @@ def _random_state_kept(module: nn.Module) -> Iterator[None]:
         yield
 
 
-def _origins(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, list[Parts]]:
-    """By term, from the points of which parts each row of its residual follows."""
+def origins(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, list[Parts]]:
+    """By term, from the points of which parts each row of its residual follows: points that are NaN show it.
+
+    Args:
+        module: Its residuals.
+        points: The collocation points by part, each (b, d).
+    """
     rows: dict[str, list[Parts]] = {}
     for part, x in points.items():
         spoilt = module.residuals({**points, part: torch.full_like(x, torch.nan)})
@@ -74,12 +79,12 @@ def _origins(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, li
 
 
 def _sum_of_squares(
-    module: "PINNModule", points: Mapping[str, Tensor], term: str, residual: Tensor, origins: list[Parts]
+    module: "PINNModule", points: Mapping[str, Tensor], term: str, residual: Tensor, rows_from: list[Parts]
 ) -> Tensor:
     params = {name: p for name, p in module.named_parameters() if p.requires_grad}
     total = residual.new_zeros(())
-    for parts in sorted(set(origins)):
-        own = residual[[row for row, found in enumerate(origins) if found == parts]]
+    for parts in sorted(set(rows_from)):
+        own = residual[[row for row, found in enumerate(rows_from) if found == parts]]
         group = _Group(module, points, term, parts, params)
         total = total + _sum_of_group(group, own)
     return total
@@ -140,8 +145,8 @@ class _Group:
 
     def _rows(self, count: int) -> list[int]:
         """Where the rows of this group are when there are few points."""
-        origins = _origins(self.module, self._few(count))[self.term]
-        return [row for row, found in enumerate(origins) if found == self.parts]
+        rows_from = origins(self.module, self._few(count))[self.term]
+        return [row for row, found in enumerate(rows_from) if found == self.parts]
 
 
 class _Residuals(nn.Module):

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from lightning_autobalance import gradients, stepping
+from lightning_autobalance import gradients, stepping, variation
 from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView
 from lightning_autobalance.checks import (
     check_checkpoint,
@@ -109,6 +109,7 @@ class PINNModule(NeuralField):
         self.latest: dict[str, float] = {}
         self._recorded: dict[str, Tensor] = {}
         self._graphs_shared: bool | None = None
+        self.variant_prepared = False
         self._ready = False
 
     # What a subclass says -------------------------------------------------------------------------------------------
@@ -130,8 +131,7 @@ class PINNModule(NeuralField):
         Args:
             points: The collocation points by part of the domain, each (b, d).
         """
-        losses: dict[str, Tensor] = self.variant(points, self.residuals(points))
-        return losses
+        return variation.losses(self, points)
 
     @property
     def has_own_losses(self) -> bool:
@@ -196,12 +196,12 @@ class PINNModule(NeuralField):
         stepping.step(self.trainer, "step", step + 1, self.monitor)
 
     def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor:
-        losses = self._losses(points)
+        losses = self._losses(points, step)
         try:
             blocks = self._term_gradients(self._weighted(losses), params)
         except FreedGraphError:  # terms that did not share a graph do so now
             self._graphs_shared = True
-            losses = self._losses(points)
+            losses = self.losses(points) if self.has_own_losses else variation.training_losses_again(self, points)
             blocks = self._term_gradients(self._weighted(losses), params)
         values = torch.stack([loss.detach() for loss in losses.values()])
         lr = self.trainer.optimizers[0].param_groups[0]["lr"]
@@ -212,6 +212,8 @@ class PINNModule(NeuralField):
         if self.gradient_clip_val is not None:
             blocks = gradients.clipped(blocks, self.gradient_clip_val)
         gradients.put(params, blocks)
+        if self.variant.watches_gradients:
+            self.variant.observe(gradients.taken(params))
         if self.balancer is not None:
             gradients.balance(
                 self.balancer,
@@ -221,8 +223,8 @@ class PINNModule(NeuralField):
             )
         return values
 
-    def _losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        losses = self.losses(points)
+    def _losses(self, points: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+        losses = self.losses(points) if self.has_own_losses else variation.training_losses(self, points, step)
         if tuple(losses) != self.terms:
             self._take_terms(losses)
         return losses
@@ -239,7 +241,8 @@ class PINNModule(NeuralField):
     def _term_gradients(self, losses: dict[str, Tensor], params: list[Tensor]) -> list[Tensor | None]:
         if self._graphs_shared is None:
             self._graphs_shared = graphs_are_shared(losses)
-        if self.logs_this_step or not isinstance(self.balancer, Aggregator):
+        all_rows = self.logs_this_step or self.variant.watches_gradients
+        if all_rows or not isinstance(self.balancer, Aggregator):
             return term_gradients(losses, params, shared=self._graphs_shared)
         rows = self.balancer.asks(len(losses))
         asked = {self.terms[i]: losses[self.terms[i]] for i in rows}
@@ -267,6 +270,8 @@ class PINNModule(NeuralField):
         for term, value in zip(self.terms, values, strict=True):
             self.record(f"loss/{term}", value)
         self.record("lr", torch.tensor(lr, device=values.device))
+        for name, number in self.variant.numbers().items():
+            self.record(f"variant/{name}", number)
 
     def _log(self, step: int) -> None:
         numbers = torch.stack([v.to(self.device, torch.float32) for v in self._recorded.values()]).cpu()
@@ -300,12 +305,19 @@ class PINNModule(NeuralField):
         else:
             with torch.inference_mode(False), torch.enable_grad():  # residuals may differentiate by themselves
                 own = {part: x.clone() for part, x in batch.items()}
-                losses = {term: loss.detach() for term, loss in self.losses(own).items()}
+                losses = {term: loss.detach() for term, loss in self._plain_losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
         self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
         if self.steps_per_call > 1 and self.trainer.training and self.trainer.loggers:
             self.log("step", float(self.trainer.global_step), on_epoch=True)  # Lightning's axis counts calls
+
+    def _plain_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if self.has_own_losses:
+            return self.losses(points)
+        # without the variant, whose weights belong to the points of training
+        plain: dict[str, Tensor] = MeanSquares()(points, self.residuals(points))
+        return plain
 
     # Checks and checkpoints -----------------------------------------------------------------------------------------
 
@@ -324,7 +336,11 @@ class PINNModule(NeuralField):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note the problem and the terms that the checkpoint belongs to; refuse to save weights that are not finite."""
         gradients.check_weights(self, self.global_step)
-        checkpoint[CHECKPOINT_KEY] = {"problem": type(self).__qualname__, "terms": list(self.terms)}
+        checkpoint[CHECKPOINT_KEY] = {
+            "problem": type(self).__qualname__,
+            "terms": list(self.terms),
+            "variant": type(self.variant).__name__,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""

@@ -3,11 +3,10 @@
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from lightning_autobalance.buffers import ResizedBuffers
 from lightning_autobalance.shapes import Jacobian, Losses
 
 
@@ -31,22 +30,13 @@ class StepView:
     kernels: Callable[[], Losses]
 
 
-class Balancer(nn.Module, ABC):
-    """Weightings and aggregators: modules, so that what they remember is part of every checkpoint.
+class Balancer(ResizedBuffers, ABC):
+    """Weightings and aggregators: modules, so that what they remember is part of every checkpoint."""
 
-    State lies in buffers that ``__init__`` registers. Where their size depends on the number of terms, they start empty
-    and take the shape and the type that they have in a checkpoint.
-    """
-
+    asks_kernels: bool = False
+    """Whether the method calls ``view.kernels``."""
     weights: Tensor | None = None
     """The weights of the latest step, (m,), where the method has them: for the log, not part of the state."""
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        for name, buffer in self._buffers.items():
-            found = state_dict.get(prefix + name)
-            if buffer is not None and found is not None and found.shape != buffer.shape:
-                setattr(self, name, torch.empty_like(found, device=buffer.device))
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class CountsCalls(nn.Module):

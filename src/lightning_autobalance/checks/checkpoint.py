@@ -19,7 +19,7 @@ def check_checkpoint(module: "PINNModule", checkpoint: Mapping[str, Any], key: s
             checked.
 
     Raises:
-        MisconfigurationException: If it belongs to another problem or to other terms.
+        MisconfigurationException: If it belongs to another problem, another variant or other terms.
     """
     name, found = type(module).__qualname__, checkpoint.get(key)
     if found is None:
@@ -32,6 +32,12 @@ def check_checkpoint(module: "PINNModule", checkpoint: Mapping[str, Any], key: s
         raise MisconfigurationException(
             f"The checkpoint must come from `{name}`, got one of `{found['problem']}`. Load it with "
             f"`{found['problem']}`, or start without `ckpt_path`."
+        )
+    variant = type(module.variant).__name__
+    if found.get("variant", variant) != variant:
+        raise MisconfigurationException(
+            f"`variant` must be as in the checkpoint, {found['variant']}, got {variant}: the state of one cannot serve "
+            "another. Name that one, or start without `ckpt_path`."
         )
     if module.terms and found["terms"] and list(module.terms) != list(found["terms"]):
         raise MisconfigurationException(

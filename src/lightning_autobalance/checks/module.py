@@ -7,6 +7,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
+from lightning_autobalance import variation
 from lightning_autobalance.checks.exact import check_exact
 from lightning_autobalance.checks.residuals import few_points, residuals_of
 
@@ -41,6 +42,7 @@ def check_module(module: "PINNModule") -> None:
 
 def _terms(module: "PINNModule", points: dict[str, Tensor]) -> tuple[str, ...]:
     if module.has_own_losses:
+        variation.prepare(module, points)
         with torch.enable_grad():
             return tuple(module.losses(points))
     residuals = residuals_of(module, points)
@@ -50,7 +52,14 @@ def _terms(module: "PINNModule", points: dict[str, Tensor]) -> tuple[str, ...]:
                 f"The residual of `{term}` of {type(module).__name__} must depend on the network, got one that does "
                 "not. Ask for the solution through `self(x)` and `self.partials`, and do not detach it."
             )
-    return tuple(residuals)
+    variation.prepare(module, points)
+    try:
+        with torch.enable_grad():
+            return tuple(variation.losses(module, points))
+    except ValueError as error:
+        raise MisconfigurationException(
+            f"`variant` {type(module.variant).__name__} cannot work with {type(module).__name__}: {error}"
+        ) from error
 
 
 def _check_net(module: "PINNModule", x: Tensor) -> None:

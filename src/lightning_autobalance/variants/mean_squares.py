@@ -1,9 +1,6 @@
 """The plain PINN."""
 
-from collections.abc import Mapping
 from typing import final
-
-from torch import Tensor
 
 from lightning_autobalance.variants.base import Variant
 
@@ -17,7 +14,3 @@ class MeanSquares(Variant):
     Reference:
         The AutoBalance paper, equation 3; Raissi et al., 2019.
     """
-
-    def forward(self, points: Mapping[str, Tensor], residuals: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
-        """Average the squares of each residual; ``points`` are not looked at."""
-        return {term: residual.square().mean() for term, residual in residuals.items()}

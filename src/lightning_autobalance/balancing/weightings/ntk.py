@@ -34,6 +34,8 @@ class NTK(PeriodicWeighting):
         zero or not finite, stays as it was.
     """
 
+    asks_kernels = True
+
     def __init__(self, numerator: Literal["sum", "mean"] = "sum", interval: int = 100, decay: float = 0.0) -> None:
         super().__init__(interval, decay)
         if numerator not in ("sum", "mean"):

@@ -1,0 +1,138 @@
+"""Weights that belong to collocation points."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.variants.base import ByPart, ByTerm, Moment, Site
+from lightning_autobalance.variants.part import PartVariant
+
+
+class PointWeights(PartVariant):
+    """One weight per point and term, remembered from step to step; the points must stay where they are.
+
+    Args:
+        part: Of the domain.
+        terms: Names of the loss terms; all that have one row per point of the part where None.
+        inside: Whether the weight stands inside the square, mean((w r)^2), or outside, mean(w r^2).
+        start: The first weight.
+    """
+
+    has_point_weights = True
+    weights: Tensor  # (t, b): by term and point
+    anchors: Tensor  # (b, d): the points that they belong to
+
+    def __init__(self, part: str, terms: list[str] | None, *, inside: bool, start: float) -> None:
+        super().__init__(part, terms)
+        self.inside = inside
+        self.start = start
+        self.step = 0
+        self.register_buffer("weights", torch.empty(0))
+        self.register_buffer("anchors", torch.empty(0))
+        self._seen: Tensor | None = None
+
+    def prepare(self, site: Site) -> Site:
+        """Find the terms; refuse points that are drawn anew.
+
+        Raises:
+            ValueError: If they are.
+        """
+        if site.redrawn:
+            raise ValueError(
+                f"`data.resample_every` must be 0 with {type(self).__name__}, whose weights belong to points that "
+                f"stay, got {site.redrawn}. Or use a variant without weights per point, such as CoPINN."
+            )
+        return super().prepare(site)
+
+    def begin(self, moment: Moment, points: ByPart) -> None:
+        """See that the points are those that the weights belong to.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        self.step = moment.step
+        given = points[self.part]
+        if given is self._seen:
+            return
+        if not self.anchors.numel():
+            self.anchors = given.detach().clone()
+        elif given.shape != self.anchors.shape or not torch.equal(given, self.anchors.to(given)):
+            raise ValueError(
+                f"The points of {self.part!r} must stay the same with {type(self).__name__}, whose weights belong to "
+                f"them, got other points at step {moment.step}. Draw them once: `data.resample_every: 0`."
+            )
+        self._seen = given
+
+    def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
+        """Bring the weights up to date, then apply them."""
+        sizes = self.sizes(residuals)
+        before = self.weights if self.weights.numel() else self.first(sizes)
+        self.weights = self.updated(before.to(sizes), sizes)
+        return self.rows(points, residuals)
+
+    def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:  # noqa: ARG002
+        """The weighted residuals; as they are before the first step.
+
+        Raises:
+            ValueError: If there are other points than weights.
+        """
+        if not self.weights.numel():
+            return dict(residuals)
+        weighted = dict(residuals)
+        for term, weight in zip(self.terms, self.weights if self.inside else self.weights.sqrt(), strict=True):
+            row = residuals[term]
+            if len(row) != len(weight):
+                raise ValueError(
+                    f"{type(self).__name__} must see the points that its weights belong to, {len(weight)} of "
+                    f"{self.part!r}, got {len(row)}."
+                )
+            weighted[term] = row * weight.view(-1, *[1] * (row.dim() - 1)).to(row)
+        return weighted
+
+    def sizes(self, residuals: ByTerm) -> Tensor:
+        """Norms of the residuals by term and point, (t, b).
+
+        Args:
+            residuals: By term, each (b,) or (b, k).
+        """
+        return torch.stack([_length(residuals[term].detach()) for term in self.terms])
+
+    def first(self, sizes: Tensor) -> Tensor:
+        """The weights before the first update, (t, b).
+
+        Args:
+            sizes: Norms of the residuals by term and point, (t, b).
+        """
+        return torch.full_like(sizes, self.start)
+
+    @abstractmethod
+    def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
+        """The weights of this step, (t, b).
+
+        Args:
+            weights: Those before, (t, b).
+            sizes: Norms of the residuals by term and point, (t, b).
+        """
+
+    def numbers(self) -> dict[str, Tensor]:
+        """Mean and largest weight of each term."""
+        found: dict[str, Tensor] = {}
+        for term, weight in zip(self.terms, self.weights, strict=False):
+            found |= {f"weight_mean/{term}": weight.mean(), f"weight_max/{term}": weight.max()}
+        return found
+
+
+def _length(residual: Tensor) -> Tensor:
+    """(b,) or (b, k) to its length at each point, (b,)."""
+    return residual.abs() if residual.dim() == 1 else residual.norm(dim=1)
+
+
+def relative(sizes: Tensor) -> Tensor:
+    """By the largest of each term; zeros where all are zero.
+
+    Args:
+        sizes: By term and point, not negative, (t, b).
+    """
+    largest = sizes.amax(dim=1, keepdim=True)
+    return sizes / torch.where(largest > 0, largest, torch.ones_like(largest))

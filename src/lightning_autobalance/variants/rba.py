@@ -1,0 +1,66 @@
+"""Residual-based attention."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.variants.checks import check_at_least, check_fraction
+from lightning_autobalance.variants.point_weights import PointWeights, relative
+
+
+@final
+class RBA(PointWeights):
+    r"""Residual-based attention: points with large residuals gain weight, all weights fade.
+
+    .. math:: \lambda_j \leftarrow \gamma \lambda_j + \eta \frac{|r_j|}{\max_l |r_l|}, \quad
+        L = \frac{1}{b} \sum_j (\lambda_j r_j)^2
+
+    before each loss; weights stay below :math:`\eta / (1 - \gamma)`. A residual of several values counts with its
+    Euclidean norm.
+
+    Args:
+        eta: Learning rate of the weights.
+        gamma: How much of a weight stays.
+        inside: Whether the weight stands inside the square, as in the authors' PyTorch release, or outside,
+            :math:`\frac{1}{b} \sum_j \lambda_j r_j^2`, as in their JAX release (there with gamma 0.9999).
+        start: The first weight. From 0 the residual's loss grows from nothing, which only a post-combine optimizer
+            makes up for.
+        floor: Added to every weight (JAX release: ``lam_min``).
+        jump_start: Use eta = 1 in the very first step (PyTorch release: ``init=2``).
+        part: Whose points are weighted.
+        terms: Names of the loss terms; all that have one row per point of the part where None.
+
+    Raises:
+        ValueError: If a number is out of its range.
+
+    Reference:
+        Anagnostopoulos, Toscano, Stergiopulos, Karniadakis, 2024, "Residual-based attention in physics-informed neural
+        networks", equation 7.
+    """
+
+    def __init__(
+        self,
+        eta: float = 1e-3,
+        gamma: float = 0.999,
+        inside: bool = True,
+        start: float = 0.0,
+        floor: float = 0.0,
+        jump_start: bool = False,
+        part: str = "interior",
+        terms: list[str] | None = None,
+    ) -> None:
+        super().__init__(part, terms, inside=inside, start=start)
+        for name, value in {"eta": eta, "start": start, "floor": floor}.items():
+            check_at_least(name, value, 0)
+        check_fraction("gamma", gamma)
+        self.eta = eta
+        self.gamma = gamma
+        self.floor = floor
+        self.jump_start = jump_start
+
+    def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
+        """Fade, and add attention."""
+        eta = 1.0 if self.jump_start and self.step == 0 else self.eta
+        faded = self.gamma * (weights - self.floor).clamp(min=0)
+        return torch.add(faded, relative(sizes), alpha=eta) + self.floor

@@ -1,0 +1,119 @@
+"""Region-optimized PINN."""
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.shapes import Jacobian
+from lightning_autobalance.variants.base import ByPart, Moment, Site
+from lightning_autobalance.variants.checks import check_at_least, check_positive
+from lightning_autobalance.variants.part import PartVariant
+from lightning_autobalance.variants.seeded import Seeded
+
+
+@final
+class RoPINN(Seeded, PartVariant):
+    r"""Region-optimized PINN: residuals at points moved at random, farther while the gradients agree.
+
+    .. math:: x_j \to x_j + q \xi, \; \xi \sim U(0, 1)^d, \quad q = \min(r_0 / \sigma, q_{\max}), \quad
+        \sigma = \frac{1}{n} \sum_i \frac{\operatorname{std}_t g_{t,i}}{\operatorname{mean}_t |g_{t,i}| + 10^{-6}}
+
+    over the latest T gradients g of the whole loss. Points of the other parts stay.
+
+    Args:
+        radius: r_0.
+        limit: The largest q.
+        history: T.
+        side: Move forward along each coordinate, as the authors do, or to both sides, by q U(-1, 1).
+        clamp: Keep the points within the bounds of the domain; the authors let them leave it by up to ``limit``.
+        samples: Draws per point and step; their residuals are averaged.
+        seed: Of the draws. By default that given to ``seed_everything``.
+        part: Whose points are moved.
+        terms: Names of the loss terms; all that have one row per point of the part where None.
+
+    Raises:
+        ValueError: If a number is out of its range.
+
+    Reference:
+        Wu, Luo, Ma, Wang, Long, 2024, "RoPINN: Region optimized physics-informed neural networks", algorithm 1 and the
+        authors' code.
+
+    Note:
+        With sigma 0, as after a single step, q is r_0 / 1, as in the authors' code. The gradient of a step is that of
+        the weighted sum of the terms' losses, also where an optimizer keeps them apart.
+    """
+
+    watches_gradients = True
+    sigma: Tensor
+    gradients: Tensor
+
+    def __init__(
+        self,
+        radius: float = 1e-4,
+        limit: float = 0.01,
+        history: int = 10,
+        side: Literal["one", "both"] = "one",
+        clamp: bool = False,
+        samples: int = 1,
+        seed: int | None = None,
+        part: str = "interior",
+        terms: list[str] | None = None,
+    ) -> None:
+        super().__init__(part, terms)
+        for name, value in {"radius": radius, "limit": limit}.items():
+            check_at_least(name, value, 0)
+        for name, count in {"history": history, "samples": samples}.items():
+            check_positive(name, count)
+        if side not in ("one", "both"):
+            raise ValueError(f"`side` must be 'one' or 'both', got {side!r}.")
+        self.radius = radius
+        self.limit = limit
+        self.history = history
+        self.side = side
+        self.clamp = clamp
+        self.samples = samples
+        self._set_seed(seed)
+        self.register_buffer("sigma", torch.ones(()))
+        self.register_buffer("gradients", torch.empty(0))  # the latest, (up to T, n)
+        self._step = 0
+        self._bounds: tuple[tuple[float, float], ...] = ()
+
+    def prepare(self, site: Site) -> Site:
+        """Find the terms and the bounds of the domain."""
+        self._bounds = site.domain.bounds
+        return super().prepare(site)
+
+    def begin(self, moment: Moment, points: ByPart) -> None:  # noqa: ARG002
+        """Note the step, whose random numbers are drawn next."""
+        self._step = moment.step
+
+    @property
+    def reach(self) -> Tensor:
+        """q, how far points move at most, ()."""
+        return (self.radius / self.sigma).clamp(max=self.limit)
+
+    def perturb(self, points: ByPart) -> dict[str, Tensor]:
+        """The points, moved."""
+        x = points[self.part].repeat(self.samples, 1)
+        draw = self.generator(self._step).random(x.shape)
+        if self.side == "both":
+            draw = 2 * draw - 1
+        moved = x + self.reach.to(x) * torch.as_tensor(draw, dtype=x.dtype).to(x.device)
+        if self.clamp:
+            low, high = torch.tensor(self._bounds, dtype=x.dtype, device=x.device).unbind(dim=1)
+            moved = torch.minimum(torch.maximum(moved, low), high)
+        return {**points, self.part: moved}
+
+    def observe(self, jacobian: Jacobian) -> None:
+        """Add the gradient of this step to the history; sigma anew."""
+        gradient = jacobian.detach().sum(dim=0, keepdim=True)
+        kept = self.gradients[1 - self.history :] if self.history > 1 else self.gradients[:0]
+        self.gradients = torch.cat([kept.to(gradient).view(-1, gradient.shape[1]), gradient])
+        spread = self.gradients.std(dim=0, correction=0) / (self.gradients.abs().mean(dim=0) + 1e-6)
+        sigma = spread.mean()
+        self.sigma = torch.where(sigma > 0, sigma, torch.ones_like(sigma))
+
+    def numbers(self) -> dict[str, Tensor]:
+        """How far points move, and sigma."""
+        return {"radius": self.reach, "sigma": self.sigma}

@@ -1,0 +1,106 @@
+"""Self-adaptive PINN."""
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from lightning_autobalance.variants.base import ByPart, ByTerm
+from lightning_autobalance.variants.checks import check_positive
+from lightning_autobalance.variants.point_weights import PointWeights
+from lightning_autobalance.variants.seeded import Seeded
+
+
+@final
+class SAPINN(Seeded, PointWeights):
+    r"""Self-adaptive PINN: a weight per point, which climbs the loss that the network descends.
+
+    .. math:: \min_w \max_\lambda L(w, \lambda), \quad L = \frac{1}{b} \sum_j (\lambda_j r_j)^2
+
+    Each step moves the weights by one step of Adam along :math:`2 \lambda_j r_j^2 / b`, after the loss was taken with
+    those before. They start uniform in [0, 1).
+
+    Args:
+        lr: Learning rate of the weights.
+        betas: Of their Adam.
+        seed: Of their start. By default that given to ``seed_everything``.
+        part: Whose points are weighted.
+        terms: Names of the loss terms; all that have one row per point of the part where None.
+
+    Raises:
+        ValueError: If ``lr`` is not positive.
+
+    Reference:
+        McClenny, Braga-Neto, 2023, "Self-adaptive physics-informed neural networks", with the mask
+        :math:`m(\lambda) = \lambda^2`. For weights of the boundary too, stack a second one with ``part: boundary``.
+    """
+
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
+
+    def __init__(
+        self,
+        lr: float = 5e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        seed: int | None = None,
+        part: str = "interior",
+        terms: list[str] | None = None,
+    ) -> None:
+        super().__init__(part, terms, inside=True, start=0.0)
+        check_positive("lr", lr)
+        self.lr = lr
+        self.betas = betas
+        self._set_seed(seed)
+        self.updates = 0
+        self.register_buffer("exp_avg", torch.empty(0))
+        self.register_buffer("exp_avg_sq", torch.empty(0))
+
+    def first(self, sizes: Tensor) -> Tensor:
+        """Uniform in [0, 1)."""
+        drawn = self.generator(0).random(tuple(sizes.shape))
+        return torch.as_tensor(drawn).to(sizes)
+
+    def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
+        """Apply the weights; then they climb."""
+        sizes = self.sizes(residuals)
+        if not self.weights.numel():
+            self.weights = self.first(sizes)
+            self.exp_avg, self.exp_avg_sq = torch.zeros_like(sizes), torch.zeros_like(sizes)
+        rows = self.rows(points, residuals)
+        self.weights = self.updated(self.weights, sizes)
+        return rows
+
+    def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
+        """One step of Adam up the loss."""
+        climbed = weights.clone()
+        adam(
+            [climbed],
+            [2 * weights * sizes.square() / sizes.shape[1]],
+            [self.exp_avg],
+            [self.exp_avg_sq],
+            [],
+            [torch.tensor(float(self.updates))],
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=True,
+        )
+        self.updates += 1
+        return climbed
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The seed and the number of updates, for the checkpoint."""
+        return {**super().get_extra_state(), "updates": self.updates}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take them back.
+
+        Args:
+            state: What `get_extra_state` gave.
+        """
+        super().set_extra_state(state)
+        self.updates = state["updates"]

@@ -1,0 +1,109 @@
+"""What joins a variant to a module: what it may know, and the losses of a training step."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from lightning_autobalance.kernels import origins
+from lightning_autobalance.variants import MeanSquares, Moment, Site
+
+if TYPE_CHECKING:
+    from lightning_autobalance.module import PINNModule
+
+
+def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> None:
+    """Show a module's variant the problem.
+
+    Args:
+        module: Its variant and residuals.
+        points: Any few, by part, each (b, d); different parts with different numbers where possible.
+
+    Raises:
+        MisconfigurationException: If the variant cannot work there.
+    """
+    module.variant_prepared = True
+    if isinstance(module.variant, MeanSquares):
+        return
+    name = type(module.variant).__name__
+    if module.has_own_losses:
+        raise MisconfigurationException(
+            f"`variant` must be left out where a module gives only losses, got {name}, which works on the residuals of "
+            f"single points. Write `residuals` in {type(module).__name__} in place of `losses`."
+        )
+    trainer = module.trainer if module._trainer is not None else None
+    steps = trainer.max_steps if trainer is not None and trainer.max_steps >= 0 else None
+    redrawn = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)
+    site = Site(module.domain, _parts_of_terms(module, points), steps, redrawn)
+    try:
+        seen = module.variant.prepare(site)
+    except ValueError as error:
+        raise MisconfigurationException(f"`variant` {name} cannot work with this run: {error}") from error
+    if module.balancer is not None and module.balancer.asks_kernels and seen.origins.keys() != site.origins.keys():
+        raise MisconfigurationException(
+            f"`balancer` must not be {type(module.balancer).__name__} with the variant {name}: it weighs terms by the "
+            f"kernels of their residuals, and {name} adds a term that has none. Take another balancer."
+        )
+
+
+def losses(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The losses with the variant's state as it is.
+
+    Args:
+        module: Its variant and residuals.
+        points: The data's, by part, each (b, d).
+    """
+    _ensure_prepared(module, points)
+    placed = module.variant.place(points)
+    found: dict[str, Tensor] = module.variant(placed, module.residuals(placed))
+    return found
+
+
+def training_losses(module: "PINNModule", points: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+    """The losses of a training step, once per step: the variant's state moves on.
+
+    Args:
+        module: Its variant and residuals.
+        points: The data's, by part, each (b, d).
+        step: Number of optimizer steps done before.
+    """
+    _ensure_prepared(module, points)
+    variant = module.variant
+    variant.begin(Moment(step, lambda there: _without_graph(module, there)), points)
+    placed = variant.perturb(variant.place(points))
+    return variant.reduce(variant.learn(placed, module.residuals(placed)))
+
+
+def training_losses_again(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The losses of the same training step once more, where their graphs were freed; changes no state.
+
+    Args:
+        module: Its variant and residuals.
+        points: The data's, by part, each (b, d).
+    """
+    variant = module.variant
+    placed = variant.perturb(variant.place(points))
+    found: dict[str, Tensor] = variant(placed, module.residuals(placed))
+    return found
+
+
+def _ensure_prepared(module: "PINNModule", points: Mapping[str, Tensor]) -> None:
+    if not module.variant_prepared:
+        prepare(module, points)
+
+
+def _without_graph(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return {term: residual.detach() for term, residual in module.residuals(points).items()}
+
+
+def _parts_of_terms(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
+    """By term, the parts that its rows follow from; a part alone only where there is one row per point."""
+    found = {}
+    for term, rows in origins(module, points).items():
+        parts = tuple(dict.fromkeys(part for row in rows for part in row))
+        single = len(parts) == 1 and all(row == parts for row in rows) and len(rows) == len(points[parts[0]])
+        found[term] = (*parts, "not pointwise") if len(parts) == 1 and not single else parts
+    return found
