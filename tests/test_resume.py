@@ -74,6 +74,37 @@ def test_resume_in_mid_epoch_equals_uninterrupted(problem: str, method: str, tmp
         assert_equal(whole[part], resumed[part], part)
 
 
+VARIANTS = {  # name of the configuration: what makes it do in 21 steps what it does in thousands
+    "rba": (),
+    "cwp": ("--model.variant.init_args.resample_every=5",),
+    "gpinn": (),
+    "ropinn": (),
+    "copinn": ("--model.variant.init_args.iterations=30",),
+    "sa_pinn": (),
+    "causal": ("--model.variant.init_args.tolerance=1e-3",),
+    "rad": ("--model.variant.init_args.interval=5",),
+    "rar": ("--model.variant.init_args.interval=5",),
+    "rba_ropinn": (),
+}
+
+
+def test_the_list_of_variants_is_complete() -> None:
+    assert VARIANTS.keys() == {path.stem for path in (CONFIGS / "variant").glob("*.yaml")}
+
+
+@pytest.mark.parametrize(  # tests/variants/test_contract.py resumes each one, too, without the command line
+    "variant", [pytest.param(v, marks=() if v in ("cwp", "rba_ropinn") else pytest.mark.slow) for v in VARIANTS]
+)
+def test_a_variant_resumes_in_mid_epoch(variant: str, tmp_path: Path) -> None:
+    options = (f"--config={CONFIGS / 'variant' / variant}.yaml", *VARIANTS[variant])
+    whole = train(tmp_path / "whole", "reaction_diffusion_1d", "auto_adamw", 21, *options)
+    train(tmp_path / "part", "reaction_diffusion_1d", "auto_adamw", 13, *options)
+    last = tmp_path / "part" / "checkpoints" / "last.ckpt"
+    resumed = train(tmp_path / "part", "reaction_diffusion_1d", "auto_adamw", 21, *options, f"--ckpt_path={last}")
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step"):
+        assert_equal(whole[part], resumed[part], part)
+
+
 TABLE_1 = ("auto_adamw", "adamw", "ntk", "dwa", "mgda", "pc_grad", "imtl_g", "config", "m_config")
 
 

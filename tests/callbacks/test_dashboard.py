@@ -15,6 +15,7 @@ from helpers.toys import Poisson2D, fit
 from lightning_autobalance.balancing import DWA
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard
 from lightning_autobalance.callbacks.dashboard import LAYOUT
+from lightning_autobalance.variants import RBA
 
 
 @pytest.fixture
@@ -44,14 +45,16 @@ def charts(events: Any) -> list[str]:
 
 def test_the_layout_is_what_tensorboard_reads(events: Any) -> None:
     assert "norm ratios of the updates (ideal: 1)" in charts(events)
-    assert "weights of the balancer" not in charts(events)  # it would be empty
+    assert not {"weights of the balancer", "variant"} & set(charts(events))  # they would be empty
 
 
-def test_a_balancer_has_a_chart_of_its_weights(tmp_path: Path) -> None:
+def test_a_balancer_and_a_variant_have_charts(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
-    module = Poisson2D(balancer=DWA(), optimizer=torch.optim.AdamW)
-    fit(module, tmp_path, max_steps=2, logger=logger, callbacks=[Dashboard()])
-    assert "weights of the balancer" in charts(EventAccumulator(str(tmp_path)).Reload())
+    module = Poisson2D(balancer=DWA(), optimizer=torch.optim.AdamW, variant=RBA())
+    fit(module, tmp_path, max_steps=2, logger=logger, callbacks=[Dashboard()], log_every_n_steps=1)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert {"weights of the balancer", "variant"} <= set(charts(events))
+    assert "variant/weight_max/pde" in events.Tags()["scalars"]
 
 
 def test_the_ideal_is_a_line(events: Any) -> None:

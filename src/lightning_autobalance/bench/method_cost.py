@@ -9,7 +9,7 @@ import logging
 import statistics
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ BASE, REFERENCE = "adamw", "auto_adamw"
 PAGE = Path("docs/methods/cost.md")
 
 
-def train(method: str, steps: int, folder: str) -> tuple[float, float]:
-    """Train a method for some steps.
+def train(configs: Sequence[str], steps: int, folder: str, *options: str) -> tuple[float, float]:
+    """Train a stack of configurations for some steps.
 
     Args:
-        method: Name of a file in ``configs/method``.
+        configs: YAML files, later ones override earlier ones.
         steps: How many.
         folder: For whatever it writes.
+        *options: Further command line options.
 
     Returns:
         Seconds per step, and the numbers that optimizer and balancer keep between steps, per parameter.
@@ -46,8 +47,7 @@ def train(method: str, steps: int, folder: str) -> tuple[float, float]:
     cli = run(
         [
             "fit",
-            f"--config={PROBLEM}",
-            f"--config=configs/method/{method}.yaml",
+            *(f"--config={config}" for config in configs),
             f"--trainer.max_steps={steps}",
             f"--trainer.default_root_dir={folder}",
             f"--trainer.callbacks={json.dumps(callbacks)}",
@@ -58,6 +58,7 @@ def train(method: str, steps: int, folder: str) -> tuple[float, float]:
             "--trainer.enable_checkpointing=false",
             "--trainer.limit_val_batches=0",
             "--default_callbacks=false",
+            *options,
         ]
     )
     clock = next(callback for callback in cli.trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
@@ -96,9 +97,9 @@ def measure(methods: list[str], steps: int, repeats: int) -> list[dict[str, Any]
         for method in methods:
             ratios, kept = [], 0.0
             for _ in range(repeats):
-                before, _ = train(BASE, steps, folder)
-                inside, kept = train(method, steps, folder)
-                after, _ = train(BASE, steps, folder)
+                before, _ = train(_stack(BASE), steps, folder)
+                inside, kept = train(_stack(method), steps, folder)
+                after, _ = train(_stack(BASE), steps, folder)
                 ratios.append(2 * inside / (before + after))
             row = {
                 "method": method,
@@ -109,6 +110,10 @@ def measure(methods: list[str], steps: int, repeats: int) -> list[dict[str, Any]
             found.append(row)
             Console().print(row)
     return found
+
+
+def _stack(method: str) -> tuple[str, str]:
+    return PROBLEM, f"configs/method/{method}.yaml"
 
 
 def table(rows: list[dict[str, Any]]) -> str:

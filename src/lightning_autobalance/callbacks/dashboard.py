@@ -6,6 +6,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_autobalance.variants import MeanSquares
+
 IDEAL = "balance/ideal_ratio"
 RATIOS = "norm ratios of the {} (ideal: 1)"
 # The same for every PDE, by regular expressions: TensorBoard shows a chart twice where two runs lay it out differently.
@@ -23,6 +25,7 @@ LAYOUT = {
         "losses": ["Multiline", [r"loss/.*$"]],
         "errors": ["Multiline", [r"val/(mse|linf|rel_l2|loss)$"]],
         "learning rate": ["Multiline", [r"lr$"]],
+        "variant": ["Multiline", [r"variant/.*$"]],
     },
 }
 
@@ -87,7 +90,11 @@ def hyperparameters(trainer: Trainer, module: LightningModule) -> dict[str, Any]
 
 
 def _layout(module: LightningModule) -> dict[str, Any]:
-    empty = set() if getattr(module, "balancer", None) is not None else {"weights of the balancer"}
+    used = {
+        "weights of the balancer": getattr(module, "balancer", None) is not None,
+        "variant": not isinstance(getattr(module, "variant", None), MeanSquares | None),
+    }
+    empty = {name for name, there in used.items() if not there}
     return {
         page: {name: chart for name, chart in charts.items() if name not in empty} for page, charts in LAYOUT.items()
     }

@@ -130,8 +130,9 @@ class _Activate(torch.autograd.Function):
         y, bias, out = ctx.saved_tensors
         layout: Layout = ctx.layout
         if torch.is_grad_enabled():
-            again = activate_reference([y[0] + bias, *y[1:]], layout)
-            return *_differentiable(again, (y, bias), grads), None
+            value, *streams = y.unbind(0)
+            pulled = _pulled_back(grads[0], value + bias, streams, layout)
+            return torch.stack(pulled), pulled[0].sum(dim=0), None
         (g,), d, k = grads, layout.firsts, _kept(layout)
         slope, curvature, third = _slopes(out[0], y[0], bias, layout)
         gy = torch.empty_like(y)
@@ -170,8 +171,9 @@ class _ActivateFirst(torch.autograd.Function):
         value, columns, out = ctx.saved_tensors
         layout: Layout = ctx.layout
         if torch.is_grad_enabled():
-            again = activate_reference(_after_first(value, columns, layout), layout)
-            return *_differentiable(again, (value, columns), grads), None
+            gz, *streams = _pulled_back(grads[0], value, _after_first(value, columns, layout)[1:], layout)
+            firsts = [stream.sum(dim=0) for stream in streams[: layout.firsts]]
+            return gz, torch.stack(firsts) if firsts else torch.zeros_like(columns), None
         (g,), k = grads, _kept(layout)
         slope, curvature, third = _slopes(out[0], value, None, layout)
         g_value, g_columns = g[0] * slope, torch.zeros_like(columns)
@@ -188,11 +190,44 @@ class _ActivateFirst(torch.autograd.Function):
         return g_value, g_columns, None
 
 
-def _differentiable(again: Tensor, inputs: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor | None]:
-    """Gradients by the inputs that have one (those of frozen weights have none), with their graph."""
-    wanted = [x for x in inputs if x.requires_grad]
-    found = iter(torch.autograd.grad(again, wanted, grads, create_graph=True, materialize_grads=True))
-    return [next(found) if x.requires_grad else None for x in inputs]
+def _pulled_back(grad: Tensor, z: Tensor, y: Sequence[Tensor], layout: Layout) -> tuple[Tensor, ...]:
+    """The gradients by z, by the first derivatives and by the second ones, by operations that have gradients.
+
+    Args:
+        grad: By what came out, (s', b, w).
+        z: The value with its bias, (b, w).
+        y: The derivatives of z, first ones before second ones, each (b, w).
+        layout: What the streams are.
+
+    Returns:
+        One (b, w) per stream that came in.
+    """
+    d, k, g = layout.firsts, _kept(layout), grad.unbind(0)  # unbound, since the gradient of an index fills zeros
+    _, slope, curvature, third = _differentiable_slopes(z, layout)
+    gz = g[0] * slope
+    firsts = [g[1 + i] * slope for i in range(k)] or [torch.zeros_like(z)] * d
+    bent = [curvature * g[1 + k + q] for q in range(len(layout.pairs))]
+    for i in range(k):
+        gz = gz + curvature * g[1 + i] * y[i]
+    for q, pairs in enumerate(layout.pairs):
+        gz = torch.addcmul(gz, bent[q], y[d + q])
+        quadratic = y[pairs[0][0]] * y[pairs[0][1]]
+        for i, j in pairs[1:]:
+            quadratic = torch.addcmul(quadratic, y[i], y[j])
+        gz = torch.addcmul(gz, third * g[1 + k + q], quadratic)
+        for i, j in pairs:
+            firsts[i] = torch.addcmul(firsts[i], bent[q], y[j], value=2 if i == j else 1)
+            if i != j:
+                firsts[j] = torch.addcmul(firsts[j], bent[q], y[i])
+    return gz, *firsts, *(g[1 + k + q] * slope for q in range(len(layout.pairs)))
+
+
+def _differentiable_slopes(z: Tensor, layout: Layout) -> list[Tensor]:
+    if not layout.is_tanh:
+        return layout.f(z, 3)
+    t = torch.tanh(z)
+    slope = 1 - t * t
+    return [t, slope, -2 * t * slope, (4 - 6 * slope) * slope]
 
 
 def _kept(layout: Layout) -> int:

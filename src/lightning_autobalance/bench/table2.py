@@ -1,0 +1,55 @@
+"""`python -m lightning_autobalance.bench.table2`: the variants of the paper's Table 2, with and without AutoAdamW.
+
+`--iterations 2000` for a short look at each, beside the whole runs in the same file.
+"""
+
+from pathlib import Path
+
+from lightning_autobalance.bench.experiments import Run, options, sweep
+from lightning_autobalance.bench.main_job import METHODS, PROBLEMS, SEEDS
+
+PAPER = ("rba", "cwp", "gpinn", "ropinn", "copinn")
+OTHERS = ("sa_pinn", "causal", "rad", "rar")
+WEIGHT = "--model.variant.init_args.weight="
+OPTIONS = {  # (variant, problem) -> what the variant's configuration leaves to the problem
+    ("gpinn", "helmholtz_2d"): (f"{WEIGHT}1e-4",),
+    ("gpinn", "poisson_inverse_2d"): (f"{WEIGHT}0.01",),
+}
+WITHOUT_TIME = ("helmholtz_2d", "poisson_inverse_2d")
+OUT = Path("results/table2.jsonl")
+
+
+def runs(iterations: int = 30_000, variants: tuple[str, ...] = PAPER, seeds: tuple[int, ...] = SEEDS) -> list[Run]:
+    """Every run, the first seed first.
+
+    Args:
+        iterations: Optimizer steps of each.
+        variants: Names of files in ``configs/variant``.
+        seeds: Of weights, points and measurements.
+    """
+    return [
+        Run(
+            problem,
+            method,
+            seed,
+            iterations,
+            (config, f"configs/method/{method}.yaml", f"configs/variant/{variant}.yaml"),
+            OPTIONS.get((variant, problem), ()),
+            variant,
+        )
+        for seed in seeds
+        for variant in variants
+        for problem, (config, extra) in PROBLEMS.items()
+        if not extra and not (variant == "causal" and problem in WITHOUT_TIME)
+        for method in METHODS
+    ]
+
+
+if __name__ == "__main__":
+    parser = options()
+    parser.add_argument("--iterations", type=int, default=30_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--variants", nargs="+", default=PAPER, help=f"more: {', '.join(OTHERS)}")
+    arguments = parser.parse_args()
+    wanted = runs(arguments.iterations, tuple(arguments.variants), tuple(arguments.seeds))
+    sweep(wanted, arguments.out or OUT, arguments.workers)
