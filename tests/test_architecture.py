@@ -12,9 +12,11 @@ FILES = sorted((SRC / PACKAGE).rglob("*.py"))
 RING = {
     "shapes": 0,
     "buffers": 0,
+    "ranks": 0,
     "scaffold": 0,  # so that it imports neither torch nor Lightning, and answers at once
     "derivatives": 1,
     "jacobian": 1,
+    "reduction": 1,
     "curvature": 1,
     "points": 1,
     "nets": 1,
@@ -28,6 +30,7 @@ RING = {
     "field": 4,
     "kernels": 4,
     "variation": 4,
+    "replicas": 4,
     "module": 4,
     "data": 4,
     "dropin": 4,
@@ -41,7 +44,7 @@ RING = {
 }
 FIRST_RING_WITH_LIGHTNING = 4
 ONE_ROOM = (
-    {"stepping", "checks", "field", "kernels", "variation", "module", "data", "dropin"},
+    {"stepping", "checks", "field", "kernels", "variation", "replicas", "module", "data", "dropin"},
     {"cli", "lightning_cli"},
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}

@@ -92,8 +92,11 @@ def test_an_aggregator_of_log_losses_gets_their_gradients() -> None:
 
 
 def test_spread() -> None:
+    params = [torch.zeros(2), torch.zeros(3), torch.zeros(1)]
     block = torch.tensor([[1.0, 2.0]])
-    whole, none = gradients.spread([block, None], [1], 3)
-    torch.testing.assert_close(whole, torch.tensor([[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]]))
+    whole, zeros, none = gradients.spread([block, None, None], [1], 3, params, [True, True, False])
+    assert whole is not None
+    assert whole.tolist() == [[0, 0], [1, 2], [0, 0]]
+    assert zeros is not None
+    assert torch.equal(zeros, torch.zeros(3, 3))  # a term that is not asked for reaches it
     assert none is None
-    assert gradients.spread([block], [0], 1)[0] is block

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Domain, Sampler, Uniform, sample
+from lightning_autobalance.ranks import own
 
 HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
 
@@ -75,7 +76,8 @@ class CollocationPoints(LightningDataModule):
         self.eval_points = eval_points
         self.eval_batch_size = eval_batch_size
         self._draw = -1
-        self._points: dict[str, Tensor] = {}
+        self._points: dict[str, Tensor] = {}  # of all processes
+        self._own: dict[str, Tensor] = {}  # of this one
 
     @property
     def module(self) -> PINNModule:
@@ -90,7 +92,9 @@ class CollocationPoints(LightningDataModule):
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Check the parts' names against the domain and the pace of re-drawing against the module's."""
-        module = self.module
+        module, processes = self.module, self.trainer.world_size if self.trainer is not None else 1
+        self.seed = self.trainer.strategy.broadcast(self.seed) if self.trainer is not None else self.seed
+        self._own = {}
         try:
             for part, count in self.counts.items():
                 faces = len(module.domain.faces(part))
@@ -99,6 +103,8 @@ class CollocationPoints(LightningDataModule):
                         f"`points` of {part!r} must be >= {faces}, one for each of its faces, got {count}: a face "
                         "without points would leave the solution free."
                     )
+                if count < processes:
+                    raise ValueError(f"`points` of {part!r} must be >= {processes}, one for each process, got {count}.")
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
@@ -125,7 +131,7 @@ class CollocationPoints(LightningDataModule):
         }
 
     def points_at(self, step: int) -> dict[str, Tensor]:
-        """The points of one optimizer step, on the module's device and of its dtype.
+        """The points of one optimizer step that are this process's, on the module's device and of its dtype.
 
         Args:
             step: Number of optimizer steps done before.
@@ -137,9 +143,10 @@ class CollocationPoints(LightningDataModule):
         number = step // self.resample_every if self.resample_every else 0
         if number != self._draw:
             self._points = self.draw(module.domain, number, module.points_dtype)
-            self._draw = number
-        self._points = {part: x.to(module.device, module.points_dtype) for part, x in self._points.items()}
-        return dict(self._points)
+            self._draw, self._own = number, {}
+        source = self._own or {part: own(x) for part, x in self._points.items()}
+        self._own = {part: x.to(module.device, module.points_dtype) for part, x in source.items()}
+        return dict(self._own)
 
     def train_dataloader(self) -> "PointLoader":
         """One batch per ``training_step``: the points of all parts, by name."""
@@ -180,11 +187,11 @@ class CollocationPoints(LightningDataModule):
         """
         if self.trainer is not None and self.trainer.state.fn != TrainerFn.FITTING:
             return  # validation, test and prediction need none of it
-        for name, own in {"counts": self.counts, "sampler": type(self.sampler).__name__}.items():
-            if state_dict[name] != own:
+        for name, mine in {"counts": self.counts, "sampler": type(self.sampler).__name__}.items():
+            if state_dict[name] != mine:
                 raise MisconfigurationException(
                     f"`{'points' if name == 'counts' else name}` must be as in the checkpoint, {state_dict[name]}, got "
-                    f"{own}. Change it back, or start a new run without `ckpt_path`."
+                    f"{mine}. Change it back, or start a new run without `ckpt_path`."
                 )
         if state_dict["seed"] != self.seed:
             rank_zero_warn(
@@ -192,7 +199,7 @@ class CollocationPoints(LightningDataModule):
             )
         self.seed = state_dict["seed"]
         self._draw = state_dict["draw"]
-        self._points = dict(state_dict["points"])
+        self._points, self._own = dict(state_dict["points"]), {}
 
 
 class PointLoader:

@@ -99,12 +99,17 @@ class NeuralField(LightningModule):
 
     @property
     def _field(self) -> Any:
-        transformed = type(self).forward is not NeuralField.forward or "forward" in self.__dict__
+        transformed = type(self).forward is not NeuralField.forward or self._is_replaced
         return self.__call__ if transformed else self.net
 
     @property
     def _mode(self) -> Literal["auto", "taylor", "reverse"]:
-        return "reverse" if "forward" in self.__dict__ else self.derivatives
+        return "reverse" if self._is_replaced else self.derivatives
+
+    @property
+    def _is_replaced(self) -> bool:
+        own = self.__dict__.get("forward")  # under DDP, Lightning leaves the class's own method here
+        return own is not None and getattr(own, "__func__", None) is not type(self).forward
 
     @property
     def points_dtype(self) -> torch.dtype:
@@ -121,11 +126,14 @@ class NeuralField(LightningModule):
         Args:
             field: From points, (b, d), to fields, (b, k).
         """
+        before = self.__dict__.get("forward")
         self.__dict__["forward"] = field  # an instance attribute stands before the method of the class
         try:
             yield
         finally:
             del self.__dict__["forward"]
+            if before is not None:
+                self.__dict__["forward"] = before
 
     def grid(self, count: int) -> Points:
         """About ``count`` points on a regular grid over the domain, its edge included.

@@ -139,27 +139,27 @@ def balance(balancer: Balancer, params: Sequence[Tensor], view: StepView, *, pre
         p.grad = part.view_as(p)
 
 
-def spread(blocks: Sequence[Tensor | None], rows: Sequence[int], count: int) -> list[Tensor | None]:
+def spread(
+    blocks: Sequence[Tensor | None], rows: Sequence[int], count: int, params: Sequence[Tensor], reached: Sequence[bool]
+) -> list[Tensor | None]:
     """Blocks of some terms as blocks of all, with zeros between.
 
     Args:
         blocks: One per parameter, one row for each of ``rows``, (len(rows), *shape).
         rows: Which terms they belong to.
         count: Number of all terms.
+        params: The parameters.
+        reached: Which of them any term reaches: these get a block, also where none of ``rows`` does.
 
     Returns:
-        One (count, *shape) per parameter.
+        One (count, *shape) per parameter that any term reaches.
     """
-    if len(rows) == count:
-        return list(blocks)
-    index = torch.tensor(rows)
     whole: list[Tensor | None] = []
-    for block in blocks:
-        if block is not None:
-            zeros = block.new_zeros((count, *block.shape[1:]))
-            whole.append(zeros.index_copy_(0, index.to(block.device), block))
-        else:
-            whole.append(None)
+    for block, p, there in zip(blocks, params, reached, strict=True):
+        zeros = p.new_zeros((count, *p.shape)) if there else None
+        if zeros is not None and block is not None:
+            zeros.index_copy_(0, torch.tensor(rows, device=p.device), block)
+        whole.append(zeros)
     return whole
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from lightning_autobalance.derivatives import plain_operations
+from lightning_autobalance.ranks import total
 from lightning_autobalance.shapes import Losses
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def kernel_diagonals(module: "PINNModule", points: Mapping[str, Tensor]) -> Loss
         residuals = {term: _table(r) for term, r in module.residuals(points).items()}
         rows_from = origins(module, points)
         sums = [_sum_of_squares(module, points, term, r, rows_from[term]) for term, r in residuals.items()]
-    means = [total / r.numel() for total, r in zip(sums, residuals.values(), strict=True)]
+    counts = torch.tensor([float(r.numel()) for r in residuals.values()]).to(sums[0])
+    means = total(torch.stack(sums)) / total(counts)  # over the points of all processes
     return torch.stack([module.weights.get(term, 1.0) * mean for term, mean in zip(residuals, means, strict=True)])
 
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from lightning_autobalance import gradients, stepping, variation
+from lightning_autobalance import gradients, replicas, stepping, variation
 from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView
 from lightning_autobalance.checks import (
     check_checkpoint,
@@ -26,6 +26,7 @@ from lightning_autobalance.jacobian import FreedGraphError, graphs_are_shared, t
 from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
+from lightning_autobalance.reduction import reduced
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.variants import MeanSquares, Variant
 
@@ -109,6 +110,7 @@ class PINNModule(NeuralField):
         self.latest: dict[str, float] = {}
         self._recorded: dict[str, Tensor] = {}
         self._graphs_shared: bool | None = None
+        self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
         self.variant_prepared = False
         self._ready = False
 
@@ -196,14 +198,14 @@ class PINNModule(NeuralField):
         stepping.step(self.trainer, "step", step + 1, self.monitor)
 
     def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor:
-        losses = self._losses(points, step)
+        losses, counts = self._losses(points, step)
         try:
             blocks = self._term_gradients(self._weighted(losses), params)
         except FreedGraphError:  # terms that did not share a graph do so now
             self._graphs_shared = True
             losses = self.losses(points) if self.has_own_losses else variation.training_losses_again(self, points)
             blocks = self._term_gradients(self._weighted(losses), params)
-        values = torch.stack([loss.detach() for loss in losses.values()])
+        values, blocks = reduced(torch.stack([loss.detach() for loss in losses.values()]), blocks, counts)
         lr = self.trainer.optimizers[0].param_groups[0]["lr"]
         if not gradients.are_finite(values, blocks):
             raise gradients.non_finite_error(self.terms, values, blocks, step=step, lr=float(lr))
@@ -218,35 +220,41 @@ class PINNModule(NeuralField):
             gradients.balance(
                 self.balancer,
                 params,
-                self._view(losses, points, params, step),
+                self._view(values, points, params, step),
                 pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
             )
         return values
 
-    def _losses(self, points: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
-        losses = self.losses(points) if self.has_own_losses else variation.training_losses(self, points, step)
+    def _losses(self, points: Mapping[str, Tensor], step: int) -> tuple[dict[str, Tensor], list[int]]:
+        if self.has_own_losses:
+            losses = self.losses(points)
+            counts = dict.fromkeys(losses, 1)  # processes count alike
+        else:
+            losses, counts = variation.training_losses(self, points, step)
         if tuple(losses) != self.terms:
             self._take_terms(losses)
-        return losses
+        return losses, list(counts.values())
 
     def _weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
 
-    def _view(
-        self, losses: Mapping[str, Tensor], points: Mapping[str, Tensor], params: list[Tensor], step: int
-    ) -> StepView:
-        values = torch.stack([loss.detach() for loss in self._weighted(losses).values()])
+    def _view(self, values: Tensor, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> StepView:
+        weighted = self._weighted(dict(zip(self.terms, values, strict=True)))
+        values = torch.stack(list(weighted.values()))
         return StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
 
     def _term_gradients(self, losses: dict[str, Tensor], params: list[Tensor]) -> list[Tensor | None]:
         if self._graphs_shared is None:
             self._graphs_shared = graphs_are_shared(losses)
-        all_rows = self.logs_this_step or self.variant.watches_gradients
-        if all_rows or not isinstance(self.balancer, Aggregator):
-            return term_gradients(losses, params, shared=self._graphs_shared)
-        rows = self.balancer.asks(len(losses))
+        every = self._reached is None or self.logs_this_step or self.variant.watches_gradients
+        rows = self.balancer.asks(len(losses)) if isinstance(self.balancer, Aggregator) and not every else ()
+        if len(rows) in (0, len(losses)):
+            blocks = term_gradients(losses, params, shared=self._graphs_shared)
+            self._reached = [block is not None for block in blocks]
+            return blocks
         asked = {self.terms[i]: losses[self.terms[i]] for i in rows}
-        return gradients.spread(term_gradients(asked, params, shared=self._graphs_shared), rows, len(losses))
+        blocks = term_gradients(asked, params, shared=self._graphs_shared)
+        return gradients.spread(blocks, rows, len(losses), params, self._reached or [])
 
     def _take_terms(self, losses: Mapping[str, Tensor]) -> None:
         if self.terms:
@@ -308,9 +316,12 @@ class PINNModule(NeuralField):
                 losses = {term: loss.detach() for term, loss in self._plain_losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
-        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+        own_sync = isinstance(batch, Tensor)  # metrics reduce themselves
+        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not own_sync)
         if self.steps_per_call > 1 and self.trainer.training and self.trainer.loggers:
-            self.log("step", float(self.trainer.global_step), on_epoch=True)  # Lightning's axis counts calls
+            self.log(
+                "step", float(self.trainer.global_step), on_epoch=True, sync_dist=True
+            )  # Lightning's axis counts calls
 
     def _plain_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if self.has_own_losses:
@@ -331,6 +342,7 @@ class PINNModule(NeuralField):
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
         if stage == "fit":
+            replicas.synchronise(self)
             check_module(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -341,10 +353,12 @@ class PINNModule(NeuralField):
             "terms": list(self.terms),
             "variant": type(self.variant).__name__,
         }
+        replicas.gather_state(self.variant, checkpoint["state_dict"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""
         check_checkpoint(self, checkpoint, CHECKPOINT_KEY)
+        replicas.spread_state(self.variant, checkpoint["state_dict"])
 
     def _save_plain_hyperparameters(self) -> None:
         # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the

@@ -61,19 +61,25 @@ def losses(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tens
     return found
 
 
-def training_losses(module: "PINNModule", points: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+def training_losses(
+    module: "PINNModule", points: Mapping[str, Tensor], step: int
+) -> tuple[dict[str, Tensor], dict[str, int]]:
     """The losses of a training step, once per step: the variant's state moves on.
 
     Args:
         module: Its variant and residuals.
         points: The data's, by part, each (b, d).
         step: Number of optimizer steps done before.
+
+    Returns:
+        The losses by term, and over how many values each is averaged.
     """
     _ensure_prepared(module, points)
     variant = module.variant
     variant.begin(Moment(step, lambda there: _without_graph(module, there)), points)
     placed = variant.perturb(variant.place(points))
-    return variant.reduce(variant.learn(placed, module.residuals(placed)))
+    rows = variant.learn(placed, module.residuals(placed))
+    return variant.reduce(rows), {term: row.numel() for term, row in rows.items()}
 
 
 def training_losses_again(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -24,10 +24,14 @@ def new_figure(width: float, height: float) -> Figure:
 def run_folder(trainer: Trainer) -> Path:
     """The folder of the run's files: that of the first logger, or the Trainer's own.
 
+    Unlike ``trainer.log_dir`` this may be asked for by one process alone.
+
     Args:
         trainer: The run.
     """
-    return Path(trainer.log_dir or trainer.default_root_dir)
+    logger = trainer.loggers[0] if trainer.loggers else None
+    folder = getattr(logger, "log_dir", None) or getattr(logger, "save_dir", None)
+    return Path(folder or trainer.default_root_dir)
 
 
 def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: str) -> None:

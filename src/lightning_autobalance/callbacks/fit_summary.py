@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather
+from lightning_autobalance.callbacks.figures import run_folder
 from lightning_autobalance.module import PINNModule
 
 
@@ -70,7 +71,7 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     table.add_row("derivatives", module.derivative_mode)
     checkpoint = trainer.checkpoint_callback
     for what, where in {
-        "logs": trainer.log_dir,
+        "logs": run_folder(trainer) if trainer.loggers else "",
         "checkpoint": getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", ""),
     }.items():
         if where:

@@ -75,6 +75,8 @@ class Variant(ResizedBuffers, ABC):
     """Whether `observe` wants the gradients."""
     replaces_points: bool = False
     """Whether `place` gives other points than the data's."""
+    per_point: Mapping[str, int] = {}
+    """Buffers with one entry per point, and along which axis: each process keeps its own, a checkpoint all."""
     has_point_weights: bool = False
     """Whether weights belong to points, which then must stay."""
 

@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from lightning_autobalance.ranks import total
 from lightning_autobalance.variants.base import ByPart, ByTerm, Site
 from lightning_autobalance.variants.checks import check_at_least, check_positive
 from lightning_autobalance.variants.part import PartVariant
@@ -69,15 +70,15 @@ class Causal(PartVariant):
         t = points[self.part][:, self._column].detach()
         piece = ((t - start) / (end - start) * self.chunks).long().clamp(0, self.chunks - 1)
         member = torch.nn.functional.one_hot(piece, self.chunks).to(t)  # (b, M)
-        count = member.sum(dim=0)
+        count = total(member.sum(dim=0))
         weighted = dict(residuals)
         for term in self.terms:
             row = residuals[term]
             squares = row.detach().square().reshape(len(row), -1).mean(dim=1)
-            losses = squares.to(t) @ member / count.clamp(min=1)
+            losses = total(squares.to(t) @ member) / count.clamp(min=1)
             weights = torch.exp(-self.tolerance * (losses.cumsum(dim=0) - losses))
             self._least[term] = weights[-1]
-            share = weights * len(row) / (count.clamp(min=1) * (count > 0).sum())  # every piece counts alike
+            share = weights * count.sum() / (count.clamp(min=1) * (count > 0).sum())  # every piece counts alike
             weighted[term] = row * share[piece].sqrt().view(-1, *[1] * (row.dim() - 1)).to(row)
         return weighted
 

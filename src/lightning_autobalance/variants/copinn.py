@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from lightning_autobalance.ranks import largest, world
 from lightning_autobalance.variants.base import ByPart, ByTerm, Moment, Site
 from lightning_autobalance.variants.checks import check_fraction, check_positive
 from lightning_autobalance.variants.part import PartVariant, by_points
@@ -94,7 +95,7 @@ class CoPINN(PartVariant):
         Args:
             difficulty: D, (b,).
         """
-        low, high = difficulty.min(), difficulty.max()
+        low, high = _span(difficulty)
         span = torch.where(high > low, high - low, torch.ones_like(high))
         remaining = self.remaining.to(difficulty)
         return remaining - (2 * remaining - 1) * self.beta * (difficulty - low) / span
@@ -102,3 +103,11 @@ class CoPINN(PartVariant):
     def numbers(self) -> dict[str, Tensor]:
         """The weight that the whole residual has left."""
         return {"residual_weight": self.remaining}
+
+
+def _span(difficulty: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the largest, over all processes; differentiable in a single one."""
+    if world() == 1:
+        return difficulty.min(), difficulty.max()
+    negative, high = largest(torch.stack([-difficulty.min(), difficulty.max()])).unbind()
+    return -negative, high

@@ -1,11 +1,13 @@
 """Convolution-weighted points, in the style of CWP-PINN."""
 
+from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor
 
 from lightning_autobalance.points import Domain
+from lightning_autobalance.ranks import gathered, own
 from lightning_autobalance.variants.base import ByPart, Moment, Site
 from lightning_autobalance.variants.candidates import Candidates
 from lightning_autobalance.variants.checks import check_at_least, check_fraction, check_positive
@@ -48,6 +50,7 @@ class CWP(Seeded, PointWeights):
     """
 
     replaces_points = True
+    per_point: Mapping[str, int] = {"weights": 1, "anchors": 0, "current": 0}
     current: Tensor
 
     def __init__(
@@ -77,7 +80,7 @@ class CWP(Seeded, PointWeights):
         self.candidates = candidates
         self._set_seed(seed)
         self.register_buffer("current", torch.empty(0))  # the points in use, (b, d)
-        self._near: tuple[Tensor, Neighbours] | None = None
+        self._near: tuple[Tensor, Neighbours] | None = None  # follows from the points
 
     def prepare(self, site: Site) -> Site:
         """Find the terms and the domain."""
@@ -99,30 +102,31 @@ class CWP(Seeded, PointWeights):
 
     def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
         """Move towards the averaged residuals."""
-        return (1 - self.eta) * weights + self.eta * relative(self._around().average(sizes.square()))
+        return (1 - self.eta) * weights + self.eta * relative(self._around().average(gathered(sizes.square(), axis=1)))
 
     def _around(self) -> Neighbours:
         if self._near is None or self._near[0] is not self.current:
-            self._near = (self.current, self._of(self.current))
+            self._near = (self.current, self._of(self.current, gathered(self.current)))
         return self._near[1]
 
-    def _of(self, places: Tensor) -> Neighbours:
-        return find_neighbours(places, self.current, self._domain.bounds, self._h)
+    def _of(self, places: Tensor, points: Tensor) -> Neighbours:
+        return find_neighbours(places, points, self._domain.bounds, self._h(points))
 
-    @property
-    def _h(self) -> float:
-        return self.radius if self.radius is not None else radius_for(self.neighbours, *self.current.shape)
+    def _h(self, points: Tensor) -> float:
+        return self.radius if self.radius is not None else radius_for(self.neighbours, *points.shape)
 
     def _replace(self, moment: Moment, points: ByPart) -> None:
-        count, leave = len(self.current), round(self.share * len(self.current))
+        weights, whole = gathered(self.weights, axis=1).clone(), gathered(self.current).clone()
+        leave = round(self.share * len(whole))
         if not leave:
             return
         draws = Candidates(self.seed, self.part)
-        fresh = draws.points(self._domain, self.candidates * count, moment.step, self.current)
+        fresh = draws.points(self._domain, self.candidates * len(whole), moment.step, whole)
         squares = draws.squares(moment, points, fresh, self.terms)
-        smooth = relative(local_means(fresh, squares, self._domain.bounds, self._h)).sum(dim=0)
-        fresh = fresh[draws.choose(smooth, leave, moment.step)]
-        weights = self._of(fresh).average(self.weights)
-        least = self.weights.sum(dim=0).argsort(stable=True)[:leave]
-        self.weights, self.current = self.weights.clone(), self.current.clone()
-        self.weights[:, least], self.current[least] = weights, fresh
+        smooth = local_means(fresh, squares, self._domain.bounds, self._h(whole))
+        scores = (smooth / smooth.amax(dim=1, keepdim=True).clamp(min=torch.finfo(smooth.dtype).tiny)).sum(dim=0)
+        fresh = fresh[draws.choose(scores, leave, moment.step)]
+        around = self._of(fresh, whole).average(weights)
+        least = weights.sum(dim=0).argsort(stable=True)[:leave]
+        weights[:, least], whole[least] = around, fresh
+        self.weights, self.current = own(weights, axis=1), own(whole)

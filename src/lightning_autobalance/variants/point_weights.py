@@ -1,10 +1,12 @@
 """Weights that belong to collocation points."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from lightning_autobalance.ranks import largest, total
 from lightning_autobalance.variants.base import ByPart, ByTerm, Moment, Site
 from lightning_autobalance.variants.part import PartVariant
 
@@ -20,6 +22,7 @@ class PointWeights(PartVariant):
     """
 
     has_point_weights = True
+    per_point: Mapping[str, int] = {"weights": 1, "anchors": 0}
     weights: Tensor  # (t, b): by term and point
     anchors: Tensor  # (b, d): the points that they belong to
 
@@ -68,7 +71,7 @@ class PointWeights(PartVariant):
         """Bring the weights up to date, then apply them."""
         sizes = self.sizes(residuals)
         before = self.weights if self.weights.numel() else self.first(sizes)
-        self.weights = self.updated(before.to(sizes), sizes)
+        self.weights = known(self.updated(before.to(sizes), sizes), before)
         return self.rows(points, residuals)
 
     def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:  # noqa: ARG002
@@ -119,7 +122,8 @@ class PointWeights(PartVariant):
         """Mean and largest weight of each term."""
         found: dict[str, Tensor] = {}
         for term, weight in zip(self.terms, self.weights, strict=False):
-            found |= {f"weight_mean/{term}": weight.mean(), f"weight_max/{term}": weight.max()}
+            sums = total(torch.stack([weight.sum(), torch.full_like(weight[0], len(weight))]))
+            found |= {f"weight_mean/{term}": sums[0] / sums[1], f"weight_max/{term}": largest(weight.max())}
         return found
 
 
@@ -134,5 +138,15 @@ def relative(sizes: Tensor) -> Tensor:
     Args:
         sizes: By term and point, not negative, (t, b).
     """
-    largest = sizes.amax(dim=1, keepdim=True)
-    return sizes / torch.where(largest > 0, largest, torch.ones_like(largest))
+    most = largest(sizes.amax(dim=1, keepdim=True))
+    return sizes / torch.where(most > 0, most, torch.ones_like(most))
+
+
+def known(new: Tensor, old: Tensor) -> Tensor:
+    """The new values, the old ones where the new are not finite: a step that is not taken leaves no trace.
+
+    Args:
+        new: Of any shape.
+        old: Of the same.
+    """
+    return torch.where(torch.isfinite(new), new, old.to(new))

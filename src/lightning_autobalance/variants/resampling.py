@@ -1,12 +1,15 @@
 """Adaptive resampling: points move to where the residuals are large."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor
 
 from lightning_autobalance.points import Domain
+from lightning_autobalance.ranks import gathered, own, total
+from lightning_autobalance.shapes import Points
 from lightning_autobalance.variants.base import ByPart, Moment, Site
 from lightning_autobalance.variants.candidates import Candidates
 from lightning_autobalance.variants.checks import check_at_least, check_positive
@@ -28,6 +31,7 @@ class Resampling(Seeded, PartVariant):
     """
 
     replaces_points = True
+    per_point: Mapping[str, int] = {"current": 0}
     current: Tensor  # the points in use, (b, d)
 
     def __init__(
@@ -72,9 +76,10 @@ class Resampling(Seeded, PartVariant):
             self.current = points[self.part].detach().clone()
         if moment.step and moment.step % self.interval == 0:
             draws = Candidates(self.seed, self.part)
-            fresh = draws.points(self._domain, max(self.candidates, self.wanted), moment.step, self.current)
+            whole = gathered(self.current)  # every process chooses for all, and alike
+            fresh = draws.points(self._domain, max(self.candidates, self.wanted(whole)), moment.step, whole)
             squares = draws.squares(moment, points, fresh, self.terms)
-            self.current = self.chosen(fresh, self.density(squares), moment.step)
+            self.current = own(self.chosen(whole, fresh, self.density(squares), moment.step))
 
     def density(self, squares: Tensor) -> Tensor:
         r"""The sum over terms of :math:`|r|^k / \overline{|r|^k} + c`, (c,).
@@ -86,16 +91,20 @@ class Resampling(Seeded, PartVariant):
         means = powers.mean(dim=1, keepdim=True)
         return (powers / torch.where(means > 0, means, torch.ones_like(means)) + self.offset).sum(dim=0)
 
-    @property
     @abstractmethod
-    def wanted(self) -> int:
-        """How many candidates are taken."""
-
-    @abstractmethod
-    def chosen(self, fresh: Tensor, density: Tensor, step: int) -> Tensor:
-        """The new points, (b, d).
+    def wanted(self, whole: Points) -> int:
+        """How many candidates are taken.
 
         Args:
+            whole: The points so far, of all processes, (b, d).
+        """
+
+    @abstractmethod
+    def chosen(self, whole: Tensor, fresh: Tensor, density: Tensor, step: int) -> Tensor:
+        """The new points, of all processes, (b', d).
+
+        Args:
+            whole: The points so far, of all processes, (b, d).
             fresh: Candidates, (c, d).
             density: Of each, not normalised, (c,).
             step: Number of optimizer steps done.
@@ -107,7 +116,7 @@ class Resampling(Seeded, PartVariant):
 
     def numbers(self) -> dict[str, Tensor]:
         """How many points there are."""
-        return {"points": torch.tensor(float(len(self.current)))}
+        return {"points": total(torch.tensor(float(len(self.current)), device=self.current.device))}
 
 
 @final
@@ -145,14 +154,13 @@ class RAD(Resampling):
     ) -> None:
         super().__init__(interval, power, offset, candidates, seed, part, terms)
 
-    @property
-    def wanted(self) -> int:
+    def wanted(self, whole: Points) -> int:
         """As many as there are."""
-        return len(self.current)
+        return len(whole)
 
-    def chosen(self, fresh: Tensor, density: Tensor, step: int) -> Tensor:
+    def chosen(self, whole: Tensor, fresh: Tensor, density: Tensor, step: int) -> Tensor:
         """Drawn from the candidates."""
-        return fresh[Candidates(self.seed, self.part).choose(density, self.wanted, step)]
+        return fresh[Candidates(self.seed, self.part).choose(density, len(whole), step)]
 
 
 @final
@@ -194,15 +202,14 @@ class RAR(Resampling):
         self.added = added
         self.greedy = greedy
 
-    @property
-    def wanted(self) -> int:
+    def wanted(self, whole: Points) -> int:  # noqa: ARG002
         """As many as are added."""
         return self.added
 
-    def chosen(self, fresh: Tensor, density: Tensor, step: int) -> Tensor:
+    def chosen(self, whole: Tensor, fresh: Tensor, density: Tensor, step: int) -> Tensor:
         """The points there are, and the new ones."""
         if self.greedy:
             best = density.argsort(descending=True, stable=True)[: self.added]
         else:
             best = Candidates(self.seed, self.part).choose(density, self.added, step)
-        return torch.cat([self.current, fresh[best]])
+        return torch.cat([whole, fresh[best]])

@@ -1,14 +1,16 @@
 """Self-adaptive PINN."""
 
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from lightning_autobalance.ranks import total
 from lightning_autobalance.variants.base import ByPart, ByTerm
 from lightning_autobalance.variants.checks import check_positive
-from lightning_autobalance.variants.point_weights import PointWeights
+from lightning_autobalance.variants.point_weights import PointWeights, known
 from lightning_autobalance.variants.seeded import Seeded
 
 
@@ -36,6 +38,7 @@ class SAPINN(Seeded, PointWeights):
         :math:`m(\lambda) = \lambda^2`. For weights of the boundary too, stack a second one with ``part: boundary``.
     """
 
+    per_point: Mapping[str, int] = {"weights": 1, "anchors": 0, "exp_avg": 1, "exp_avg_sq": 1}
     exp_avg: Tensor
     exp_avg_sq: Tensor
 
@@ -58,8 +61,8 @@ class SAPINN(Seeded, PointWeights):
 
     def first(self, sizes: Tensor) -> Tensor:
         """Uniform in [0, 1)."""
-        drawn = self.generator(0).random(tuple(sizes.shape))
-        return torch.as_tensor(drawn).to(sizes)
+        draws = [self.draws([i], sizes.shape[1], 1)[:, 0] for i in range(len(sizes))]
+        return torch.stack(draws).to(sizes)
 
     def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
         """Apply the weights; then they climb."""
@@ -73,10 +76,10 @@ class SAPINN(Seeded, PointWeights):
 
     def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
         """One step of Adam up the loss."""
-        climbed = weights.clone()
+        climbed, count = weights.clone(), sizes.new_tensor(float(sizes.shape[1]))
         adam(
             [climbed],
-            [2 * weights * sizes.square() / sizes.shape[1]],
+            [known(2 * weights * sizes.square() / total(count), torch.zeros_like(weights))],
             [self.exp_avg],
             [self.exp_avg_sq],
             [],

@@ -1,10 +1,13 @@
 """Variants that draw random numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from lightning_autobalance.ranks import rank, world
 
 
 class Seeded(nn.Module):
@@ -17,13 +20,19 @@ class Seeded(nn.Module):
             raise ValueError(f"`seed` must be >= 0, got {seed}.")
         self.seed = seed if seed is not None else torch.initial_seed()
 
-    def generator(self, step: int) -> np.random.Generator:
-        """The random numbers of a step.
+    def draws(self, numbers: Sequence[int], rows: int, columns: int) -> Tensor:
+        """Uniform numbers in [0, 1) for the rows of this process, in float64, (rows, columns).
+
+        Row i of all points gets the same numbers however many processes share them.
 
         Args:
-            step: Number of optimizer steps done before.
+            numbers: Which draw it is.
+            rows: How many this process has.
+            columns: Numbers per row.
         """
-        return np.random.Generator(np.random.PCG64([self.seed, step]))
+        generator = np.random.Generator(np.random.PCG64([self.seed, *numbers]))
+        last = rank() + world() * (rows - 1)
+        return torch.as_tensor(generator.random((last + 1, columns))[rank() :: world()])
 
     def get_extra_state(self) -> dict[str, Any]:
         """The seed, for the checkpoint."""

@@ -1,0 +1,108 @@
+"""Points spread over processes: rank r of W owns rows r, r + W, r + 2W, ... of all points.
+
+In a single process everything here is the identity. Every function but `own` and `share` must be called by all
+processes at once.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def rank() -> int:
+    """Number of this process."""
+    return dist.get_rank() if _several() else 0
+
+
+def world() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if _several() else 1
+
+
+def own(x: Tensor, axis: int = 0) -> Tensor:
+    """The rows of this process.
+
+    Args:
+        x: Rows of all points along the axis.
+        axis: Which.
+    """
+    if world() == 1:
+        return x
+    index: list[slice] = [slice(None)] * x.dim()
+    index[axis] = slice(rank(), None, world())
+    return x[tuple(index)].contiguous()
+
+
+def share(count: int) -> int:
+    """How many of so many rows this process owns.
+
+    Args:
+        count: Rows of all points.
+    """
+    return len(range(rank(), count, world()))
+
+
+def gathered(x: Tensor, axis: int = 0) -> Tensor:
+    """The rows of all processes, in the order that they have in a single one.
+
+    Args:
+        x: Rows of this process along the axis.
+        axis: Which.
+    """
+    if world() == 1:
+        return x
+    rows = x.detach().movedim(axis, 0).contiguous()
+    counts = [int(count) for count in total(_only_mine(len(rows), x.device))]
+    padded = rows.new_zeros((max(counts), *rows.shape[1:]))
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    whole = rows.new_empty((sum(counts), *rows.shape[1:]))
+    for r, (part, count) in enumerate(zip(parts, counts, strict=True)):
+        whole[r :: world()] = part[:count]
+    return whole.movedim(0, axis)
+
+
+def total(x: Tensor) -> Tensor:
+    """The sum over processes.
+
+    Args:
+        x: Of the same shape everywhere.
+    """
+    return _reduced(x, "SUM")
+
+
+def largest(x: Tensor) -> Tensor:
+    """The maximum over processes.
+
+    Args:
+        x: Of the same shape everywhere.
+    """
+    return _reduced(x, "MAX")
+
+
+def least(x: Tensor) -> Tensor:
+    """The minimum over processes.
+
+    Args:
+        x: Of the same shape everywhere.
+    """
+    return _reduced(x, "MIN")
+
+
+def _reduced(x: Tensor, operation: str) -> Tensor:
+    if world() == 1:
+        return x
+    reduced = x.detach().clone()
+    dist.all_reduce(reduced, op=getattr(dist.ReduceOp, operation))
+    return reduced
+
+
+def _only_mine(count: int, device: torch.device) -> Tensor:
+    found = torch.zeros(world(), dtype=torch.int64, device=device)
+    found[rank()] = count
+    return found
+
+
+def _several() -> bool:
+    return dist.is_available() and dist.is_initialized()

@@ -1,0 +1,120 @@
+"""Runs that one process and several must agree on; as a script, one of several processes that run them all."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from helpers.toys import fit
+from helpers.waves import MAKE, Wave
+from lightning_autobalance.balancing import DWA, NTK, ConFIG, MConFIG, PCGrad
+from lightning_autobalance.callbacks import BalanceMonitor
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.optim import AutoAdamW, AutoBalance
+
+STEPS = 200
+COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have the same numbers of all
+
+
+class OwnLosses(Wave):
+    """Gives scalars, for which processes count alike."""
+
+    def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            "edge": self(points["boundary"]).square().mean(),
+            "start": (self(points["initial"]) - 1).square().mean(),
+        }
+
+
+adamw = partial(torch.optim.AdamW, lr=1e-3)
+RUNS: dict[str, Callable[[], Any]] = {
+    "auto_adamw": lambda: Wave(optimizer=AutoAdamW),
+    "auto_rmsprop": lambda: Wave(optimizer=partial(AutoBalance, optimizer=torch.optim.RMSprop)),
+    "clipped": lambda: Wave(optimizer=AutoAdamW, gradient_clip_val=0.1),
+    "config": lambda: Wave(optimizer=adamw, balancer=ConFIG()),
+    "m_config": lambda: Wave(optimizer=adamw, balancer=MConFIG()),
+    "pc_grad": lambda: Wave(optimizer=adamw, balancer=PCGrad()),
+    "ntk": lambda: Wave(optimizer=adamw, balancer=NTK(interval=50)),
+    "dwa": lambda: Wave(optimizer=adamw, balancer=DWA()),
+    "own_losses": lambda: OwnLosses(optimizer=AutoAdamW),
+    **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
+}
+REDRAWN = {"redrawn": RUNS["auto_adamw"]}
+
+
+def run(name: str, folder: Path, steps: int = STEPS, **options: Any) -> tuple[Trainer, Any]:
+    """Train one of them in float64."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        module = {**RUNS, **REDRAWN}[name]()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    module.check_exact = False
+    counts = COUNTS if name != "own_losses" else {"interior": 6, "boundary": 6, "initial": 6}
+    resample = 10 if name in REDRAWN else 0
+    data = CollocationPoints(counts, seed=0, eval_points=100, steps_per_epoch=50, resample_every=resample)
+    more = {"precision": "64-true", "callbacks": [BalanceMonitor()], **options}
+    return fit(module, folder, data, max_steps=steps, **more), module
+
+
+def launch(processes: int, out: Path, names: Sequence[str], *arguments: str) -> None:
+    """Start processes as torchrun does, and wait for them.
+
+    Raises:
+        RuntimeError: If one fails; with what it wrote.
+    """
+    port = 29500 + os.getpid() % 2000 + processes
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    with ExitStack() as stack:
+        running = []
+        for rank in range(processes):
+            told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+            environment = {**os.environ, **address, **{name: str(number) for name, number in told.items()}}
+            environment |= {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+            command = [sys.executable, __file__, str(out), ",".join(names), *arguments]
+            log = stack.enter_context((out / f"log{rank}").open("w+"))
+            running.append(stack.enter_context(Popen(command, env=environment, stdout=log, stderr=log)))
+            stack.callback(running[-1].kill)  # before it is waited for: where one has failed, others wait for it
+        while any(process.poll() is None for process in running) and not any(process.poll() for process in running):
+            time.sleep(0.1)
+    if failed := [rank for rank, process in enumerate(running) if process.returncode]:
+        raise RuntimeError((out / f"log{failed[0]}").read_text()[-4000:])
+
+
+def main() -> None:
+    """Run each, write what the first process ends with, and whether the others end with the same."""
+    torch.set_num_threads(1)
+    out, names, *rest = sys.argv[1:]
+    resume = rest[0] if rest else None
+    several = {"strategy": "ddp", "devices": int(os.environ["WORLD_SIZE"]), "accelerator": "cpu"}
+    for name in names.split(","):
+        path = Path(resume) / f"{name}.ckpt" if resume else None
+        trainer, module = run(name, Path(out), ckpt_path=path, **several)
+        found = torch.cat([p.detach().flatten() for p in module.parameters()])
+        everywhere = [torch.empty_like(found) for _ in range(trainer.world_size)]
+        torch.distributed.all_gather(everywhere, found)
+        trainer.save_checkpoint(Path(out) / f"{name}.ckpt")
+        if trainer.is_global_zero:
+            result = {
+                "everywhere": everywhere,
+                "latest": module.latest,
+                "metrics": {key: float(value) for key, value in trainer.callback_metrics.items()},
+                "steps": trainer.global_step,
+                "derivatives": module.derivative_mode,
+            }
+            torch.save(result, Path(out) / f"{name}.pt")
+
+
+if __name__ == "__main__":
+    main()

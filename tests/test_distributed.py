@@ -1,0 +1,105 @@
+"""Several processes take the steps of one with all the points."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from helpers.distributed import REDRAWN, RUNS, launch, run
+from lightning_autobalance.module import PINNModule
+
+MAIN = ("auto_adamw", "config", "m_config", "ntk", "RBA", "Stack", "redrawn")
+OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
+BATCHES = {  # what one start of the processes runs, since a start takes longer than a run
+    "main": (2, MAIN),
+    "others": (2, OTHERS),
+    "three": (3, (*MAIN, *OTHERS)),
+}
+every = pytest.mark.parametrize(
+    ("batch", "name"),
+    [
+        pytest.param(batch, name, marks=() if batch == "main" else pytest.mark.slow, id=f"{batch}-{name}")
+        for batch, (_, names) in BATCHES.items()
+        for name in names
+    ],
+)
+RESUMED = ("auto_adamw", "ntk", "RBA")
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    @cache
+    def folder(batch: str) -> Path:
+        processes, names = BATCHES[batch]
+        out = tmp_path_factory.mktemp(batch)
+        launch(processes, out, names)
+        return out
+
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Trainer, PINNModule]]:
+    folder = tmp_path_factory.mktemp("alone")
+    return cache(lambda name, steps=200: run(name, folder, steps))
+
+
+def parameters(module: PINNModule) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
+    assert ((found - expected).norm() / expected.norm()).item() < 1e-12
+
+
+@every
+def test_the_parameters_are_those_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
+    found = torch.load(several(batch) / f"{name}.pt", weights_only=True)
+    trainer, module = alone(name)
+    expected = parameters(module)
+    assert found["steps"] == trainer.global_step == 200
+    assert found["derivatives"] == module.derivative_mode == "taylor"
+    for mine in found["everywhere"]:
+        assert torch.equal(mine, found["everywhere"][0])  # no drift between processes
+    assert_near(found["everywhere"][0], expected)
+
+
+@every
+def test_the_log_and_the_metrics_are_those_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
+    found = torch.load(several(batch) / f"{name}.pt", weights_only=True)
+    trainer, module = alone(name)
+    assert found["latest"] == pytest.approx(module.latest, rel=1e-5)
+    assert found["metrics"] == pytest.approx({k: float(v) for k, v in trainer.callback_metrics.items()}, rel=1e-6)
+
+
+@every
+def test_the_checkpoint_is_that_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
+    found = torch.load(several(batch) / f"{name}.ckpt", weights_only=True)
+    expected = alone(name)[1].state_dict()
+    assert found["state_dict"].keys() == expected.keys()
+    for key, value in expected.items():
+        if isinstance(value, torch.Tensor):
+            torch.testing.assert_close(found["state_dict"][key], value, rtol=1e-8, atol=1e-10)
+        else:
+            assert found["state_dict"][key] == value
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_run_of_two_goes_on_alone(name: str, several: Any, alone: Any, tmp_path: Path) -> None:
+    _, resumed = run(name, tmp_path, 300, ckpt_path=several("main") / f"{name}.ckpt")
+    assert_near(parameters(resumed), parameters(alone(name, 300)[1]))
+
+
+def test_a_run_alone_goes_on_as_two(alone: Any, tmp_path: Path) -> None:
+    for name in RESUMED:
+        trainer, _ = run(name, tmp_path, 100)
+        trainer.save_checkpoint(tmp_path / f"{name}.ckpt")
+    launch(2, tmp_path, RESUMED, str(tmp_path))
+    for name in RESUMED:
+        found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        assert found["steps"] == 200
+        assert_near(found["everywhere"][0], parameters(alone(name)[1]))
