@@ -26,6 +26,8 @@ RING = {
     "variants": 3,
     "gradients": 3,
     "stepping": 4,
+    "guard": 4,
+    "hyperparameters": 4,
     "checks": 4,
     "field": 4,
     "kernels": 4,
@@ -44,7 +46,19 @@ RING = {
 }
 FIRST_RING_WITH_LIGHTNING = 4
 ONE_ROOM = (
-    {"stepping", "checks", "field", "kernels", "variation", "replicas", "module", "data", "dropin"},
+    {
+        "stepping",
+        "guard",
+        "hyperparameters",
+        "checks",
+        "field",
+        "kernels",
+        "variation",
+        "replicas",
+        "module",
+        "data",
+        "dropin",
+    },
     {"cli", "lightning_cli"},
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
@@ -91,10 +93,18 @@ def test_trainer_settings(options: dict[str, Any], message: str, tmp_path: Path)
     refuses(Decay(), tmp_path, message, **options)
 
 
-def test_several_processes(tmp_path: Path) -> None:
-    # not through `fit`: Lightning starts the other process first, and kills this one when that fails
-    with pytest.raises(MisconfigurationException, match=r"`strategy` must be a single device, got DDPStrategy"):
-        check_trainer(trainer(tmp_path, strategy="ddp", devices=2))
+@pytest.mark.parametrize("kind", [FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy])
+def test_strategies_that_spread_parameters(kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = trainer(tmp_path)
+    monkeypatch.setattr(Trainer, "strategy", property(lambda _: object.__new__(kind)))  # they need what is not here
+    message = rf"`strategy` must be a single device or ddp, got {kind.__name__}.*`--trainer.strategy ddp`"
+    with pytest.raises(MisconfigurationException, match=message):
+        check_trainer(asked)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn", "ddp_find_unused_parameters_true"])
+def test_several_processes(strategy: str, tmp_path: Path) -> None:
+    check_trainer(trainer(tmp_path, strategy=strategy, devices=2))
 
 
 def test_float16_loss_scaling(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lightning_autobalance import __version__, cli
 from lightning_autobalance.cli import lightning, main
@@ -158,11 +157,6 @@ def test_a_trainer_mistake_ends_the_process_without_a_traceback(tmp_path: Path) 
     assert done.returncode == 2
     assert "error: `gradient_clip_val` must not be given to the Trainer, got 1.0" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_several_processes_are_refused_before_any_is_started(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(MisconfigurationException, match=r"`strategy` must be a single device, got DDPStrategy"):
-        main(["fit", *helmholtz("--trainer.devices=2")])
 
 
 def test_print_config_is_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

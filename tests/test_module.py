@@ -1,6 +1,7 @@
 """Training a `PINNModule`: what manual optimization drops and the module gives back."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import Aggregator, EqualWeights
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.hyperparameters import is_plain
 from lightning_autobalance.jacobian import backward
-from lightning_autobalance.module import PINNModule, _is_plain
+from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN
 
 
 def weights(module: PINNModule) -> Tensor:
@@ -292,6 +295,62 @@ def test_nan_stops_the_run_and_leaves_the_weights(what: str, tmp_path: Path) -> 
     assert torch.equal(weights(module), weights(reference))
 
 
+class BreaksNow(Decay):
+    """Its loss is NaN in the steps named."""
+
+    steps = (3, 4)
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        residuals = super().residuals(points)
+        bad = self._trainer is not None and self.trainer.training and self.global_step in self.steps
+        return {**residuals, "pde": residuals["pde"] * (float("nan") if bad else 1.0)}
+
+
+@pytest.mark.parametrize("variant", [None, RBA(), SAPINN(seed=0), CWP(seed=0), RoPINN(seed=0)])
+def test_steps_that_are_not_finite_can_be_skipped(variant: Any, tmp_path: Path) -> None:
+    module = seeded(BreaksNow, skip_non_finite=2, variant=variant)
+    with pytest.warns(UserWarning, match="Step 3 is skipped, as others will be that are like it"):
+        trainer = fit(module, tmp_path, points(Decay()), max_steps=8, log_every_n_steps=1)
+    assert trainer.global_step == 8
+    assert module.guard.skipped == 2
+    assert module.latest["skipped"] == 2.0
+    assert torch.isfinite(weights(module)).all()
+    assert all(torch.isfinite(b).all() for b in module.buffers())
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    resumed = seeded(Decay if variant is None else BreaksNow, variant=deepcopy(variant))
+    fit(module, tmp_path, points(Decay()), max_steps=9, ckpt_path=tmp_path / "a.ckpt")
+    assert resumed.guard.skipped == 0
+    assert module.guard.skipped == 2
+
+
+def test_a_skipped_step_leaves_weights_and_moments(tmp_path: Path) -> None:
+    class Never(BreaksNow):
+        steps = (3,)
+
+    module, before = seeded(Never, skip_non_finite=1), []
+
+    class Watch(Callback):
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            state = trainer.optimizers[0].state_dict()["state"]
+            moments = [t.flatten() for s in state.values() for t in s.values() if isinstance(t, Tensor)]
+            before.append(torch.cat([weights(module), *moments]).clone())
+
+    with pytest.warns(UserWarning, match="Step 3 is skipped"):
+        fit(module, tmp_path, points(Decay()), max_steps=5, callbacks=[Watch()])
+    assert torch.equal(before[3], before[2])
+    assert not torch.equal(before[4], before[3])
+
+
+def test_too_many_skipped_steps_stop_the_run_and_name_the_last_checkpoint(tmp_path: Path) -> None:
+    module = seeded(BreaksNow, skip_non_finite=1)
+    checkpoint = ModelCheckpoint(tmp_path / "saved", save_last=True)
+    said = r"at step 4 .* 1 steps before it were skipped\. The last checkpoint is .*last"
+    data, options = points(Decay(), steps_per_epoch=2), {"callbacks": [checkpoint], "enable_checkpointing": True}
+    with pytest.warns(UserWarning, match="Step 3 is skipped"), pytest.raises(NonFiniteError, match=said):
+        fit(module, tmp_path, data, max_steps=8, **options)
+    assert torch.isfinite(weights(module)).all()
+
+
 def test_terms_that_change_in_training_are_refused(tmp_path: Path) -> None:
     class Changes(Decay):
         def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -306,6 +365,7 @@ def test_terms_that_change_in_training_are_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"steps_per_call": 0}, "`steps_per_call` must be a whole number >= 1, got 0"),
+        ({"skip_non_finite": -1}, "`skip_non_finite` must be a whole number >= 0, got -1"),
         ({"gradient_clip_val": -1.0}, r"`gradient_clip_val` must be > 0, got -1.0"),
         ({"weights": {"pde": float("nan")}}, "`weights` of 'pde' must be finite"),
     ],
@@ -490,8 +550,8 @@ def test_float64_weights_come_back_whole(tmp_path: Path) -> None:
 
 
 def test_only_plain_arguments_go_into_the_checkpoint() -> None:
-    assert all(_is_plain(value) for value in (1, 0.5, "a", None, True, [1, {"b": (2,)}], {}))
-    assert not any(_is_plain(value) for value in (np.ones(3), Decay.domain, torch.ones(1), len, [np.float64(1)]))
+    assert all(is_plain(value) for value in (1, 0.5, "a", None, True, [1, {"b": (2,)}], {}))
+    assert not any(is_plain(value) for value in (np.ones(3), Decay.domain, torch.ones(1), len, [np.float64(1)]))
 
 
 def test_other_counts_do_not_matter_for_validation(tmp_path: Path) -> None:

@@ -29,16 +29,17 @@ def are_finite(values: Losses, blocks: Blocks) -> bool:
 
 
 def check_weights(module: nn.Module, step: int) -> None:
-    """Refuse to go on with, or to keep, weights that are not finite.
+    """Refuse to go on with, or to keep, weights and buffers that are not finite.
 
     Args:
-        module: Its parameters.
+        module: Its parameters and buffers.
         step: Number of optimizer steps done.
 
     Raises:
         NonFiniteError: If a parameter holds a NaN or an infinite number.
     """
-    params = dict(module.named_parameters())
+    buffers = {name: b for name, b in module.named_buffers() if b.is_floating_point() and b.numel()}
+    params = dict(module.named_parameters()) | buffers
     if params and not torch.isfinite(torch.stack(torch._foreach_norm(list(params.values()))).sum()):
         bad = [name for name, p in params.items() if not torch.isfinite(p).all()]
         if bad:

@@ -27,6 +27,7 @@ ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so tha
 UNHELPFUL_WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # lightning 2.6.6 of itself, with torch 2.13
     r"The '.*_dataloader' does not have many workers",  # our loaders hand over tensors that are ready
+    r"Using ModelCheckpoint with manual optimization",  # ours is the state after the step, as in automatic optimization
     r"The dirpath has changed from",  # a resumed run has a folder of its own
     r"LightningCLI's args parameter is intended",  # `main([...])` in a script is a documented way
     r"\s*By default only one JsonargparseDeprecationWarning",  # lightning 2.6.6 of itself, with jsonargparse 4.53

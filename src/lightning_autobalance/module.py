@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from math import isfinite
 from typing import Any, Literal
 
 import torch
@@ -22,6 +21,8 @@ from lightning_autobalance.checks import (
     check_trainer,
 )
 from lightning_autobalance.field import NeuralField
+from lightning_autobalance.guard import StepGuard
+from lightning_autobalance.hyperparameters import is_plain, under_cli
 from lightning_autobalance.jacobian import FreedGraphError, graphs_are_shared, term_gradients
 from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
@@ -53,6 +54,8 @@ class PINNModule(NeuralField):
         weights: Fixed factor of a term's loss (the papers' lambda) by the term's name; 1 where nothing is said.
             Under post-combine they cancel.
         gradient_clip_val: Scale the gradient of each term down to this norm.
+        skip_non_finite: How many steps in a row may be left out because a loss or a gradient is not finite; they are
+            counted. 0 stops at the first. Of use only where the next step sees other points.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
         check_exact: Before training, check that the residuals of the exact solution vanish.
@@ -77,6 +80,7 @@ class PINNModule(NeuralField):
         variant: Variant | None = None,
         weights: dict[str, float] | None = None,
         gradient_clip_val: float | None = None,
+        skip_non_finite: int = 0,
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         check_exact: bool = True,
@@ -84,6 +88,8 @@ class PINNModule(NeuralField):
         super().__init__(net, derivatives)
         if not isinstance(steps_per_call, int) or steps_per_call < 1:
             raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
+        if not isinstance(skip_non_finite, int) or skip_non_finite < 0:
+            raise ValueError(f"`skip_non_finite` must be a whole number >= 0, got {skip_non_finite}.")
         if optimizer is not None:
             check_optimizer_argument(optimizer)
         if gradient_clip_val is not None and not gradient_clip_val > 0:
@@ -101,6 +107,7 @@ class PINNModule(NeuralField):
         self.variant = variant if variant is not None else MeanSquares()
         self.weights = dict(weights or {})
         self.gradient_clip_val = gradient_clip_val
+        self.guard = StepGuard(skip_non_finite)
         self.steps_per_call = steps_per_call
         self.check_exact = check_exact
         self.terms: tuple[str, ...] = ()
@@ -190,14 +197,17 @@ class PINNModule(NeuralField):
             self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         values = self._set_gradients(points, params, step)
-        optimizer.step()
+        if values is not None:
+            optimizer.step()
+        else:
+            stepping.count_only(optimizer)
         gradients.forget(params)
-        if self.logs_this_step:
+        if self.logs_this_step and values is not None:
             self._record_losses(values, float(optimizer.param_groups[0]["lr"]))
             self._log(step)
         stepping.step(self.trainer, "step", step + 1, self.monitor)
 
-    def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor:
+    def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor | None:
         losses, counts = self._losses(points, step)
         try:
             blocks = self._term_gradients(self._weighted(losses), params)
@@ -206,11 +216,8 @@ class PINNModule(NeuralField):
             losses = self.losses(points) if self.has_own_losses else variation.training_losses_again(self, points)
             blocks = self._term_gradients(self._weighted(losses), params)
         values, blocks = reduced(torch.stack([loss.detach() for loss in losses.values()]), blocks, counts)
-        lr = self.trainer.optimizers[0].param_groups[0]["lr"]
-        if not gradients.are_finite(values, blocks):
-            raise gradients.non_finite_error(self.terms, values, blocks, step=step, lr=float(lr))
-        if isinstance(lr, float) and not isfinite(lr):
-            raise gradients.NonFiniteError(f"`lr` must be finite, got {lr} at step {step}. Look at the schedule.")
+        if not self.guard.passes(self.trainer, self.terms, values, blocks, step):
+            return None
         if self.gradient_clip_val is not None:
             blocks = gradients.clipped(blocks, self.gradient_clip_val)
         gradients.put(params, blocks)
@@ -278,6 +285,8 @@ class PINNModule(NeuralField):
         for term, value in zip(self.terms, values, strict=True):
             self.record(f"loss/{term}", value)
         self.record("lr", torch.tensor(lr, device=values.device))
+        if self.guard.skipped:
+            self.record("skipped", torch.tensor(float(self.guard.skipped), device=values.device))
         for name, number in self.variant.numbers().items():
             self.record(f"variant/{name}", number)
 
@@ -352,32 +361,20 @@ class PINNModule(NeuralField):
             "problem": type(self).__qualname__,
             "terms": list(self.terms),
             "variant": type(self.variant).__name__,
+            "guard": self.guard.state_dict(),
         }
         replicas.gather_state(self.variant, checkpoint["state_dict"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""
         check_checkpoint(self, checkpoint, CHECKPOINT_KEY)
+        self.guard.load_state_dict(checkpoint.get(CHECKPOINT_KEY, {}).get("guard", self.guard.state_dict()))
         replicas.spread_state(self.variant, checkpoint["state_dict"])
 
     def _save_plain_hyperparameters(self) -> None:
         # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the
         # CLI the values are the parsed configuration, plain already.
-        self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not _under_cli() else None, logger=True)
-        for name in [name for name, value in self.hparams.items() if not _is_plain(value)]:
+        self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not under_cli() else None, logger=True)
+        for name in [name for name, value in self.hparams.items() if not is_plain(value)]:
             del self.hparams[name]
         self._hparams_initial = dict(self.hparams)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    return value is None or type(value) in (bool, int, float, str)
-
-
-def _under_cli() -> bool:
-    from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
-
-    return _given_hyperparameters.get() is not None

@@ -4,6 +4,7 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -38,6 +39,17 @@ def step(trainer: Trainer, interval: str, count: int, monitor: str | None) -> No
             config.scheduler.step()
         elif monitor is not None:
             config.scheduler.step(_monitored(trainer, getattr(config.scheduler, "monitor", monitor)))
+
+
+def count_only(optimizer: Optimizer | LightningOptimizer) -> None:
+    """Let a step count, as ``global_step`` does, without taking it.
+
+    Args:
+        optimizer: As ``LightningModule.optimizers()`` gives it.
+    """
+    if isinstance(optimizer, LightningOptimizer):
+        optimizer._on_before_step()
+        optimizer._on_after_step()
 
 
 class EpochSchedules(Callback):

@@ -8,25 +8,28 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.kernels import origins
-from lightning_autobalance.variants import MeanSquares, Moment, Site
+from lightning_autobalance.variants import MeanSquares, Moment, Site, Variant
 
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
 
 
-def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> None:
+def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Show a module's variant the problem.
 
     Args:
         module: Its variant and residuals.
         points: Any few, by part, each (b, d); different parts with different numbers where possible.
 
+    Returns:
+        The names of the loss terms; none where the variant was not asked.
+
     Raises:
         MisconfigurationException: If the variant cannot work there.
     """
     module.variant_prepared = True
     if isinstance(module.variant, MeanSquares):
-        return
+        return ()
     name = type(module.variant).__name__
     if module.has_own_losses:
         raise MisconfigurationException(
@@ -46,6 +49,17 @@ def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> None:
             f"`balancer` must not be {type(module.balancer).__name__} with the variant {name}: it weighs terms by the "
             f"kernels of their residuals, and {name} adds a term that has none. Take another balancer."
         )
+    return tuple(seen.origins)
+
+
+def has_points(variant: Variant) -> bool:
+    """Whether a variant remembers points from training.
+
+    Args:
+        variant: Of a module.
+    """
+    parts = [part for part in variant.modules() if isinstance(part, Variant)]
+    return any(getattr(part, name).numel() for part in parts for name in part.per_point)
 
 
 def losses(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ def blocks() -> dict[tuple[Path, str], str]:
         (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
         (Path("docs/concepts.md"), "speed"): speed(SPEED),
         (Path("docs/how-to/hard-constraints.md"), "derivatives"): derivatives(SPEED / "derivatives.json"),
+        (Path("docs/how-to/multi-gpu.md"), "ddp"): ddp(SPEED / "ddp.json"),
         (Path("docs/when-not.md"), "comparison"): comparison(read(OUT)),
     }
 
@@ -45,6 +46,21 @@ def derivatives(path: Path) -> str:
     return (
         f"Measured on the Helmholtz residual with its parameter gradient, {found['points']:,} points, one CPU thread: "
         f"reverse\nmode takes {1 / found['ratio']:.1f} times as long as Taylor mode ({low:.1f} to {high:.1f})."
+    )
+
+
+def ddp(path: Path) -> str:
+    """What a step costs when two processes share it, as a sentence.
+
+    Args:
+        path: The JSON file of the benchmark of several processes.
+    """
+    found = json.loads(path.read_text())
+    ratios = [found[f"steps_per_call_{each}"] for each in (1, 10)]
+    one, ten = (f"{r['ratio']:.2f} ({r['ratio_range'][0]:.2f} to {r['ratio_range'][1]:.2f})" for r in ratios)
+    return (
+        "Measured on the Helmholtz benchmark, two processes beside one, one CPU thread each, on two cores:\n"
+        f"a step takes {one} times as long, and {ten} with `steps_per_call: 10`."
     )
 
 

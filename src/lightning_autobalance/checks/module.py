@@ -52,7 +52,9 @@ def _terms(module: "PINNModule", points: dict[str, Tensor]) -> tuple[str, ...]:
                 f"The residual of `{term}` of {type(module).__name__} must depend on the network, got one that does "
                 "not. Ask for the solution through `self(x)` and `self.partials`, and do not detach it."
             )
-    variation.prepare(module, points)
+    terms = variation.prepare(module, points) or tuple(residuals)
+    if variation.has_points(module.variant):
+        return terms  # of a run before: weights that belong to its points
     try:
         with torch.enable_grad():
             return tuple(variation.losses(module, points))

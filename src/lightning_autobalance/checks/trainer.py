@@ -3,7 +3,7 @@
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 
 
@@ -26,7 +26,8 @@ def check_trainer(trainer: Trainer) -> None:
             f"`accumulate_grad_batches` must be 1, got {trainer.accumulate_grad_batches}: every step uses all points. "
             "Ask for more points (`--data.points`) instead."
         )
-    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+    spread = isinstance(trainer.strategy, DeepSpeedStrategy)  # a DDPStrategy by its class
+    if spread or not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
         raise MisconfigurationException(
             f"`strategy` must be a single device or ddp, got {type(trainer.strategy).__name__}: it spreads parameters "
             "over processes, and an optimizer state per loss term needs whole ones. A PINN is small: spread its points "
