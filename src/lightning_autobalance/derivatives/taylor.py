@@ -32,6 +32,9 @@ class Jet:
         stack: Their values, (s, b, w).
         columns: The first derivatives, (d, w), where they are the same at all points and higher ones are zero.
         is_input: Whether these are the coordinates themselves.
+
+    Attributes:
+        drop_firsts: In a method ``taylor``: whether what it gives back is not asked for first derivatives.
     """
 
     def __init__(self, plan: Plan, stack: Tensor, *, columns: Tensor | None = None, is_input: bool = False) -> None:
@@ -39,6 +42,7 @@ class Jet:
         self.stack = stack
         self.columns = columns
         self.is_input = is_input
+        self.drop_firsts = False
 
     @classmethod
     def of_points(cls, plan: Plan, x: Points) -> "Jet":
@@ -73,32 +77,34 @@ class Jet:
             )
         return Jet(self.plan, torch.stack(reverse(function, self.stack[0], self.plan.streams)))
 
-    def through(self, module: nn.Module, *, wanted: Sequence[Stream] | None = None) -> "Jet":
+    def through(self, module: nn.Module, *, drop_firsts: bool = False) -> "Jet":
         """What a network makes of the jet.
 
         Args:
             module: Of layers that `supports_taylor` accepts.
-            wanted: Where nothing follows the module: the streams that are asked for; others may be missing.
+            drop_firsts: As in `linear`; the module may leave them in.
         """
         own = getattr(module, "taylor", None)
         if callable(own):
-            jet: Jet = own(self)
+            given = Jet(self.plan, self.stack, columns=self.columns, is_input=self.is_input)
+            given.drop_firsts = drop_firsts
+            jet: Jet = own(given)
             return jet
         if isinstance(module, nn.Sequential):
-            return self._chain([layer for layer in module if not isinstance(layer, nn.Identity)], wanted)
-        return self._chain([module] if not isinstance(module, nn.Identity) else [], wanted)
+            return self._chain([layer for layer in module if not isinstance(layer, nn.Identity)], drop_firsts)
+        return self._chain([module] if not isinstance(module, nn.Identity) else [], drop_firsts)
 
-    def _chain(self, layers: Sequence[nn.Module], wanted: Sequence[Stream] | None) -> "Jet":
+    def _chain(self, layers: Sequence[nn.Module], drop_firsts: bool) -> "Jet":
         jet, waiting = self, list(layers)
         while waiting:
             layer = waiting.pop(0)
-            if not isinstance(layer, nn.Linear):
-                jet = jet.activated(layer) if derivatives_of(layer) else jet.through(layer)
-                continue
-            activation = waiting.pop(0) if waiting and derivatives_of(waiting[0]) else None
-            only_linear_follows = wanted is not None and all(isinstance(rest, nn.Linear) for rest in waiting)
-            drop_firsts = only_linear_follows and _no_firsts(wanted)
-            jet = jet.linear(layer.weight, layer.bias, activation, drop_firsts=drop_firsts)
+            fused = isinstance(layer, nn.Linear) and waiting and derivatives_of(waiting[0])
+            activation = waiting.pop(0) if fused else None
+            drop = drop_firsts and all(isinstance(rest, nn.Linear) for rest in waiting)
+            if isinstance(layer, nn.Linear):
+                jet = jet.linear(layer.weight, layer.bias, activation, drop_firsts=drop)
+            else:
+                jet = jet.activated(layer) if derivatives_of(layer) else jet.through(layer, drop_firsts=drop)
         return jet
 
     def linear(
@@ -115,8 +121,8 @@ class Jet:
             weight: (w_out, w).
             bias: (w_out,), or None.
             activation: Elementwise, of known derivatives, or None.
-            drop_firsts: Leave out first derivatives, if nothing but linear layers follows and they are not asked for.
-                Without an activation of a jet of second order, they stay.
+            drop_firsts: Leave out first derivatives, where only linear layers follow and nobody asks for them. Up to
+                second derivatives and with an activation; else they stay.
         """
         if activation is None or self.plan.order > 2:
             jet = self._linear(weight, bias)
@@ -198,7 +204,7 @@ class Jet:
         Args:
             jets: Each (s, b, w_i).
         """
-        return Jet(self.plan, torch.cat([jet.stack for jet in jets], dim=-1))
+        return Jet(jets[0].plan, torch.cat([jet.stack for jet in jets], dim=-1))
 
 
 def taylor(net: nn.Module, x: Points, wanted: Sequence[Stream]) -> tuple[Fields, ...]:
@@ -213,7 +219,7 @@ def taylor(net: nn.Module, x: Points, wanted: Sequence[Stream]) -> tuple[Fields,
         One (b, k) per stream.
     """
     plan = Plan.of(wanted)
-    jet = Jet.of_points(plan, x).through(net, wanted=wanted)
+    jet = Jet.of_points(plan, x).through(net, drop_firsts=all(len(s[0]) != 1 for s in wanted))
     streams = jet.stack.unbind(0)
     return tuple(streams[jet.plan.streams.index(s)] for s in wanted)
 
@@ -226,10 +232,6 @@ def _known(activation: nn.Module) -> Derivatives:
 
 def _each(x: Tensor, scales: Sequence[float]) -> Tensor:
     return torch.stack([column * scale for column, scale in zip(x.unbind(-1), scales, strict=True)], dim=-1)
-
-
-def _no_firsts(wanted: Sequence[Stream] | None) -> bool:
-    return wanted is not None and all(len(s[0]) != 1 for s in wanted)
 
 
 def unsupported(net: object) -> object | None:

@@ -74,7 +74,7 @@ class FourierFeatures(nn.Module):
         Args:
             jet: The coordinates with their derivatives.
         """
-        return jet.linear(self._weight(), None, self.cos_sin).through(self.net)
+        return jet.linear(self._weight(), None, self.cos_sin).through(self.net, drop_firsts=jet.drop_firsts)
 
     def _weight(self) -> Tensor:
         return 2 * pi * torch.cat([self.frequencies, self.frequencies])

@@ -67,8 +67,8 @@ class FuzzyRules(nn.Module):
         Args:
             jet: The coordinates with their derivatives.
         """
-        weight, bias = self._memberships()
-        return jet.linear(weight, bias, self.minus_square).linear(self.members, None, self.exp)
+        squares = jet.linear(*self._memberships(), self.minus_square)
+        return squares.linear(self.members, None, self.exp, drop_firsts=jet.drop_firsts)
 
     def _memberships(self) -> tuple[Tensor, Tensor]:
         """Weight and bias that give (x - center) / width in every slot."""
@@ -138,5 +138,6 @@ class FuzzyNet(nn.Module):
         Args:
             jet: The coordinates with their derivatives.
         """
-        jet = jet.through(self.scale)
-        return jet.joined([jet.through(self.trunk), jet.through(self.rules)]).through(self.last)
+        scaled = jet.through(self.scale)
+        parts = [scaled.through(part, drop_firsts=jet.drop_firsts) for part in (self.trunk, self.rules)]
+        return jet.joined(parts).through(self.last)
