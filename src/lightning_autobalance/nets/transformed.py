@@ -38,8 +38,8 @@ class Transformed(nn.Module):
     def __init__(
         self,
         net: nn.Module,
-        factor: nn.Module | Callable[[Tensor], Tensor] | None = None,
-        offset: nn.Module | Callable[[Tensor], Tensor] | None = None,
+        factor: nn.Module | Callable[..., Any] | None = None,
+        offset: nn.Module | Callable[..., Any] | None = None,
     ) -> None:
         super().__init__()
         if factor is None and offset is None:
