@@ -139,6 +139,33 @@ def test_a_checkpoint_loads_without_its_yaml(tmp_path: Path) -> None:
     assert torch.equal(loaded(x), trained(x))
 
 
+MY_HARD_PDE = f"{MY_PDE}\ndef lift(x):\n    return x[:, :1]\n"
+MY_HARD_NET = {
+    "class_path": "Transformed",
+    "init_args": {
+        "net": {"class_path": "FuzzyNet", "init_args": {"hidden": [4], "bounds": [[0, 1], [0, 1]]}},
+        "factor": {"class_path": "ZeroOnEdge", "init_args": {"bounds": [[0, 1]]}},
+        "offset": "my_hard_pde.lift",
+    },
+}
+
+
+def test_a_built_in_condition_of_yaml_survives_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_hard_pde.py").write_text(MY_HARD_PDE)
+    config = {
+        "model": {"class_path": "my_hard_pde.MyPoisson", "init_args": {"net": MY_HARD_NET}},
+        "data": {"points": {"interior": 8, "boundary": 8}},
+    }
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
+    trained = run(["fit", "--config=my.yaml", *SMALL]).model
+    loaded = type(trained).load_from_checkpoint(next((tmp_path / "runs").rglob("last.ckpt")))
+    x = torch.tensor([[0.0, 0.3], [1.0, 0.3], [0.5, 0.3]])
+    assert trained(x)[:2].flatten().tolist() == [0.0, 1.0]
+    assert torch.equal(loaded(x), trained(x))
+    assert loaded.derivative_mode == "taylor"
+
+
 def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> None:
     kinds = {type(c).__name__ for c in run(["fit", *helmholtz("--default_callbacks=false")]).trainer.callbacks}
     assert not kinds & {"BalanceMonitor", "SolutionPlotter", "FitSummary"}

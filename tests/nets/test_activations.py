@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lightning_autobalance.nets import Sin
-from lightning_autobalance.nets.activations import CosSin, Exp, Parabola
+from lightning_autobalance.nets.activations import CosSin, Exp, Parabola, Square
 
 
 def test_values() -> None:
@@ -28,7 +28,7 @@ def test_a_parabola_by_hand() -> None:
 
 
 @pytest.mark.parametrize("order", range(6))
-@pytest.mark.parametrize("activation", [Sin(), CosSin(), Exp(), Parabola(-0.3, 0.8, 1.7)], ids=repr)
+@pytest.mark.parametrize("activation", [Sin(), CosSin(), Exp(), Square(), Parabola(-0.3, 0.8, 1.7)], ids=repr)
 def test_derivatives_are_those_of_the_function(activation: nn.Module, order: int) -> None:
     z = torch.linspace(-2, 2, 8, dtype=torch.float64).view(2, 4).requires_grad_()
     found = activation.derivatives(z, order)  # type: ignore[operator]

@@ -77,7 +77,7 @@ def test_every_network_is_here() -> None:
     assert set(room.__all__) <= used
 
 
-@pytest.mark.parametrize("asked", [NAMES, NAMES[:4], ("xx+yy",), ("",)], ids=str)
+@pytest.mark.parametrize("asked", [NAMES, NAMES[:4], ("xx+yy",), ("xyy",), ("",)], ids=str)
 def test_modes_agree_and_so_do_their_gradients(net: nn.Module, asked: tuple[str, ...]) -> None:
     assert supports_taylor(net)
     found = []

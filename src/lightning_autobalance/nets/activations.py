@@ -66,6 +66,25 @@ class Exp(nn.Module):
 
 
 @final
+class Square(nn.Module):
+    """The square, elementwise."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Apply it."""
+        return z * z
+
+    def derivatives(self, z: Tensor, order: int) -> list[Tensor]:
+        """It and its derivatives, for Taylor mode.
+
+        Args:
+            z: Where.
+            order: Up to which.
+        """
+        values = [z * z, 2 * z, torch.full_like(z, 2.0)]
+        return [*values[: order + 1], *[torch.zeros_like(z)] * (order - 2)]
+
+
+@final
 class Parabola(nn.Module):
     r"""A parabola :math:`c (z - a) (b - z)`, elementwise.
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from lightning_autobalance.nets.activations import Exp, Parabola
+from lightning_autobalance.nets.activations import Exp, Square
 from lightning_autobalance.nets.boxes import ToCube
 from lightning_autobalance.nets.mlp import MLP
 from lightning_autobalance.shapes import Fields, Points
@@ -52,13 +52,13 @@ class FuzzyRules(nn.Module):
         slot = torch.arange(count)
         rule = slot // in_features if layout == "intended" else slot % rules
         self.register_buffer("slots", torch.eye(in_features)[slot % in_features], persistent=False)  # (d R, d)
-        self.register_buffer("members", torch.eye(rules)[rule].T.contiguous(), persistent=False)  # (R, d R)
-        self.minus_square, self.exp = Parabola(0.0, 0.0, 1.0), Exp()
+        self.register_buffer("members", -torch.eye(rules)[rule].T, persistent=False)  # (R, d R)
+        self.square, self.exp = Square(), Exp()
 
     def forward(self, x: Points) -> Fields:
         """Points, (b, d), to the rules' values in (0, 1], (b, R)."""
         z = nn.functional.linear(x, *self._memberships())
-        rules: Tensor = self.exp(self.minus_square(z) @ self.members.T)
+        rules: Tensor = self.exp(self.square(z) @ self.members.T)
         return rules
 
     def taylor(self, jet: Any) -> Any:
@@ -67,7 +67,7 @@ class FuzzyRules(nn.Module):
         Args:
             jet: The coordinates with their derivatives.
         """
-        squares = jet.linear(*self._memberships(), self.minus_square)
+        squares = jet.linear(*self._memberships(), self.square)
         return squares.linear(self.members, None, self.exp, drop_firsts=jet.drop_firsts)
 
     def _memberships(self) -> tuple[Tensor, Tensor]:
