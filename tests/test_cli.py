@@ -17,6 +17,7 @@ from lightning_autobalance.lightning_cli import run
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 METHODS = sorted((ROOT / "configs" / "method").glob("*.yaml"))
+NETS = sorted((ROOT / "configs" / "net").glob("*.yaml"))
 SMALL = [
     "--trainer.max_steps=2",
     "--trainer.accelerator=cpu",
@@ -75,6 +76,31 @@ def test_every_configuration_trains(config: Path, method: Path, tmp_path: Path) 
     assert saved["model"]["init_args"]["optimizer"]["class_path"].split(".")[-1] == chosen.split(".")[-1]
 
 
+ONLY_WITH = {  # networks made for one problem; the others give one field of two coordinates
+    "df_pinn_inverse": ("poisson_inverse_2d",),
+    "df_pinn_reaction_diffusion": ("reaction_diffusion_1d",),
+    "zero_at_ends": ("reaction_diffusion_1d",),
+}
+ONE_FIELD = ("helmholtz_2d", "helmholtz_2d_quick", "reaction_diffusion_1d")
+FITTING = [(config, net) for net in NETS for config in CONFIGS if config.stem in ONLY_WITH.get(net.stem, ONE_FIELD)]
+
+
+def test_every_network_has_a_fitting_problem() -> None:
+    assert {net for _, net in FITTING} == set(NETS)
+    assert {config for config, _ in FITTING} == set(CONFIGS)
+
+
+@pytest.mark.parametrize(("config", "net"), FITTING, ids=lambda p: p.stem)
+def test_every_network_trains_in_taylor_mode(config: Path, net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = ["--default_callbacks=false", "--trainer.logger=false", "--trainer.enable_checkpointing=false"]
+    done = run(["fit", f"--config={config}", f"--config={net}", *SMALL, *quiet])
+    named = yaml.safe_load(net.read_text())["model"]["init_args"]["net"]["class_path"]
+    assert type(done.model.net).__name__ == named
+    assert done.model.derivative_mode == "taylor"
+    assert done.trainer.global_step == 2
+    assert "not accepted" not in capsys.readouterr().err
+
+
 def test_a_second_run_gets_its_own_folder(tmp_path: Path) -> None:
     for _ in range(2):
         main(["fit", *helmholtz()])
@@ -110,6 +136,33 @@ def test_a_checkpoint_loads_without_its_yaml(tmp_path: Path) -> None:
     x = torch.rand(5, 2)
     assert loaded.a1 == 2
     assert torch.equal(loaded(x), trained(x))
+
+
+MY_HARD_PDE = f"{MY_PDE}\ndef lift(x):\n    return x[:, :1]\n"
+MY_HARD_NET = {
+    "class_path": "Transformed",
+    "init_args": {
+        "net": {"class_path": "FuzzyNet", "init_args": {"hidden": [4], "bounds": [[0, 1], [0, 1]]}},
+        "factor": {"class_path": "ZeroOnEdge", "init_args": {"bounds": [[0, 1]]}},
+        "offset": "my_hard_pde.lift",
+    },
+}
+
+
+def test_a_built_in_condition_of_yaml_survives_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_hard_pde.py").write_text(MY_HARD_PDE)
+    config = {
+        "model": {"class_path": "my_hard_pde.MyPoisson", "init_args": {"net": MY_HARD_NET}},
+        "data": {"points": {"interior": 8, "boundary": 8}},
+    }
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
+    trained = run(["fit", "--config=my.yaml", *SMALL]).model
+    loaded = type(trained).load_from_checkpoint(next((tmp_path / "runs").rglob("last.ckpt")))
+    x = torch.tensor([[0.0, 0.3], [1.0, 0.3], [0.5, 0.3]])
+    assert trained(x)[:2].flatten().tolist() == [0.0, 1.0]
+    assert torch.equal(loaded(x), trained(x))
+    assert loaded.derivative_mode == "taylor"
 
 
 def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from lightning_autobalance import balancing
+from lightning_autobalance import balancing, nets
 from lightning_autobalance.bench import docs, method_cost, quickstart, variant_cost
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
@@ -184,8 +184,41 @@ def test_every_balancer_is_in_the_reference() -> None:
     assert sorted(listed) == sorted(balancing.__all__)
 
 
-def test_boundary_values_are_exact_and_go_by_reverse_mode(folder: Path) -> None:
-    hard = module_of("how-to/hard-constraints.md", "hard_poisson.py", folder).HardPoisson2D()
+def test_every_network_is_in_the_reference() -> None:
+    listed = re.findall(r"^::: lightning_autobalance\.nets\.(\w+)$", text_of(Path("api/nets.md")), re.MULTILINE)
+    assert sorted(listed) == sorted(nets.__all__)
+
+
+def test_boundary_values_of_yaml_are_exact_and_keep_taylor_mode(folder: Path) -> None:
+    write_files(Path("how-to/hard-constraints.md"), folder)
+    poisson, heat = (
+        run(["fit", f"--config={name}.yaml", "--trainer.max_steps=2", *QUIET]).model
+        for name in ("hard_poisson", "hard_heat")
+    )
+    edge = torch.tensor([[0.0, 0.3], [1.0, 0.7], [0.2, 0.0], [0.9, 1.0]])
+    assert torch.equal(poisson(edge), torch.zeros(4, 1))
+    at_start, at_ends = torch.tensor([[0.3, 0.0], [0.8, 0.0]]), torch.tensor([[0.0, 0.4], [1.0, 0.9]])
+    torch.testing.assert_close(heat(at_start), heat.exact(at_start))
+    torch.testing.assert_close(heat(at_ends), torch.zeros(2, 1))
+    for hard in (poisson, heat):
+        assert hard(torch.tensor([[0.5, 0.5]])).item() != 0
+        assert hard.derivative_mode == "taylor"
+
+
+def test_a_ready_problem_without_its_boundary_term(folder: Path) -> None:
+    (block,) = (
+        text for _, name, text in blocks(Path("how-to/hard-constraints.md")) if "Helmholtz2D" in text and not name
+    )
+    names: dict[str, Any] = {}
+    exec(block, names)
+    hard = names["HardHelmholtz2D"](net=names["net"])
+    losses = hard.losses({"interior": torch.rand(5, 2)})
+    assert list(losses) == ["pde"]
+
+
+def test_boundary_values_by_an_own_forward_go_by_reverse_mode(folder: Path) -> None:
+    write_files(Path("how-to/hard-constraints.md"), folder)
+    hard = module_of("how-to/hard-constraints.md", "own_forward.py", folder).OwnForward()
     edge = torch.tensor([[0.0, 0.3], [1.0, 0.7], [0.2, 0.0], [0.9, 1.0]])
     assert torch.equal(hard(edge), torch.zeros(4, 1))
     assert hard(torch.tensor([[0.5, 0.5]])).item() != 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightning_autobalance.derivatives.names import Plan, parse, partitions
+from lightning_autobalance.derivatives.names import Plan, parse, partitions, splits
 
 
 def test_names_become_sorted_multi_indices() -> None:
@@ -56,3 +56,20 @@ def test_there_are_as_many_partitions_as_bells_number(order: int, bell: int) -> 
 def test_partitions_by_hand() -> None:
     found = sorted(sorted(blocks) for blocks in partitions((0, 0, 1)))
     assert found == sorted([[(0, 0, 1)], [(0, 0), (1,)], [(0,), (0, 1)], [(0,), (0, 1)], [(0,), (0,), (1,)]])
+
+
+def test_splits_by_hand() -> None:
+    assert splits(((0, 0, 1),)) == {
+        ((0,), (0, 1)): 2,
+        ((1,), (0, 0)): 1,
+        ((0, 0), (1,)): 1,
+        ((0, 1), (0,)): 2,
+    }
+    assert splits(((0, 0), (1, 1))) == {((0,), (0,)): 2, ((1,), (1,)): 2}
+    assert not splits(((0,), (1,)))
+
+
+def test_a_product_needs_no_stream_that_a_plan_lacks() -> None:
+    wanted = parse(["xyy", "xx+yy", "xxx+xyy", "x+y"], 2)
+    streams = Plan.of(wanted).streams
+    assert all((part,) in streams for s in streams for split in splits(s) for part in split)

@@ -49,6 +49,12 @@ def test_a_sum_is_the_sum() -> None:
     torch.testing.assert_close(both, xx + yy)
 
 
+@pytest.mark.parametrize("asked", [("x+y",), ("", "x+y", "y", "xx+yy", "xy"), ("x+y", "xyy")], ids=str)
+def test_sums_of_first_derivatives(asked: tuple[str, ...]) -> None:
+    for a, b in zip(*(partials(net(), points(), *asked, mode=mode) for mode in MODES), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "sin", "silu", "gelu", "softplus", "sigmoid"])
 @pytest.mark.parametrize(("d", "k"), [(1, 1), (2, 1), (2, 2), (3, 2)])
 def test_modes_agree(activation: str, d: int, k: int) -> None:
@@ -122,9 +128,10 @@ def test_without_gradients_and_in_inference_mode(mode: Any) -> None:
         lambda: nn.Sequential(nn.Tanh(), nn.Linear(2, 1)).double(),
         lambda: nn.Linear(2, 1).double(),
         lambda: Parallel([net(2, 1), net(2, 2, "silu")]),
+        lambda: Renamed([net(2, 1), net(2, 2, "silu")]),
         lambda: nn.Sequential(Parallel([net(2, 1), net(2, 1)]), nn.Linear(2, 1).double()),
     ],
-    ids=["no bias", "nested", "odd order", "activation first", "linear", "parallel", "parallel inside"],
+    ids=["no bias", "nested", "odd order", "activation first", "linear", "parallel", "subclass", "parallel inside"],
 )
 def test_other_chains_of_layers(model: Callable[[], nn.Module]) -> None:
     made = model()
@@ -145,6 +152,17 @@ class Backwards(nn.Sequential):
         return super().forward(-x)
 
 
+class Tripled(Parallel):
+    """Overrides `forward` beside an inherited `taylor`, which would give other numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 3 * super().forward(x)
+
+
+class Renamed(Parallel):
+    """Overrides neither."""
+
+
 def hooked() -> nn.Module:
     model = net()
     model[0].register_forward_hook(lambda *_: None)
@@ -159,9 +177,10 @@ def hooked() -> nn.Module:
         (lambda: Backwards(nn.Linear(2, 1)), "Backwards"),
         (lambda: nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.Linear(2, 1)), "Dropout"),
         (hooked, "Linear"),
+        (lambda: Tripled([net()]), "Tripled"),
         (lambda: Parallel([net(), nn.Sequential(nn.Linear(2, 1), nn.ReLU())]), "ReLU"),
     ],
-    ids=["relu", "linear", "sequential", "dropout", "hooks", "parallel"],
+    ids=["relu", "linear", "sequential", "dropout", "hooks", "inherited", "parallel"],
 )
 def test_what_taylor_mode_cannot_pass_is_named_and_left_to_reverse_mode(model: Any, culprit: str) -> None:
     made = model().double()
@@ -180,6 +199,11 @@ def test_a_network_that_mixes_points_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`net` must map each point by itself, got a BatchNorm1d in training mode"):
         partials(mixing, points(), "x")
     assert partials(mixing.eval(), points(), "x")[0].shape == (7, 1)
+
+
+def test_a_field_without_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`<lambda>` must give \(7, k\) at 7 points, got \(7,\)"):
+        partials(lambda x: x[:, 0], points(), "x")
 
 
 def test_a_field_that_does_not_depend_on_a_coordinate() -> None:

@@ -1,5 +1,6 @@
 """Names of derivatives: from "xx+yy" to multi-indices."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -79,6 +80,11 @@ class Plan:
         ordered = sorted(streams, key=lambda s: (len(s[0]), s))
         return cls(tuple(ordered), len(ordered[-1][0]))
 
+    @property
+    def firsts(self) -> tuple[Stream, ...]:
+        """Its first derivatives, and sums of them."""
+        return tuple(s for s in self.streams if len(s[0]) == 1)
+
     def without_firsts(self) -> "Plan":
         """The same without first derivatives, for where only linear layers follow."""
         return Plan(tuple(s for s in self.streams if len(s[0]) != 1), self.order)
@@ -100,4 +106,22 @@ def partitions(index: Index) -> list[list[Index]]:
     for blocks in partitions(rest):
         found.append([first, *blocks])
         found.extend([*blocks[:i], tuple(sorted(first + block)), *blocks[i + 1 :]] for i, block in enumerate(blocks))
+    return found
+
+
+def splits(stream: Stream) -> Counter[tuple[Index, Index]]:
+    """All ways to split the positions of the multi-indices of a stream in two, neither part empty.
+
+    Args:
+        stream: Such as ((0, 0), (1, 1)).
+
+    Returns:
+        Both parts of each, and how often they occur.
+    """
+    found: Counter[tuple[Index, Index]] = Counter()
+    for index in stream:
+        for size in range(1, len(index)):
+            for chosen in combinations(range(len(index)), size):
+                rest = (i for i in range(len(index)) if i not in chosen)
+                found[tuple(index[i] for i in chosen), tuple(index[i] for i in rest)] += 1
     return found

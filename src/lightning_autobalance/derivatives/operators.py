@@ -93,6 +93,7 @@ def supports_taylor(net: object) -> bool:
 
     It can through ``nn.Sequential`` of ``nn.Linear`` and the activations tanh, sigmoid, SiLU, GELU, softplus and ours,
     through modules with a method ``derivatives(z, order)`` (elementwise) or ``taylor(jet)``, without forward hooks.
+    A class that overrides ``forward`` needs a ``taylor`` of its own.
 
     Args:
         net: A network or any callable.

@@ -23,16 +23,25 @@ def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]
         One (b, k) per stream.
 
     Raises:
-        ValueError: If the network mixes the points of a batch, or has a layer that torch differentiates wrongly.
+        ValueError: If the network mixes the points of a batch, has a layer that torch differentiates wrongly, or does
+            not give a table.
     """
     _refuse_wrong_layers(net, order=max(len(index) for stream in wanted for index in stream))
     recording = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.enable_grad():
         x = x.clone() if x.is_inference() else x
         x = x if x.requires_grad else x.detach().requires_grad_()
-        known: dict[Index, Tensor] = {(): net(x)}
+        known: dict[Index, Tensor] = {(): _table(net, x)}
         results = tuple(_sum([_derivative(index, known, x) for index in stream]) for stream in wanted)
     return results if recording else tuple(result.detach() for result in results)
+
+
+def _table(net: Callable[[Points], Fields], x: Points) -> Tensor:
+    fields = net(x)
+    if fields.ndim != 2 or len(fields) != len(x):
+        name = getattr(net, "__name__", type(net).__name__)
+        raise ValueError(f"`{name}` must give ({len(x)}, k) at {len(x)} points, got {tuple(fields.shape)}.")
+    return fields
 
 
 def _refuse_wrong_layers(net: object, order: int) -> None:

@@ -1,7 +1,21 @@
 """Networks."""
 
 from lightning_autobalance.nets.activations import Sin
+from lightning_autobalance.nets.fourier import FourierFeatures
+from lightning_autobalance.nets.fuzzy import FuzzyNet
 from lightning_autobalance.nets.mlp import MLP
+from lightning_autobalance.nets.modified_mlp import ModifiedMLP
 from lightning_autobalance.nets.parallel import Parallel
+from lightning_autobalance.nets.transformed import Transformed, ZeroAtStart, ZeroOnEdge
 
-__all__ = ["MLP", "Parallel", "Sin"]
+__all__ = [
+    "MLP",
+    "FourierFeatures",
+    "FuzzyNet",
+    "ModifiedMLP",
+    "Parallel",
+    "Sin",
+    "Transformed",
+    "ZeroAtStart",
+    "ZeroOnEdge",
+]
