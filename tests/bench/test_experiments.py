@@ -60,7 +60,7 @@ def test_a_run_that_fails_costs_one_run(tmp_path: Path) -> None:
     assert [line["method"] for line in read(tmp_path / "r.jsonl")] == ["auto_adamw"]
 
 
-@pytest.mark.parametrize(("bench", "number"), [(main_job, 24), (table1, 54), (table2, 90)])
+@pytest.mark.parametrize(("bench", "number"), [(main_job, 24), (table1, 54), (table2, 108)])
 def test_the_sweeps_name_configurations_that_exist(bench: ModuleType, number: int) -> None:
     runs = bench.runs()
     assert len({run.key for run in runs}) == len(runs) == number

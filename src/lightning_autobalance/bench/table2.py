@@ -8,12 +8,17 @@ from pathlib import Path
 from lightning_autobalance.bench.experiments import Run, options, sweep
 from lightning_autobalance.bench.main_job import METHODS, PROBLEMS, SEEDS
 
-PAPER = ("rba", "cwp", "gpinn", "ropinn", "copinn")
+PAPER = ("rba", "cwp", "gpinn", "ropinn", "copinn", "df_pinn")
 OTHERS = ("sa_pinn", "causal", "rad", "rar")
 WEIGHT = "--model.variant.init_args.weight="
 OPTIONS = {  # (variant, problem) -> what the variant's configuration leaves to the problem
     ("gpinn", "helmholtz_2d"): (f"{WEIGHT}1e-4",),
     ("gpinn", "poisson_inverse_2d"): (f"{WEIGHT}0.01",),
+}
+NETS = {  # DF-PINN is a network, which depends on the problem
+    "helmholtz_2d": "configs/net/df_pinn.yaml",
+    "reaction_diffusion_1d": "configs/net/df_pinn_reaction_diffusion.yaml",
+    "poisson_inverse_2d": "configs/net/df_pinn_inverse.yaml",
 }
 WITHOUT_TIME = ("helmholtz_2d", "poisson_inverse_2d")
 OUT = Path("results/table2.jsonl")
@@ -33,7 +38,7 @@ def runs(iterations: int = 30_000, variants: tuple[str, ...] = PAPER, seeds: tup
             method,
             seed,
             iterations,
-            (config, f"configs/method/{method}.yaml", f"configs/variant/{variant}.yaml"),
+            (config, f"configs/method/{method}.yaml", config_of(variant, problem)),
             OPTIONS.get((variant, problem), ()),
             variant,
         )
@@ -43,6 +48,16 @@ def runs(iterations: int = 30_000, variants: tuple[str, ...] = PAPER, seeds: tup
         if not extra and not (variant == "causal" and problem in WITHOUT_TIME)
         for method in METHODS
     ]
+
+
+def config_of(variant: str, problem: str) -> str:
+    """The configuration of a variant, or of a network.
+
+    Args:
+        variant: Its name in the results.
+        problem: Where it is used.
+    """
+    return NETS[problem] if variant == "df_pinn" else f"configs/variant/{variant}.yaml"
 
 
 if __name__ == "__main__":

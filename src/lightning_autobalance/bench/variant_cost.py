@@ -10,6 +10,7 @@ import logging
 import statistics
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rich.console import Console
 from lightning_autobalance.bench.main_job import PROBLEMS
 from lightning_autobalance.bench.method_cost import train
 from lightning_autobalance.bench.report import TITLES, rewrite
-from lightning_autobalance.bench.table2 import OTHERS, PAPER, WITHOUT_TIME
+from lightning_autobalance.bench.table2 import OTHERS, PAPER, WITHOUT_TIME, config_of
 
 OUT = Path("results/speed/variants.json")
 PAGE = Path("docs/methods/variants.md")
@@ -31,12 +32,13 @@ SETTINGS = {  # new points once in a run, ten times as often as by default
 METHODS = ("auto_adamw", "adamw")
 
 
-def measure(steps: int, repeats: int) -> list[dict[str, Any]]:
+def measure(steps: int, repeats: int, variants: Sequence[str] = (*PAPER, *OTHERS)) -> list[dict[str, Any]]:
     """Ratio to the plain PINN of every variant on every problem that it can be used on.
 
     Args:
         steps: Steps of each run.
         repeats: Runs of each.
+        variants: Their names.
     """
     ratios: dict[tuple[str, str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -45,9 +47,8 @@ def measure(steps: int, repeats: int) -> list[dict[str, Any]]:
             plain = (PROBLEMS[problem][0], f"configs/method/{method}.yaml")
             for _ in range(repeats):
                 before, _ = train(plain, steps, folder)
-                for variant in (v for v in (*PAPER, *OTHERS) if v != "causal" or problem not in WITHOUT_TIME):
-                    config = f"configs/variant/{variant}.yaml"
-                    inside, _ = train((*plain, config), steps, folder, *SETTINGS.get(variant, ()))
+                for variant in (v for v in variants if v != "causal" or problem not in WITHOUT_TIME):
+                    inside, _ = train((*plain, config_of(variant, problem)), steps, folder, *SETTINGS.get(variant, ()))
                     after, _ = train(plain, steps, folder)
                     ratios.setdefault((variant, problem, method), []).append(2 * inside / (before + after))
                     before = after
@@ -73,7 +74,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         f"| variant | {' | '.join(', '.join(TITLES[key].split(',')[0] for key in column) for column in columns)} |",
         f"|---|{'---|' * len(columns)}",
     ]
-    for variant in dict.fromkeys(row["variant"] for row in rows):
+    for variant in sorted({row["variant"] for row in rows}, key=[*PAPER, *OTHERS].index):
         cells = [ratios.get((variant, *column)) for column in columns]
         shown = [f"{c['ratio']:.2f} ({c['range'][0]:.2f} to {c['range'][1]:.2f})" if c else "-" for c in cells]
         lines.append(f"| `{variant}` | {' | '.join(shown)} |")
@@ -87,12 +88,16 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--variants", nargs="+", default=[*PAPER, *OTHERS])
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
     arguments = parser.parse_args()
     if not arguments.rewrite_only:
         torch.set_num_threads(1)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        found = measure(arguments.steps, arguments.repeats)
+        found = measure(arguments.steps, arguments.repeats, arguments.variants)
+        if arguments.out.exists():  # what is not measured anew stays
+            before = json.loads(arguments.out.read_text())["rows"]
+            found = [row for row in before if row["variant"] not in arguments.variants] + found
         settings = {"steps": arguments.steps, "repeats": arguments.repeats, "torch": torch.__version__}
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps({**settings, "rows": found}, indent=2) + "\n")
