@@ -12,7 +12,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 PROBLEMS = ("helmholtz_2d", "reaction_diffusion_1d", "poisson_inverse_2d")
 METHODS = tuple(sorted(path.stem for path in (CONFIGS / "method").glob("*.yaml")))
 MAIN = ("auto_adamw", "adamw")
-KINDS = ("auto_rmsprop", "m_config", "ntk", "pc_grad", "uncertainty_weighting")  # state of every kind
+KINDS = ("auto_rmsprop", "m_config", "ntk")  # state of every kind; others: tests/balancing and `-m slow`
 PAIRS = [  # the main methods on every problem, the others on the one whose terms reach different parameters
     pytest.param(problem, method, marks=() if method in (*MAIN, *KINDS) else pytest.mark.slow, id=f"{problem}-{method}")
     for method in METHODS
