@@ -40,6 +40,7 @@ RING = {
     "callbacks": 5,
     "cli": 6,
     "lightning_cli": 6,
+    "sweeps": 6,
     "__main__": 7,
     "bench": 7,
     "__init__": 8,  # of the package: it exports lazily, so it is the outermost
@@ -59,7 +60,7 @@ ONE_ROOM = (
         "data",
         "dropin",
     },
-    {"cli", "lightning_cli"},
+    {"cli", "lightning_cli", "sweeps"},
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}
 MAX_LINES = 400

@@ -6,11 +6,11 @@ from importlib.metadata import distributions
 
 from lightning_autobalance import __version__, scaffold
 
-SUBCOMMANDS = ("new", "fit", "validate", "test", "predict")
+SUBCOMMANDS = ("new", "sweep", "fit", "validate", "test", "predict")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run `fit`, `validate`, `test` or `predict` as the configuration says, or write a `new` problem.
+    """Run `fit`, `validate`, `test` or `predict` as the configuration says, `sweep` over many, or write a `new` one.
 
     Args:
         args: The command line without the program's name; that of the process by default.
@@ -21,6 +21,11 @@ def main(args: list[str] | None = None) -> None:
         return
     if line[:1] == ["new"]:
         scaffold.main(line[1:])
+        return
+    if line[:1] == ["sweep"]:
+        from lightning_autobalance import sweeps
+
+        sweeps.main(line[1:])
         return
     from lightning_autobalance.lightning_cli import run
 

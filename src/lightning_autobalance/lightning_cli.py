@@ -158,7 +158,8 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
                 parser_class=OneLineParser,
                 parser_kwargs={
                     "version": f"lightning-autobalance {__version__}",
-                    "epilog": "`lightning-autobalance new my_pde` writes the files of a new problem; see `new --help`.",
+                    "epilog": "`lightning-autobalance new my_pde` writes the files of a new problem, "
+                    "`lightning-autobalance sweep my_sweep.yaml` trains many configurations; see their `--help`.",
                 },
                 args=args,
             )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lightning_autobalance.bench.experiments import Run, options, sweep
+from lightning_autobalance.bench.experiments import Run, options, sweep_by
 
 SEEDS = (0, 1, 2)
 METHODS = ("auto_adamw", "adamw")
@@ -32,4 +32,4 @@ def runs(iterations: int = 30_000) -> list[Run]:
 
 if __name__ == "__main__":
     arguments = options().parse_args()
-    sweep(runs(), arguments.out or OUT, arguments.workers)
+    sweep_by(arguments, runs(), OUT)

@@ -5,7 +5,7 @@ Its rows EW and AutoBalance are `adamw` and `auto_adamw` of `main_job`.
 
 from pathlib import Path
 
-from lightning_autobalance.bench.experiments import Run, options, sweep
+from lightning_autobalance.bench.experiments import Run, options, sweep_by
 from lightning_autobalance.bench.main_job import PROBLEMS, SEEDS
 
 METHODS = ("ntk", "dwa", "pc_grad", "imtl_g", "config", "mgda")
@@ -29,4 +29,4 @@ def runs(iterations: int = 30_000) -> list[Run]:
 
 if __name__ == "__main__":
     arguments = options().parse_args()
-    sweep(runs(), arguments.out or OUT, arguments.workers)
+    sweep_by(arguments, runs(), OUT)

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from lightning_autobalance.bench.experiments import Run, options, sweep
+from lightning_autobalance.bench.experiments import Run, options, sweep_by
 from lightning_autobalance.bench.main_job import METHODS, PROBLEMS, SEEDS
 
 PAPER = ("rba", "cwp", "gpinn", "ropinn", "copinn", "df_pinn")
@@ -67,4 +67,4 @@ if __name__ == "__main__":
     parser.add_argument("--variants", nargs="+", default=PAPER, help=f"more: {', '.join(OTHERS)}")
     arguments = parser.parse_args()
     wanted = runs(arguments.iterations, tuple(arguments.variants), tuple(arguments.seeds))
-    sweep(wanted, arguments.out or OUT, arguments.workers)
+    sweep_by(arguments, wanted, OUT)

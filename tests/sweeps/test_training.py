@@ -1,4 +1,4 @@
-"""The sweep: nothing twice, interrupted runs go on."""
+"""One run: what it tells, and that it goes on where it was interrupted."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from lightning_autobalance.bench import experiments, main_job, table1, table2
-from lightning_autobalance.bench.experiments import Run, execute, missing, read, sweep
+from lightning_autobalance.bench import main_job, table1, table2
+from lightning_autobalance.sweeps.runs import Run, missing
+from lightning_autobalance.sweeps.training import execute
 
 ROOT = Path(__file__).parents[2]
 QUICK = str(ROOT / "configs" / "helmholtz_2d_quick.yaml")
@@ -37,7 +38,6 @@ def test_a_result_describes_the_run() -> None:
 
 def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = execute(run(12))
-    monkeypatch.setattr(experiments, "WORK", Path("elsewhere"))
     monkeypatch.setattr(Run, "folder", property(lambda _: Path("elsewhere/run")))  # the same for both lengths
     execute(run(7))
     rest = execute(run(12))
@@ -53,11 +53,9 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
     assert missing(wanted, tmp_path / "none.jsonl") == wanted
 
 
-def test_a_run_that_fails_costs_one_run(tmp_path: Path) -> None:
-    bad = Run("helmholtz_quick", "none", 1, 2, (QUICK,), (*SMALL, "--model.init_args.a1=nonsense"))
-    with pytest.raises(SystemExit, match="1 of 2 runs failed"):
-        sweep([bad, run(2)], tmp_path / "r.jsonl", workers=1)
-    assert [line["method"] for line in read(tmp_path / "r.jsonl")] == ["auto_adamw"]
+def test_a_run_that_ended_but_left_no_line_leaves_the_same_one_again() -> None:
+    once, again = execute(run(7)), execute(run(7))
+    assert not {key for key in once if once[key] != again[key]} - {"finished"}
 
 
 @pytest.mark.parametrize(("bench", "number"), [(main_job, 24), (table1, 54), (table2, 108)])

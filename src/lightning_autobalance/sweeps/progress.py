@@ -1,0 +1,155 @@
+"""What is seen of a sweep while it runs: a display on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lightning_autobalance.sweeps.runs import Run
+from lightning_autobalance.sweeps.worker import Outcome
+
+
+class Speeds:
+    """Seconds per optimizer step of the runs that ended, by problem.
+
+    Args:
+        results: Lines of a results file, from which earlier runs are known.
+    """
+
+    def __init__(self, results: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._known: dict[str, list[float]] = {}
+        for result in results:
+            self.add(result)
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        """Learn from a run.
+
+        Args:
+            result: Its line in the results file.
+        """
+        if result.get("seconds") and result["iterations"]:
+            self._known.setdefault(result["problem"], []).append(result["seconds"] / result["iterations"])
+
+    def seconds(self, run: Run) -> float | None:
+        """How long a run takes from its first step: as the others of its problem, else as all others; None at first.
+
+        Args:
+            run: One that has not ended.
+        """
+        known = self._known.get(run.problem) or [speed for speeds in self._known.values() for speed in speeds]
+        return fmean(known) * run.iterations if known else None
+
+
+class Progress:
+    """Counts and display of a sweep.
+
+    Args:
+        runs: What is trained, in this order.
+        workers: Runs at once.
+        speeds: What is known of earlier runs.
+        console: Where to write.
+        clock: Seconds from some moment on.
+    """
+
+    def __init__(
+        self,
+        runs: list[Run],
+        workers: int,
+        speeds: Speeds,
+        *,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.done = self.failed = 0
+        self.last = ""
+        self._left, self._total, self._workers = list(runs), len(runs), workers
+        self._speeds, self._console, self._clock = speeds, console, clock
+        self._since: dict[Run, float] = {}
+        self._live = Live(get_renderable=self._display, console=console, refresh_per_second=2, transient=True)
+        self._start()
+
+    def __enter__(self) -> "Progress":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    @property
+    def running(self) -> list[Run]:
+        """Runs under way: workers take them in order."""
+        return self._left[: self._workers]
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a run that ended, and tell of it.
+
+        Args:
+            outcome: How it went.
+        """
+        self._left.remove(outcome.run)
+        name = " ".join(str(part) for part in outcome.run.key)
+        if outcome.result is None:
+            self.failed += 1
+            self.last = f"{name}: {outcome.error}"
+        else:
+            self.done += 1
+            self._speeds.add(outcome.result)
+            self.last = f"{name}: mse {outcome.result['mse']:.3g}, linf {outcome.result['linf']:.3g}"
+        self._start()
+        self._tell(failed=outcome.result is None)
+
+    def seconds_left(self) -> float | None:
+        """Estimate of the time until the last run ends; None as long as nothing is known.
+
+        The work that is left, shared by the workers, but no less than the longest run takes.
+        """
+        now = self._clock()
+        whole = [self._speeds.seconds(run) for run in self._left]
+        if not all(seconds is not None for seconds in whole):
+            return None
+        rest = [
+            max(0.0, (seconds or 0.0) - now + self._since.get(run, now))
+            for run, seconds in zip(self._left, whole, strict=True)
+        ]
+        return max(sum(rest) / self._workers, *rest, 0.0)
+
+    def _start(self) -> None:
+        for run in self.running:
+            self._since.setdefault(run, self._clock())
+
+    def _tell(self, *, failed: bool) -> None:
+        if not self._console.is_terminal:
+            self._console.print(f"{self.last} ({self._counts()})", markup=False, highlight=False, soft_wrap=True)
+        elif failed:  # stays above the display
+            self._console.print(self.last, style="red", markup=False, highlight=False)
+
+    def _counts(self) -> str:
+        left = self.seconds_left()
+        return f"{self.done} of {self._total} done, {len(self.running)} running, {self.failed} failed, " + (
+            f"about {duration(left)} left" if left is not None else "time left unknown"
+        )
+
+    def _display(self) -> Table:
+        table = Table.grid(expand=True)
+        table.add_row(ProgressBar(self._total, self.done + self.failed))
+        table.add_row(Text(self._counts()))
+        table.add_row(Text(f"last: {self.last}" if self.last else "last: none yet", style="dim", overflow="ellipsis"))
+        return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as a person says them.
+
+    Args:
+        seconds: At least 0.
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,82 @@
+"""What a sweep consists of."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_autobalance.sweeps.lines import read
+
+WORK = Path("runs/bench")  # checkpoints and logs of unfinished runs; a restarted sweep goes on from them
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a stack of configurations and a seed.
+
+    Args:
+        problem: Name in the results, such as ``helmholtz_2d``.
+        method: Name in the results, such as ``auto_adamw``.
+        seed: Of the weights, the points and the measurements.
+        iterations: Optimizer steps.
+        configs: YAML files, later ones override earlier ones.
+        options: Further command line options.
+        variant: Name in the results.
+        work: Where the folders of unfinished runs lie.
+    """
+
+    problem: str
+    method: str
+    seed: int
+    iterations: int
+    configs: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    variant: str = "plain"
+    work: Path = WORK
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int]:
+        """What makes a run the same run."""
+        return self.problem, self.variant, self.method, self.seed, self.iterations
+
+    @property
+    def name(self) -> str:
+        """The key in one word."""
+        return "-".join(str(part) for part in self.key)
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoints and logs lie while it runs."""
+        return self.work / self.name
+
+
+def missing(runs: Iterable[Run], path: Path) -> list[Run]:
+    """The runs that a results file does not hold yet.
+
+    Args:
+        runs: All that are wanted.
+        path: The results file.
+    """
+    done = {(r["problem"], r["variant"], r["method"], r["seed"], r["iterations"]) for r in read(path)}
+    return [run for run in runs if run.key not in done]
+
+
+def claim(run: Run) -> None:
+    """Note in the run's folder which configuration it trains, so that no other one goes on from its checkpoint.
+
+    Args:
+        run: What is about to be trained.
+
+    Raises:
+        ValueError: If the folder holds the checkpoint of another configuration.
+    """
+    texts = [*(Path(config).read_bytes() for config in run.configs), *(option.encode() for option in run.options)]
+    found = hashlib.sha256(b"\0".join(texts)).hexdigest()
+    note = run.folder / "configuration.sha256"
+    if note.exists() and note.read_text() != found and any(run.folder.rglob("*.ckpt")):
+        raise ValueError(
+            f"`{run.folder}` must hold a run of the same configuration, got the checkpoint of another one. "
+            "Delete the folder, or give the changed configuration another name."
+        )
+    run.folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(found)

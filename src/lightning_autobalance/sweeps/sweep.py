@@ -1,0 +1,88 @@
+"""Train a list of runs; results go to append-only JSON lines."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from lightning_autobalance.sweeps.engine import BACKENDS, Pool, connected, outcomes
+from lightning_autobalance.sweeps.lines import append, mend, read
+from lightning_autobalance.sweeps.progress import Progress, Speeds
+from lightning_autobalance.sweeps.runs import Run, missing
+
+
+def sweep(
+    runs: list[Run], path: Path, workers: int | None = None, *, backend: str = "loky", scheduler: str | None = None
+) -> None:
+    """Train what is missing and append each result as it comes.
+
+    Args:
+        runs: All that are wanted, the most important first.
+        path: The results file.
+        workers: Runs at once, one thread each; one by default, or all workers of the cluster at ``scheduler``.
+        backend: ``loky``, processes of this machine, or ``dask``.
+        scheduler: Address of a Dask cluster.
+
+    Raises:
+        SystemExit: With status 1 at the end, where runs failed; with status 130 after Ctrl-C.
+    """
+    pool = Pool(workers, backend, scheduler)
+    console = Console()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mend(path)
+    todo = missing(runs, path)
+    console.print(f"{len(runs) - len(todo)} of {len(runs)} runs are in {path}; training {len(todo)}.", soft_wrap=True)
+    if not todo:
+        return
+    try:
+        failed = _train(todo, path, pool, console)
+    except KeyboardInterrupt:
+        console.print("Stopped. Results are kept; the next start goes on from the last checkpoints.", soft_wrap=True)
+        raise SystemExit(130) from None
+    if failed:
+        raise SystemExit(f"{failed} of {len(todo)} runs failed; see above. They are tried again at the next start.")
+
+
+def _train(todo: list[Run], path: Path, pool: Pool, console: Console) -> int:
+    with (
+        connected(pool) as (workers, backend),
+        Progress(todo, workers, Speeds(read(path)), console=console) as progress,
+    ):
+        for outcome in outcomes(todo, workers, backend):
+            if outcome.result is not None:
+                append(path, outcome.result)
+            progress.add(outcome)
+    console.print(f"{progress.done} trained, {progress.failed} failed.", highlight=False)
+    return progress.failed
+
+
+def options(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
+    """The command line that every sweep shares: ``--out``, ``--workers``, ``--backend``, ``--scheduler``.
+
+    Args:
+        parser: To which they are added; a new one by default.
+    """
+    parser = parser or argparse.ArgumentParser()
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="runs at once, one thread each; 1 by default, or all workers of the cluster at --scheduler",
+    )
+    parser.add_argument("--out", type=Path, help="results file, appended to")
+    parser.add_argument(
+        "--backend", choices=tuple(BACKENDS), default="loky", help="processes of this machine (default), or Dask"
+    )
+    parser.add_argument("--scheduler", help="address of a Dask cluster, such as tcp://10.0.0.1:8786")
+    return parser
+
+
+def sweep_by(arguments: argparse.Namespace, runs: list[Run], out: Path) -> None:
+    """Train what is missing, as the command line of :func:`options` says.
+
+    Args:
+        arguments: The parsed command line.
+        runs: All that are wanted, the most important first.
+        out: The results file, unless the command line names one.
+    """
+    path = arguments.out or out
+    sweep(runs, path, arguments.workers, backend=arguments.backend, scheduler=arguments.scheduler)
