@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,8 @@ from lightning_autobalance.bench import docs, method_cost, quickstart, variant_c
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.lightning_cli import run
+from lightning_autobalance.sweeps.product import plan
+from lightning_autobalance.sweeps.training import execute
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -104,8 +107,18 @@ def carry_out(line: str) -> None:
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 0
+    elif arguments[0] == "sweep":
+        carry_out_sweep(Path(arguments[1]))
     else:
         main([*shortened(arguments), *QUIET] if arguments[0] in TRAINED else arguments)
+
+
+def carry_out_sweep(path: Path) -> None:
+    """A sweep's configurations, the first of each kind, for a few steps and in this process."""
+    runs = plan(path).runs
+    for wanted in {(each.problem, each.variant): each for each in reversed(runs)}.values():
+        small = ("--data.eval_points=100", "--trainer.enable_model_summary=false")
+        assert execute(replace(wanted, iterations=2, options=(*wanted.options, *small)))["mse"] > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -129,7 +142,9 @@ def test_every_configuration_on_a_page_is_run_by_a_command_on_it(page: Path) -> 
         if language == "yaml":
             assert yaml.safe_load(text)
             assert name, "a configuration needs a title: the name of its file"
-            assert any(f"--config {name}" in line for line in commands(page)), f"no command on the page reads {name}"
+            assert any(f"--config {name}" in line or f"sweep {name}" in line for line in commands(page)), (
+                f"no command on the page reads {name}"
+            )
 
 
 def test_several_devices_work_as_the_page_says(folder: Path) -> None:
