@@ -28,6 +28,8 @@ RING = {
     "stepping": 4,
     "guard": 4,
     "hyperparameters": 4,
+    "checkpoint_io": 4,
+    "termination": 4,
     "checks": 4,
     "field": 4,
     "kernels": 4,
@@ -49,6 +51,8 @@ FIRST_RING_WITH_LIGHTNING = 4
 ONE_ROOM = (
     {
         "stepping",
+        "checkpoint_io",
+        "termination",
         "guard",
         "hyperparameters",
         "checks",

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from lightning_autobalance.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.derivatives import partials, supports_taylor
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Domain
 from lightning_autobalance.shapes import Fields, Points
+
+Module = TypeVar("Module", bound=LightningModule)
 
 
 class NeuralField(LightningModule):
@@ -45,6 +49,48 @@ class NeuralField(LightningModule):
         self._check_declarations()
         self.net = net if net is not None else self.default_net()
         self.derivatives = derivatives
+
+    @classmethod
+    def load_from_checkpoint(
+        cls: type[Module],
+        checkpoint_path: Any,
+        map_location: Any = None,
+        hparams_file: Any = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **kwargs: Any,
+    ) -> Module:
+        """The trained module of a checkpoint, without its YAML; call it on the class that was trained.
+
+        A checkpoint of the command line holds the configuration, so that nothing else is needed. One of a Trainer in
+        Python holds the arguments that are numbers, strings, or lists and mappings of these: the objects ``net``,
+        ``balancer`` and ``variant`` must be passed again, where they were given.
+
+        Args:
+            checkpoint_path: The file, its URL, or an open file.
+            map_location: As in ``torch.load``.
+            hparams_file: A YAML file with the arguments, in place of those in the checkpoint.
+            strict: Whether the names of all states must agree.
+            weights_only: Read no arbitrary Python objects; True unless it is False.
+            **kwargs: Arguments of the module, in place of those in the checkpoint.
+
+        Raises:
+            MisconfigurationException: If the file is no whole checkpoint, or one of another module.
+        """
+        weights_only = True if weights_only is None else weights_only
+        if isinstance(checkpoint_path, str | Path):
+            AtomicCheckpointIO().load_checkpoint(checkpoint_path, weights_only=weights_only)
+        try:
+            return super().load_from_checkpoint(
+                checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
+            )
+        except RuntimeError as error:
+            if "Error(s) in loading state_dict" not in str(error):
+                raise
+            raise MisconfigurationException(
+                f"`net`, `balancer` and `variant` of {cls.__name__} must be as in the checkpoint: pass those that it "
+                f"was trained with, `{cls.__name__}.load_from_checkpoint(path, net=...)`. {error}"
+            ) from error
 
     def _check_declarations(self) -> None:
         if not isinstance(self.domain, Domain):

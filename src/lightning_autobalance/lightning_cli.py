@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any, NoReturn
 
 import torch
@@ -14,10 +15,12 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
@@ -124,13 +127,9 @@ class AutoBalanceCLI(LightningCLI):
         if not path.is_file():
             self.parser.error(f"`ckpt_path` must be a file that exists, or one of {', '.join(KEYWORDS)}, got {path}.")
         try:
-            found = torch.load(path, weights_only=True, map_location="cpu")
-        except Exception as error:  # torch has many for a file that is cut off, of another kind, or pickled by hand
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.parser.error(f"`ckpt_path` must be a whole Lightning checkpoint, {path} cannot be read: {reason}")
-        if not isinstance(found, dict) or not {"state_dict", "pytorch-lightning_version"} <= found.keys():
-            self.parser.error(f"`ckpt_path` must be a Lightning checkpoint, {path} holds no state of a module.")
-        return found
+            return AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
+        except MisconfigurationException as error:
+            self.parser.error(str(error), error)
 
 
 def run(args: list[str] | None = None) -> "AutoBalanceCLI":
@@ -163,11 +162,15 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
                 },
                 args=args,
             )
-    except (MisconfigurationException, NonFiniteError) as error:
+    except (MisconfigurationException, NonFiniteError, CheckpointWriteError) as error:
         if args is not None:
             raise
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except SIGTERMException:
+        if args is not None:
+            raise
+        sys.exit(128 + SIGTERM)  # what shells say of it; Lightning's own status is that of a success
     except RuntimeError as error:
         if args is not None or "Error(s) in loading state_dict" not in str(error):
             raise

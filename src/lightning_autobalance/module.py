@@ -6,13 +6,15 @@ from typing import Any, Literal
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from lightning_autobalance import gradients, replicas, stepping, variation
+from lightning_autobalance import gradients, replicas, stepping, termination, variation
 from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView
+from lightning_autobalance.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.checks import (
     check_checkpoint,
     check_combination,
@@ -345,8 +347,10 @@ class PINNModule(NeuralField):
         """Refuse Trainer settings that cannot work, in the earliest hook that knows the Trainer; step the schedules."""
         check_trainer(self.trainer)
         self.trainer.precision_plugin.convert_module(self)  # before a checkpoint is loaded: it would be rounded
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own stays
+            self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [stepping.EpochSchedules(self.monitor)]
+        return [stepping.EpochSchedules(self.monitor), termination.SaveOnTermination()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
