@@ -172,8 +172,8 @@ class Harmful:
 
 
 BAD = {
-    "empty": (lambda path: path.write_bytes(b""), "it is empty"),
-    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-3000]), "cannot be read: "),
+    "empty": (lambda path: path.write_bytes(b""), "it is empty."),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-3000]), "it is cut off, or of another kind"),
     "text": (lambda path: path.write_text("max_steps: 3"), "cannot be read: "),
     "weights": (lambda path: torch.save({"w": torch.zeros(2)}, path), "holds no state of a module"),
     "harmful": (lambda path: path.write_bytes(pickle.dumps(Harmful())), "Python objects, which are not unpickled"),

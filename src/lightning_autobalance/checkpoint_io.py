@@ -90,7 +90,7 @@ def unreadable(path: str | Path, error: Exception) -> MisconfigurationException:
         path: The file.
         error: What reading it gave.
     """
-    reason = "it is empty" if _is_empty(path) else _first_sentence(error)
+    reason = "it is empty." if _is_empty(path) else _reason(error)
     return MisconfigurationException(
         f"`ckpt_path` must be a whole Lightning checkpoint, {path} cannot be read: {reason} Take another one of the "
         "run's folder `checkpoints`, or start without `ckpt_path`."
@@ -122,11 +122,11 @@ def _is_empty(path: str | Path) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) == 0
 
 
-def _first_sentence(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     if line.startswith("Weights only load failed"):  # torch goes on about how to unpickle whatever it is
         return "it holds Python objects, which are not unpickled, since they may run any code."
-    return line if line.endswith(".") else f"{line}."
+    return f"it is cut off, or of another kind ({line.rstrip('.')})."
 
 
 def _write(data: memoryview, path: Path) -> None:

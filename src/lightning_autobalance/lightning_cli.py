@@ -41,6 +41,7 @@ NOISE = (  # lines of jsonargparse's messages that do not help whoever made the 
     r"Does not validate against any|^\s*Subtypes:|^\s*Errors:|Expected a <class 'NoneType'>|Given value|"
     r"Expected a path but"
 )
+TYPES = r"Type collections\.abc\.Callable\[.*\] expects a function or a callable class: | Got value: Namespace\(.*\)$"
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -195,6 +196,7 @@ def _missing_callbacks(given: list[Callback], trainer: Any) -> Iterator[Callback
 
 def _condensed(message: str) -> str:
     """A message of jsonargparse without the lines that tell of its types rather than of the mistake."""
+    message = re.sub(TYPES, "", message, flags=re.MULTILINE)
     kept = [line for line in message.splitlines() if line.strip() and not re.search(NOISE, line)]
     return "\n".join(kept) if kept else message
 
@@ -213,7 +215,9 @@ def _suggestion(message: str, parser: LightningArgumentParser) -> str:
     if wrong := re.search(unknown, message):
         subparsers = getattr(getattr(parser, "_subcommands_action", None), "_name_parser_map", {"": parser})
         known = sorted({option for subparser in subparsers.values() for option in _options(subparser)})
-        return f". {_did_you_mean(get_close_matches(wrong.group(1) or wrong.group(2), known, n=3))}".rstrip()
+        name = wrong.group(1) or wrong.group(2)
+        close = get_close_matches(name, known, n=3) or get_close_matches(name.split(".")[0], known, n=1)
+        return f". {_did_you_mean(close)}".rstrip()
     return ""
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch import Tensor
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, nn
 
 from lightning_autobalance import variation
 from lightning_autobalance.checks.exact import check_exact
@@ -13,6 +14,8 @@ from lightning_autobalance.checks.residuals import few_points, residuals_of
 
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
+
+KINKED = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
 
 
 def check_module(module: "PINNModule") -> None:
@@ -78,6 +81,12 @@ def _check_net(module: "PINNModule", x: Tensor) -> None:
         raise MisconfigurationException(
             f"`net` must give {len(module.fields)} field(s) {module.fields}, shape {(len(x), len(module.fields))}, got "
             f"shape {tuple(fields.shape)}. Change the network's `out_features` or the class attribute `fields`."
+        )
+    kinked = [type(layer).__name__ for layer in module.net.modules() if isinstance(layer, KINKED)]
+    if kinked:
+        rank_zero_warn(
+            f"`net` should be smooth, got {kinked[0]}: its second derivatives are zero, so that a residual with u_xx "
+            "does not see the network. Use tanh, sin, silu, gelu or softplus."
         )
 
 

@@ -60,8 +60,9 @@ def residuals_of(module: "PINNModule", points: Mapping[str, Tensor], *, finite: 
             error.add_note("`self.partials` gives a tuple: unpack one derivative with a comma, `u_x, = ...`.")
         raise
     if not isinstance(residuals, Mapping) or not residuals:
+        found = "an empty one" if isinstance(residuals, Mapping) else f"a {type(residuals).__name__}"
         raise MisconfigurationException(
-            f"`residuals` of {name} must return a non-empty mapping from term to residual, got {residuals!r}."
+            f"`residuals` of {name} must return a non-empty mapping from term to residual, got {found}."
         )
     for term, residual in residuals.items():
         _check_residual(name, term, residual, {len(x) for x in points.values()}, finite=finite)

@@ -1,0 +1,282 @@
+"""The wrong inputs that `bad_inputs` gives."""
+
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lightning_autobalance.balancing import NTK, ConFIG
+from lightning_autobalance.cli import main
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.nets import MLP
+from lightning_autobalance.optim import AutoAdamW
+from lightning_autobalance.points import Interval, Sobol
+from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.variants import GPINN, RBA, Causal
+
+COUNTS = {"interior": 16, "boundary": 2}
+LAST = Path("last.ckpt")
+Residuals = dict[str, Tensor]
+
+
+class Case(NamedTuple):
+    """A wrong input."""
+
+    wrong: str
+    run: Callable[[], Any]
+
+
+class Decay(PINNModule):
+    """u' = -u on [0, 1], u(0) = 1.
+
+    Args:
+        **options: Of `PINNModule`.
+    """
+
+    domain = Interval(0.0, 1.0)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"net": MLP(1, 1, [8]), **options})
+
+    def residuals(self, points: Mapping[str, Tensor]) -> Residuals:
+        """Of the equation and at both ends."""
+        u, u_x = self.partials(points["interior"], "", "x")
+        ends = points["boundary"]
+        return {"pde": u_x + u, "boundary": self(ends) - torch.exp(-ends)}
+
+    def exact(self, x: Points) -> Fields:
+        """The exponential."""
+        return torch.exp(-x)
+
+
+def fit(module: PINNModule | None = None, counts: Any = None, ckpt_path: Path | None = None, **options: Any) -> None:
+    """Train a few steps.
+
+    Args:
+        module: `Decay` by default.
+        counts: Points by part.
+        ckpt_path: Where to go on from.
+        **options: Of the data, where it has such, and of the Trainer.
+    """
+    names = ("sampler", "resample_every", "steps_per_epoch")
+    of_data = {name: options.pop(name) for name in names if name in options}
+    data = CollocationPoints(COUNTS if counts is None else counts, **{"seed": 0, "eval_points": 10, **of_data})
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
+    trainer = Trainer(
+        **{"accelerator": "cpu", "devices": 1, "max_steps": 3, "enable_checkpointing": False, **quiet, **options}
+    )
+    trainer.fit(module if module is not None else Decay(), data, ckpt_path=ckpt_path)
+
+
+def options(**given: Any) -> Callable[[], None]:
+    """Train `Decay` with these arguments of its own.
+
+    Args:
+        **given: Of `PINNModule`.
+    """
+    return lambda: fit(Decay(**given))
+
+
+def residuals(function: Callable[[Any, Mapping[str, Tensor], Residuals], Any], **given: Any) -> Callable[[], None]:
+    """Train `Decay` with changed residuals.
+
+    Args:
+        function: Of the module, the points and the right residuals.
+        **given: Of `PINNModule`.
+    """
+
+    class Changed(Decay):
+        def residuals(self, points: Mapping[str, Tensor]) -> Residuals:
+            changed: Residuals = function(self, points, super().residuals(points))
+            return changed
+
+    return lambda: fit(Changed(**given))
+
+
+def pde(function: Callable[[Any, Tensor, Tensor], Tensor]) -> Callable[[], None]:
+    """Train `Decay` with a changed residual of the equation.
+
+    Args:
+        function: Of the module, the points inside and the right residual.
+    """
+    return residuals(lambda module, points, right: {**right, "pde": function(module, points["interior"], right["pde"])})
+
+
+def command(*line: str, yaml: str | None = None) -> Callable[[], None]:
+    """The command, for a small run of the Helmholtz problem.
+
+    Args:
+        *line: Further options.
+        yaml: A configuration in place of the problem's.
+    """
+
+    def run() -> None:
+        Path("my.yaml").write_text("model:\n  class_path: Helmholtz2D\n" if yaml is None else yaml)
+        points = ["--data.points.interior=4", "--data.points.boundary=4"] if yaml is None else []
+        main(["fit", "--config=my.yaml", *points, "--trainer.logger=false", "--trainer.accelerator=cpu", *line])
+
+    return run
+
+
+def checkpoint(spoil: Callable[[], Any], then: Callable[[], Any]) -> Callable[[], None]:
+    """Train a step, spoil what was saved, go on.
+
+    Args:
+        spoil: Changes `last.ckpt`.
+        then: Uses it.
+    """
+
+    def run() -> None:
+        callbacks = [ModelCheckpoint(".", filename="best", save_last=True)]
+        fit(max_steps=1, enable_checkpointing=True, callbacks=callbacks)
+        spoil()
+        then()
+
+    return run
+
+
+class _Harmful:
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("harm",)
+
+
+class _Other(Decay):
+    pass
+
+
+class _NoDomain(PINNModule):
+    pass
+
+
+class _WrongExact(Decay):
+    def exact(self, x: Points) -> Fields:
+        return torch.exp(x)
+
+
+class _WrongExactShape(Decay):
+    def exact(self, x: Points) -> Fields:
+        return torch.exp(-x[:, 0])
+
+
+class _Measured(Decay):
+    measured = ("sensors",)
+
+
+def _cut() -> None:
+    LAST.write_bytes(LAST.read_bytes()[:-2000])
+
+
+def _layers(*inner: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 8), *inner, nn.Linear(8, 1))
+
+
+def _nan(module: Any, _: Any, right: Residuals) -> Residuals:
+    late = module._trainer is not None and module.trainer.global_step >= 2
+    return {**right, "pde": right["pde"] * (float("nan") if late else 1.0)}
+
+
+def _fewer(module: Any, _: Any, right: Residuals) -> Residuals:
+    late = module._trainer is not None and module.trainer.global_step >= 2
+    return {"pde": right["pde"]} if late else right
+
+
+def _second(module: Any, points: Mapping[str, Tensor], right: Residuals) -> Residuals:
+    (u_xx,) = module.partials(points["interior"], "xx")
+    return {**right, "pde": u_xx - module(points["interior"])}
+
+
+def _nothing() -> None:
+    pass
+
+
+GO_ON = partial(fit, ckpt_path=LAST)
+LOAD = partial(Decay.load_from_checkpoint, LAST)
+BY_COMMAND = command(f"--ckpt_path={LAST}")
+
+CASES = [
+    # The configuration.
+    Case("a misspelt option of the Trainer", command("--trainer.max_stps=3")),
+    Case("a misspelt option of the problem", command("--model.steps_per_cal=3")),
+    Case("a misspelt option of the optimizer", command("--model.optimizer=AutoAdamW", "--model.optimizer.lrr=3")),
+    Case("a misspelt section of the YAML", command(yaml="modle:\n  class_path: Helmholtz2D\n")),
+    Case("a YAML that cannot be read", command(yaml="model: {class_path: Helmholtz2D\n")),
+    Case("a YAML that is not there", lambda: main(["fit", "--config=none.yaml"])),
+    Case("a misspelt problem", command("--model=Helmholz2D")),
+    Case("a problem in a file that is not there", command("--model=no_such_file.Poisson")),
+    Case("a misspelt optimizer", command("--model.optimizer=AutoAdamWW")),
+    Case("a misspelt sampler", command("--data.sampler=Sobl")),
+    Case("a word for a number", command("--data.points.interior=many")),
+    Case("no points named", command(yaml="model:\n  class_path: Helmholtz2D\n")),
+    Case("`steps_per_call` 0", command("--model.steps_per_call=0")),
+    Case("a negative number of points", command("--data.points.interior=-3")),
+    Case("precision 16-mixed", command("--trainer.precision=16-mixed")),
+    Case("`ckpt_path` of no file", command("--ckpt_path=none.ckpt")),
+    Case("a domain with low > high", lambda: Interval(1.0, 0.0)),
+    Case("a problem without a domain", lambda: _NoDomain()),
+    Case("an optimizer in place of its class", lambda: Decay(optimizer=torch.optim.Adam([torch.zeros(1)]))),
+    Case("a negative weight of a term", options(weights={"pde": -1.0})),
+    Case("a negative `gradient_clip_val`", options(gradient_clip_val=-1.0)),
+    Case("an empty mapping of points", lambda: fit(counts={})),
+    Case("an unknown activation", lambda: MLP(1, 1, activation="relu")),
+    # Settings that do not fit together.
+    Case("`gradient_clip_val` of the Trainer", lambda: fit(gradient_clip_val=1.0)),
+    Case("`accumulate_grad_batches` of the Trainer", lambda: fit(accumulate_grad_batches=2)),
+    Case("precision bf16-true", lambda: fit(precision="bf16-true")),
+    Case("LBFGS", options(optimizer=torch.optim.LBFGS)),
+    Case("a negative learning rate", options(optimizer=partial(AutoAdamW, lr=-1.0))),
+    Case("`combine` with a weight too many", options(optimizer=partial(AutoAdamW, combine=[1.0, 1.0, 1.0]))),
+    Case("an aggregator before AutoAdamW", options(balancer=ConFIG())),
+    Case("a weighting before AutoAdamW", options(balancer=NTK())),
+    Case("NTK with GPINN", options(optimizer=torch.optim.Adam, balancer=NTK(), variant=GPINN())),
+    Case("Causal without time", options(variant=Causal())),
+    Case("`resample_every` with RBA", lambda: fit(Decay(variant=RBA()), resample_every=2)),
+    Case("`resample_every` 3 with `steps_per_call` 2", lambda: fit(Decay(steps_per_call=2), resample_every=3)),
+    Case("the weight of an unknown term", options(weights={"pdee": 1.0})),
+    Case("an unknown term in `measured`", lambda: fit(_Measured())),
+    Case("a part that the domain has not", lambda: fit(counts={**COUNTS, "initial": 4})),
+    Case("a part that `residuals` needs left out", lambda: fit(counts={"interior": 4})),
+    Case("fewer points than faces", lambda: fit(counts={"interior": 4, "boundary": 1})),
+    Case("points that are no square for Grid", command("--data.sampler=Grid", "--data.points.interior=5")),
+    Case(
+        "a schedule that watches an unknown value",
+        lambda: fit(Decay(scheduler=ReduceLROnPlateau, monitor="val/none"), steps_per_epoch=2),
+    ),
+    # The network.
+    Case("a network of two inputs for one coordinate", options(net=MLP(2, 1, [8]))),
+    Case("a network of three outputs for one field", options(net=MLP(1, 3, [8]))),
+    Case("BatchNorm", options(net=_layers(nn.BatchNorm1d(8), nn.Tanh()))),
+    Case("second derivatives of a ReLU network", residuals(_second, net=_layers(nn.ReLU()), check_exact=False)),
+    # The residuals.
+    Case("a residual of shape (b, b)", pde(lambda _, __, pde: pde + pde[:, 0])),
+    Case("a residual that is one number", pde(lambda _, __, pde: pde.mean())),
+    Case("a detached residual", pde(lambda _, __, pde: pde.detach())),
+    Case("no mapping of residuals", residuals(lambda _, __, right: right["pde"])),
+    Case("a residual with NaN", pde(lambda _, x, pde: pde + (x - 2).sqrt())),
+    Case("a derivative by an unknown coordinate", pde(lambda module, x, _: module.partials(x, "t")[0])),
+    Case("a wrong sign in a residual", pde(lambda module, x, pde: pde - 2 * module(x))),
+    Case("a wrong exact solution", lambda: fit(_WrongExact())),
+    Case("an exact solution of the wrong shape", lambda: fit(_WrongExactShape())),
+    # In training.
+    Case("NaN in mid-training", residuals(_nan)),
+    Case("a term that vanishes in mid-training", residuals(_fewer)),
+    Case("a learning rate of 1e30", options(optimizer=partial(torch.optim.SGD, lr=1e30))),
+    # Checkpoints.
+    Case("a truncated checkpoint, by the command", checkpoint(_cut, BY_COMMAND)),
+    Case("a truncated checkpoint, in Python", checkpoint(_cut, GO_ON)),
+    Case("an empty checkpoint", checkpoint(lambda: LAST.write_bytes(b""), LOAD)),
+    Case("weights in place of a checkpoint", checkpoint(lambda: torch.save(Decay().state_dict(), LAST), LOAD)),
+    Case("pickled objects", checkpoint(lambda: LAST.write_bytes(pickle.dumps(_Harmful(), 2)), LOAD)),
+    Case("a checkpoint of another problem", checkpoint(_nothing, partial(_Other.load_from_checkpoint, LAST))),
+    Case("a checkpoint of another network", checkpoint(_nothing, partial(LOAD, net=MLP(1, 1, [5])))),
+    Case("a checkpoint with other points", checkpoint(_nothing, partial(GO_ON, counts={**COUNTS, "interior": 8}))),
+    Case("a checkpoint with another sampler", checkpoint(_nothing, partial(GO_ON, sampler=Sobol()))),
+]
