@@ -28,6 +28,15 @@ def test_every_mistake_is_noticed_in_words() -> None:
     assert not [row for row in FOUND["rows"] if row["when"] == bad_inputs.NOT_NOTICED or len(row["said"]) < 20]
 
 
+@pytest.fixture
+def as_for_users() -> Iterator[None]:
+    """Without the checks of types and shapes that only tests have."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("as_for_users")
 @pytest.mark.parametrize(
     ("case", "row"), list(zip(CASES, FOUND["rows"], strict=False)), ids=lambda x: getattr(x, "wrong", "")
 )
