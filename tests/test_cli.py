@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lightning_autobalance import __version__, cli
+from lightning_autobalance import __version__, cli, lightning_cli, problems
+from lightning_autobalance.checkpoint_io import CheckpointWriteError
 from lightning_autobalance.cli import lightning, main
 from lightning_autobalance.lightning_cli import run
+from lightning_autobalance.module import PINNModule
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -163,6 +166,35 @@ def test_a_built_in_condition_of_yaml_survives_a_checkpoint(tmp_path: Path, monk
     assert trained(x)[:2].flatten().tolist() == [0.0, 1.0]
     assert torch.equal(loaded(x), trained(x))
     assert loaded.derivative_mode == "taylor"
+
+
+@pytest.mark.parametrize("problem", [problems.ReactionDiffusion1D, problems.PoissonInverse2D])
+def test_a_checkpoint_of_every_problem_loads_without_its_yaml(problem: type[PINNModule], tmp_path: Path) -> None:
+    (config,) = (c for c in CONFIGS if yaml.safe_load(c.read_text())["model"]["class_path"] == problem.__name__)
+    trained = run(["fit", f"--config={config}", "--model.steps_per_call=2", *SMALL]).model
+    loaded = problem.load_from_checkpoint(next((tmp_path / "runs").rglob("last.ckpt")), weights_only=True)
+    assert loaded.steps_per_call == 2
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), trained.parameters(), strict=True))
+    x = torch.rand(5, 2)
+    assert torch.equal(loaded(x), trained(x))
+
+
+@pytest.mark.parametrize(
+    "error", [CheckpointWriteError("`path` of a checkpoint"), MisconfigurationException("`a` must")], ids=repr
+)
+def test_errors_that_explain_themselves_end_the_command(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*args: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(lightning_cli, "AutoBalanceCLI", fails)
+    with pytest.raises(SystemExit) as stopped:
+        run()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"error: {error}\n"
+    with pytest.raises(type(error)):
+        run([])
 
 
 def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from helpers.runs import assert_equal
 from lightning_autobalance.cli import main
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -46,21 +47,6 @@ def train(folder: Path, problem: str, method: str, steps: int, *options: str) ->
         ]
     )
     return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-
-
-def assert_equal(a: Any, b: Any, where: str = "") -> None:
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), where
-        for key in a:
-            assert_equal(a[key], b[key], f"{where}/{key}")
-    elif isinstance(a, (list, tuple)):
-        assert len(a) == len(b), where
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_equal(x, y, f"{where}/{i}")
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), where
-    else:
-        assert a == b, where
 
 
 @pytest.mark.parametrize(("problem", "method"), PAIRS)
