@@ -13,9 +13,10 @@ from helpers.distributed import REDRAWN, RUNS, launch, run
 from lightning_autobalance.module import PINNModule
 
 MAIN = ("auto_adamw", "config", "m_config", "ntk", "RBA", "Stack", "redrawn")
+SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
 BATCHES = {  # what one start of the processes runs, since a start takes longer than a run
-    "main": (2, MAIN),
+    "main": (2, (*MAIN, *SINGLE)),
     "others": (2, OTHERS),
     "three": (3, (*MAIN, *OTHERS)),
 }
@@ -53,7 +54,7 @@ def parameters(module: PINNModule) -> torch.Tensor:
 
 
 def assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
-    assert ((found - expected).norm() / expected.norm()).item() < 1e-12
+    assert ((found - expected).norm() / expected.norm()).item() < (1e-12 if found.dtype == torch.float64 else 1e-6)
 
 
 @every
@@ -72,8 +73,10 @@ def test_the_parameters_are_those_of_one_process(batch: str, name: str, several:
 def test_the_log_and_the_metrics_are_those_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
     found = torch.load(several(batch) / f"{name}.pt", weights_only=True)
     trainer, module = alone(name)
-    assert found["latest"] == pytest.approx(module.latest, rel=1e-5)
-    assert found["metrics"] == pytest.approx({k: float(v) for k, v in trainer.callback_metrics.items()}, rel=1e-6)
+    assert found["latest"] == pytest.approx(module.latest, rel=1e-3 if "@" in name else 1e-5)
+    assert found["metrics"] == pytest.approx(
+        {k: float(v) for k, v in trainer.callback_metrics.items()}, rel=1e-4 if "@" in name else 1e-6
+    )
 
 
 @every
@@ -83,7 +86,9 @@ def test_the_checkpoint_is_that_of_one_process(batch: str, name: str, several: A
     assert found["state_dict"].keys() == expected.keys()
     for key, value in expected.items():
         if isinstance(value, torch.Tensor):
-            torch.testing.assert_close(found["state_dict"][key], value, rtol=1e-8, atol=1e-10)
+            exact = value.dtype == torch.float64
+            tolerance = {"rtol": 1e-8, "atol": 1e-10} if exact else {"rtol": 1e-4, "atol": 1e-6}
+            torch.testing.assert_close(found["state_dict"][key], value, **tolerance)
         else:
             assert found["state_dict"][key] == value
 

@@ -52,9 +52,10 @@ REDRAWN = {"redrawn": RUNS["auto_adamw"]}
 
 
 def run(name: str, folder: Path, steps: int = STEPS, **options: Any) -> tuple[Trainer, Any]:
-    """Train one of them in float64."""
+    """Train one of them in float64, or in float32 where its name ends with "@32"."""
+    name, _, bits = name.partition("@")
     torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(torch.float32 if bits else torch.float64)
     try:
         module = {**RUNS, **REDRAWN}[name]()
     finally:
@@ -63,7 +64,7 @@ def run(name: str, folder: Path, steps: int = STEPS, **options: Any) -> tuple[Tr
     counts = COUNTS if name != "own_losses" else {"interior": 6, "boundary": 6, "initial": 6}
     resample = 10 if name in REDRAWN else 0
     data = CollocationPoints(counts, seed=0, eval_points=100, steps_per_epoch=50, resample_every=resample)
-    more = {"precision": "64-true", "callbacks": [BalanceMonitor()], **options}
+    more = {"precision": "32-true" if bits else "64-true", "callbacks": [BalanceMonitor()], **options}
     return fit(module, folder, data, max_steps=steps, **more), module
 
 
