@@ -37,7 +37,7 @@ def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> tuple[str, ..
             f"single points. Write `residuals` in {type(module).__name__} in place of `losses`."
         )
     trainer = module.trainer if module._trainer is not None else None
-    steps = trainer.max_steps if trainer is not None and trainer.max_steps >= 0 else None
+    steps = 0 if trainer is None else trainer.max_steps if trainer.max_steps >= 0 else None
     redrawn = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)
     site = Site(module.domain, _parts_of_terms(module, points), steps, redrawn)
     try:

@@ -113,6 +113,16 @@ def test_outside_training_nothing_changes(name: str, tmp_path: Path) -> None:
 
 
 @every
+def test_a_checkpoint_gives_the_same_losses_without_a_trainer(name: str, tmp_path: Path) -> None:
+    trained, data = module(MAKE[name]()), points()
+    fit(trained, tmp_path, data, max_steps=8).save_checkpoint(tmp_path / "a.ckpt")
+    loaded = Wave.load_from_checkpoint(tmp_path / "a.ckpt", variant=MAKE[name](), weights_only=True)
+    same = data.draw(trained.domain, 0)
+    for term, loss in trained.losses(same).items():
+        assert torch.equal(loss, loaded.losses(same)[term])
+
+
+@every
 def test_terms_elsewhere_are_left_alone(name: str, tmp_path: Path) -> None:
     trained, data = module(MAKE[name]()), points()
     fit(trained, tmp_path, data, max_steps=4)

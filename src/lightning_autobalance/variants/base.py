@@ -21,7 +21,7 @@ class Site:
     Args:
         domain: Where the points lie.
         origins: By loss term, the parts of the domain whose points its residual is taken at, in the order of its rows.
-        steps: Optimizer steps of the whole run; None where it has no end.
+        steps: Optimizer steps of the whole run; None where it has no end, 0 where nothing is trained.
         redrawn: After how many steps the data draws new points; 0 never.
     """
 
