@@ -13,9 +13,13 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 PROBLEMS = ("helmholtz_2d", "reaction_diffusion_1d", "poisson_inverse_2d")
 METHODS = tuple(sorted(path.stem for path in (CONFIGS / "method").glob("*.yaml")))
 MAIN = ("auto_adamw", "adamw")
-KINDS = ("auto_rmsprop", "m_config", "ntk")  # state of every kind; others: tests/balancing and `-m slow`
+FAST = {  # every problem, and methods with every kind of state; the others are marked slow
+    *((problem, "auto_adamw") for problem in PROBLEMS),
+    ("helmholtz_2d", "adamw"),
+    *(("poisson_inverse_2d", method) for method in ("m_config", "ntk")),
+}
 PAIRS = [  # the main methods on every problem, the others on the one whose terms reach different parameters
-    pytest.param(problem, method, marks=() if method in (*MAIN, *KINDS) else pytest.mark.slow, id=f"{problem}-{method}")
+    pytest.param(problem, method, marks=() if (problem, method) in FAST else pytest.mark.slow, id=f"{problem}-{method}")
     for method in METHODS
     for problem in (PROBLEMS if method in MAIN else ("poisson_inverse_2d",))
 ]
