@@ -20,6 +20,17 @@ def test_a_single_process_owns_all() -> None:
     assert torch.equal(values, torch.ones(2))
 
 
+def test_alone_nothing_is_asked_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(ranks.dist, "get_world_size", lambda: 2)
+    assert ranks.world() == 2
+    with ranks.alone():
+        x = torch.ones(3)
+        assert ranks.world() == 1
+        assert ranks.total(x) is x
+    assert ranks.world() == 2
+
+
 @pytest.mark.parametrize(("rank", "expected"), [(0, [0, 3, 6]), (1, [1, 4]), (2, [2, 5])])
 def test_rows_of_one_of_three(rank: int, expected: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "rank", lambda: rank)

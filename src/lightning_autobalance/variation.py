@@ -8,6 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.kernels import origins
+from lightning_autobalance.ranks import alone
 from lightning_autobalance.variants import MeanSquares, Moment, Site, Variant
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ def has_points(variant: Variant) -> bool:
 
 
 def losses(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The losses with the variant's state as it is.
+    """The losses of this process's points with the variant's state as it is.
 
     Args:
         module: Its variant and residuals.
         points: The data's, by part, each (b, d).
     """
     _ensure_prepared(module, points)
-    placed = module.variant.place(points)
-    found: dict[str, Tensor] = module.variant(placed, module.residuals(placed))
+    with alone():  # a callback may ask in one process only
+        placed = module.variant.place(points)
+        found: dict[str, Tensor] = module.variant(placed, module.residuals(placed))
     return found
 
 
