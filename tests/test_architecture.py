@@ -11,6 +11,7 @@ SRC = Path(__file__).parents[1] / "src"
 FILES = sorted((SRC / PACKAGE).rglob("*.py"))
 RING = {
     "shapes": 0,
+    "allocator": 0,
     "buffers": 0,
     "ranks": 0,
     "scaffold": 0,  # so that it imports neither torch nor Lightning, and answers at once
@@ -27,6 +28,8 @@ RING = {
     "gradients": 3,
     "stepping": 4,
     "guard": 4,
+    "compilation": 4,
+    "passes": 4,
     "hyperparameters": 4,
     "checkpoint_io": 4,
     "termination": 4,
@@ -59,6 +62,8 @@ ONE_ROOM = (
         "field",
         "kernels",
         "variation",
+        "compilation",
+        "passes",
         "replicas",
         "module",
         "data",

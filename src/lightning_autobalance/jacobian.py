@@ -81,7 +81,7 @@ def term_gradients(
     keep = _shared_with_later(losses) if shared is None else [shared] * len(losses)
     keep[-1] = False
     rows = [_gradient(name, losses[name], used, retain) for name, retain in zip(losses, keep, strict=True)]
-    blocks = iter([_block(p, column) for p, column in zip(used, zip(*rows, strict=True), strict=True)])
+    blocks = iter([block(p, column) for p, column in zip(used, zip(*rows, strict=True), strict=True)])
     return [next(blocks) if _counts(p) else None for p in params]
 
 
@@ -127,6 +127,21 @@ def gramian(blocks: Sequence[Tensor]) -> Gramian:
     _check_blocks(blocks)
     matrices = [block.detach().reshape(block.shape[0], -1).to(torch.float64) for block in blocks]
     return torch.stack([matrix @ matrix.T for matrix in matrices]).sum(dim=0)
+
+
+def block(p: Tensor, column: Sequence[Tensor | None]) -> ParamJac | None:
+    r"""The gradients of the terms by one parameter, stacked.
+
+    Args:
+        p: The parameter.
+        column: One gradient per term, None where the term does not reach it.
+
+    Returns:
+        (m, \*shape), or None where no term reaches the parameter.
+    """
+    if all(gradient is None for gradient in column):
+        return None
+    return torch.stack([torch.zeros_like(p) if gradient is None else gradient for gradient in column])
 
 
 def _check(losses: Mapping[str, Tensor]) -> None:
@@ -190,9 +205,3 @@ def _gradient(name: str, loss: Tensor, params: list[Tensor], retain: bool) -> tu
     if all(gradient is None for gradient in row):
         raise ValueError(f"Loss term `{name}` must depend on the parameters, got one that reaches none of them.")
     return row
-
-
-def _block(p: Tensor, column: tuple[Tensor | None, ...]) -> Tensor | None:
-    if all(gradient is None for gradient in column):
-        return None
-    return torch.stack([torch.zeros_like(p) if gradient is None else gradient for gradient in column])

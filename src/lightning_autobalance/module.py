@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from lightning_autobalance import gradients, replicas, stepping, termination, variation
-from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView
+from lightning_autobalance.allocator import keep_freed_memory
+from lightning_autobalance.balancing import Balancer, EqualWeights, StepView
 from lightning_autobalance.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.checks import (
     check_checkpoint,
@@ -25,10 +26,10 @@ from lightning_autobalance.checks import (
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.guard import StepGuard
 from lightning_autobalance.hyperparameters import is_plain, under_cli
-from lightning_autobalance.jacobian import FreedGraphError, graphs_are_shared, term_gradients
 from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
+from lightning_autobalance.passes import Passes
 from lightning_autobalance.reduction import reduced
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.variants import MeanSquares, Variant
@@ -60,6 +61,8 @@ class PINNModule(NeuralField):
             counted. 0 stops at the first. Of use only where the next step sees other points.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
+        compile: Compile the passes of a step, from points to the terms' gradients: about half the time per step after
+            about half a minute. Needs a C++ compiler. Where it cannot be done a warning says why, and nothing changes.
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:
@@ -85,6 +88,7 @@ class PINNModule(NeuralField):
         skip_non_finite: int = 0,
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
+        compile: bool = False,  # noqa: A002  torch's name for it
         check_exact: bool = True,
     ) -> None:
         super().__init__(net, derivatives)
@@ -118,8 +122,7 @@ class PINNModule(NeuralField):
         self.logs_this_step = False
         self.latest: dict[str, float] = {}
         self._recorded: dict[str, Tensor] = {}
-        self._graphs_shared: bool | None = None
-        self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
+        self.passes = Passes(compile)
         self.variant_prepared = False
         self._ready = False
 
@@ -210,14 +213,8 @@ class PINNModule(NeuralField):
         stepping.step(self.trainer, "step", step + 1, self.monitor)
 
     def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor | None:
-        losses, counts = self._losses(points, step)
-        try:
-            blocks = self._term_gradients(self._weighted(losses), params)
-        except FreedGraphError:  # terms that did not share a graph do so now
-            self._graphs_shared = True
-            losses = self.losses(points) if self.has_own_losses else variation.training_losses_again(self, points)
-            blocks = self._term_gradients(self._weighted(losses), params)
-        values, blocks = reduced(torch.stack([loss.detach() for loss in losses.values()]), blocks, counts)
+        found = self.passes(self, points, params, step)
+        values, blocks = reduced(*found)
         if not self.guard.passes(self.trainer, self.terms, values, blocks, step):
             return None
         if self.gradient_clip_val is not None:
@@ -234,38 +231,30 @@ class PINNModule(NeuralField):
             )
         return values
 
-    def _losses(self, points: Mapping[str, Tensor], step: int) -> tuple[dict[str, Tensor], list[int]]:
-        if self.has_own_losses:
-            losses = self.losses(points)
-            counts = dict.fromkeys(losses, 1)  # processes count alike
-        else:
-            losses, counts = variation.training_losses(self, points, step)
-        if tuple(losses) != self.terms:
-            self._take_terms(losses)
-        return losses, list(counts.values())
+    def weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses times their fixed weights.
 
-    def _weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        Args:
+            losses: By term.
+        """
         return {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
 
     def _view(self, values: Tensor, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> StepView:
-        weighted = self._weighted(dict(zip(self.terms, values, strict=True)))
+        weighted = self.weighted(dict(zip(self.terms, values, strict=True)))
         values = torch.stack(list(weighted.values()))
         return StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
 
-    def _term_gradients(self, losses: dict[str, Tensor], params: list[Tensor]) -> list[Tensor | None]:
-        if self._graphs_shared is None:
-            self._graphs_shared = graphs_are_shared(losses)
-        every = self._reached is None or self.logs_this_step or self.variant.watches_gradients
-        rows = self.balancer.asks(len(losses)) if isinstance(self.balancer, Aggregator) and not every else ()
-        if len(rows) in (0, len(losses)):
-            blocks = term_gradients(losses, params, shared=self._graphs_shared)
-            self._reached = [block is not None for block in blocks]
-            return blocks
-        asked = {self.terms[i]: losses[self.terms[i]] for i in rows}
-        blocks = term_gradients(asked, params, shared=self._graphs_shared)
-        return gradients.spread(blocks, rows, len(losses), params, self._reached or [])
+    def take_terms(self, losses: Mapping[str, Tensor]) -> None:
+        """Note the names of the terms, which must stay.
 
-    def _take_terms(self, losses: Mapping[str, Tensor]) -> None:
+        Args:
+            losses: By term.
+
+        Raises:
+            MisconfigurationException: If they were others before.
+        """
+        if tuple(losses) == self.terms:
+            return
         if self.terms:
             raise MisconfigurationException(
                 f"`residuals` must give the same terms in every step, {list(self.terms)}, got {list(losses)}."
@@ -355,6 +344,8 @@ class PINNModule(NeuralField):
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
         if stage == "fit":
+            if self.device.type == "cpu":
+                keep_freed_memory()
             replicas.synchronise(self)
             check_module(self)
 

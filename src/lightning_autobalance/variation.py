@@ -77,37 +77,43 @@ def losses(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tens
     return found
 
 
-def training_losses(
-    module: "PINNModule", points: Mapping[str, Tensor], step: int
-) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """The losses of a training step, once per step: the variant's state moves on.
+def started(module: "PINNModule", points: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+    """Start a training step: the points where its residuals are taken.
 
     Args:
         module: Its variant and residuals.
         points: The data's, by part, each (b, d).
         step: Number of optimizer steps done before.
-
-    Returns:
-        The losses by term, and over how many values each is averaged.
     """
     _ensure_prepared(module, points)
     variant = module.variant
     variant.begin(Moment(step, lambda there: _without_graph(module, there)), points)
     placed = variant.perturb(variant.place(points))
-    rows = variant.learn(placed, module.residuals(placed))
-    return variant.reduce(rows), {term: row.numel() for term, row in rows.items()}
+    return {part: x.detach().requires_grad_(x.requires_grad) for part, x in placed.items()}  # leaves, to compile
 
 
-def training_losses_again(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The losses of the same training step once more, where their graphs were freed; changes no state.
+def learnt(module: "PINNModule", placed: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The losses of a training step, once per step: the variant's state moves on.
 
     Args:
         module: Its variant and residuals.
-        points: The data's, by part, each (b, d).
+        placed: From `started`, by part, each (b, d).
+
+    Returns:
+        The losses by term, and over how many values each is averaged.
     """
-    variant = module.variant
-    placed = variant.perturb(variant.place(points))
-    found: dict[str, Tensor] = variant(placed, module.residuals(placed))
+    rows = module.variant.learn(placed, module.residuals(placed))
+    return module.variant.reduce(rows), {term: row.numel() for term, row in rows.items()}
+
+
+def learnt_before(module: "PINNModule", placed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The losses of the same training step once more; changes no state.
+
+    Args:
+        module: Its variant and residuals.
+        placed: From `started`, by part, each (b, d).
+    """
+    found: dict[str, Tensor] = module.variant(placed, module.residuals(placed))
     return found
 
 

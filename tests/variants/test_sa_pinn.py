@@ -19,7 +19,7 @@ def prepared(**options: float) -> SAPINN:
 def test_the_loss_is_taken_with_the_weights_before() -> None:
     variant = prepared()
     variant.begin(moment(0), POINTS)
-    start = variant.first(of(0.0, 0.0, 0.0)[None])
+    start = variant.weights.clone()
     loss = variant.reduce(variant.learn(POINTS, RESIDUALS))["pde"]
     assert loss.item() == pytest.approx((start[0] * RESIDUALS["pde"]).square().mean().item())
     assert ((start >= 0) & (start < 1)).all()
@@ -30,7 +30,7 @@ def test_it_is_torchs_adam_up_the_gradient_of_the_loss() -> None:
     for step in range(5):
         variant.begin(moment(step), POINTS)
         if optimizer is None:
-            weights = variant.first(of(0.0, 0.0, 0.0)[None]).clone().requires_grad_()
+            weights = variant.weights.clone().requires_grad_()
             optimizer = torch.optim.Adam([weights], lr=0.02, maximize=True)
         optimizer.zero_grad()
         ((weights[0] * RESIDUALS["pde"]) ** 2).mean().backward()
@@ -42,7 +42,7 @@ def test_it_is_torchs_adam_up_the_gradient_of_the_loss() -> None:
 def test_points_without_residual_keep_their_weight() -> None:
     variant = prepared()
     variant.begin(moment(0), POINTS)
-    start = variant.first(of(0.0, 0.0, 0.0)[None])
+    start = variant.weights.clone()
     variant.learn(POINTS, RESIDUALS)
     moved = variant.weights - start
     assert (moved[0, :2] > 0).all()

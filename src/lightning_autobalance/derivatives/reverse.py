@@ -29,7 +29,7 @@ def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]
     _refuse_wrong_layers(net, order=max(len(index) for stream in wanted for index in stream))
     recording = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.enable_grad():
-        x = x.clone() if x.is_inference() else x
+        x = x if torch.compiler.is_compiling() or not x.is_inference() else x.clone()
         x = x if x.requires_grad else x.detach().requires_grad_()
         known: dict[Index, Tensor] = {(): _table(net, x)}
         results = tuple(_sum([_derivative(index, known, x) for index in stream]) for stream in wanted)

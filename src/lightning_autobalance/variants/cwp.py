@@ -95,6 +95,7 @@ class CWP(Seeded, PointWeights):
         every = self.resample_every
         if every and moment.step and moment.step % every == 0 and self.weights.numel():
             self._replace(moment, points)
+        self._around()
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
         """The points in use, in place of the data's."""

@@ -30,7 +30,7 @@ class PointWeights(PartVariant):
         super().__init__(part, terms)
         self.inside = inside
         self.start = start
-        self.step = 0
+        self.first_step = False
         self.register_buffer("weights", torch.empty(0))
         self.register_buffer("anchors", torch.empty(0))
         self._seen: Tensor | None = None
@@ -54,8 +54,10 @@ class PointWeights(PartVariant):
         Raises:
             ValueError: If they are not.
         """
-        self.step = moment.step
+        self.first_step = moment.step == 0
         given = points[self.part]
+        if not self.weights.numel():
+            self.start_weights(given.new_zeros(len(self.terms), len(given)))
         if given is self._seen:
             return
         if not self.anchors.numel():
@@ -70,7 +72,7 @@ class PointWeights(PartVariant):
     def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
         """Bring the weights up to date, then apply them."""
         sizes = self.sizes(residuals)
-        before = self.weights if self.weights.numel() else self.first(sizes)
+        before = self.weights
         self.weights = known(self.updated(before.to(sizes), sizes), before)
         return self.rows(points, residuals)
 
@@ -101,13 +103,13 @@ class PointWeights(PartVariant):
         """
         return torch.stack([_length(residuals[term].detach()) for term in self.terms])
 
-    def first(self, sizes: Tensor) -> Tensor:
-        """The weights before the first update, (t, b).
+    def start_weights(self, zeros: Tensor) -> None:
+        """Set the weights before the first step, (t, b).
 
         Args:
-            sizes: Norms of the residuals by term and point, (t, b).
+            zeros: Of their shape.
         """
-        return torch.full_like(sizes, self.start)
+        self.weights = torch.full_like(zeros, self.start)
 
     @abstractmethod
     def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:

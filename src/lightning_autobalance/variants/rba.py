@@ -61,6 +61,6 @@ class RBA(PointWeights):
 
     def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
         """Fade, and add attention."""
-        eta = 1.0 if self.jump_start and self.step == 0 else self.eta
+        eta = 1.0 if self.jump_start and self.first_step else self.eta
         faded = self.gamma * (weights - self.floor).clamp(min=0)
         return torch.add(faded, relative(sizes), alpha=eta) + self.floor

@@ -1,7 +1,7 @@
 """Self-adaptive PINN."""
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ class SAPINN(Seeded, PointWeights):
     per_point: Mapping[str, int] = {"weights": 1, "anchors": 0, "exp_avg": 1, "exp_avg_sq": 1}
     exp_avg: Tensor
     exp_avg_sq: Tensor
+    updates: Tensor
 
     def __init__(
         self,
@@ -55,21 +56,19 @@ class SAPINN(Seeded, PointWeights):
         self.lr = lr
         self.betas = betas
         self._set_seed(seed)
-        self.updates = 0
         self.register_buffer("exp_avg", torch.empty(0))
         self.register_buffer("exp_avg_sq", torch.empty(0))
+        self.register_buffer("updates", torch.zeros(()))
 
-    def first(self, sizes: Tensor) -> Tensor:
+    def start_weights(self, zeros: Tensor) -> None:
         """Uniform in [0, 1)."""
-        draws = [self.draws([i], sizes.shape[1], 1)[:, 0] for i in range(len(sizes))]
-        return torch.stack(draws).to(sizes)
+        draws = [self.draws([i], zeros.shape[1], 1)[:, 0] for i in range(len(zeros))]
+        self.weights = torch.stack(draws).to(zeros)
+        self.exp_avg, self.exp_avg_sq = zeros.clone(), zeros.clone()
 
     def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
         """Apply the weights; then they climb."""
         sizes = self.sizes(residuals)
-        if not self.weights.numel():
-            self.weights = self.first(sizes)
-            self.exp_avg, self.exp_avg_sq = torch.zeros_like(sizes), torch.zeros_like(sizes)
         rows = self.rows(points, residuals)
         self.weights = self.updated(self.weights, sizes)
         return rows
@@ -83,7 +82,7 @@ class SAPINN(Seeded, PointWeights):
             [self.exp_avg],
             [self.exp_avg_sq],
             [],
-            [torch.tensor(float(self.updates))],
+            [self.updates],
             amsgrad=False,
             beta1=self.betas[0],
             beta2=self.betas[1],
@@ -92,18 +91,4 @@ class SAPINN(Seeded, PointWeights):
             eps=1e-8,
             maximize=True,
         )
-        self.updates += 1
         return climbed
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """The seed and the number of updates, for the checkpoint."""
-        return {**super().get_extra_state(), "updates": self.updates}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take them back.
-
-        Args:
-            state: What `get_extra_state` gave.
-        """
-        super().set_extra_state(state)
-        self.updates = state["updates"]

@@ -1,0 +1,175 @@
+"""The passes of a training step as one compiled function."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from math import inf, isnan
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from lightning_autobalance import variation
+from lightning_autobalance.jacobian import block, flatten, term_gradients
+from lightning_autobalance.shapes import Jacobian
+
+if TYPE_CHECKING:
+    from lightning_autobalance.module import PINNModule
+
+OPTIONS: dict[str, Any] = {"fullgraph": True}  # what cannot be compiled whole is not compiled in parts
+Result = tuple[Tensor, list[Tensor | None], list[int]]
+
+
+class CompiledPass:
+    """`torch.compile` of everything between the points and the gradients of all terms, differentiation included.
+
+    The function is traced anew for every choice of terms that a balancer asks for. The first result of each choice is
+    compared with that of the same step uncompiled. Where compiling fails, or the two differ, a warning says why, and
+    the run goes on uncompiled.
+
+    Attributes:
+        reason: Why nothing is compiled; empty as long as it is.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._function: Callable[..., Result] | None = None
+        self._trusted: set[tuple[int, ...]] = set()
+
+    def __call__(
+        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], rows: tuple[int, ...]
+    ) -> Result | None:
+        """The losses (m,), the gradients of the terms asked for, and over how many values each loss is averaged.
+
+        Args:
+            module: Its residuals, variant and fixed weights.
+            placed: Where residuals are taken, by part, each (b, d).
+            params: The parameters.
+            rows: The terms whose gradients are wanted; all where there are none.
+
+        Returns:
+            None where the step must be done uncompiled.
+        """
+        if self.reason:
+            return None
+        if rows in self._trusted:
+            return self._attempt(module, placed, params, rows)
+        before = deepcopy(module.variant.state_dict())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
+            found = self._attempt(module, placed, params, rows)
+        if found is None:
+            return None
+        after = deepcopy(module.variant.state_dict())
+        module.variant.load_state_dict(before)
+        if self._agrees(found, module, placed, params, rows):
+            module.variant.load_state_dict(after)
+            return found
+        module.variant.load_state_dict(before)
+        return None
+
+    def _attempt(
+        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], rows: tuple[int, ...]
+    ) -> Result | None:
+        if not _traces_differentiation():
+            self.refuse(f"it needs a torch that traces `autograd.grad`, as 2.13 does, got {torch.__version__}")
+            return None
+        try:
+            if self._function is None:
+                self._function = _compiled()
+            with torch._dynamo.config.patch(trace_autograd_ops=True):
+                return self._function(module, placed, params, rows)
+        except Exception as error:  # whatever the compiler cannot do; uncompiled, the step raises what is truly wrong
+            self.refuse(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            return None
+
+    def _agrees(
+        self,
+        found: Result,
+        module: "PINNModule",
+        placed: Mapping[str, Tensor],
+        params: Sequence[Tensor],
+        rows: tuple[int, ...],
+    ) -> bool:
+        losses, _ = variation.learnt(module, placed)
+        blocks = term_gradients(asked(module.weighted(losses), rows), params)
+        values = torch.stack([loss.detach() for loss in losses.values()])
+        difference = max(_difference(found[0][:, None], values[:, None]), _difference(_rows(found[1]), _rows(blocks)))
+        if isnan(difference):
+            return True  # the guard has its say, and a later step compares
+        if difference > (limit := torch.finfo(values.dtype).eps ** 0.25):
+            self.refuse(f"the first compiled step differs by {difference:.1e} from the same uncompiled, {limit:.1e}")
+            return False
+        self._trusted.add(rows)
+        return True
+
+    def refuse(self, reason: str) -> None:
+        """Go on uncompiled, with a warning the first time.
+
+        Args:
+            reason: Why.
+        """
+        if self.reason:
+            return
+        self.reason = reason
+        rank_zero_warn(f"`compile` is of no effect, and the run goes on uncompiled: {reason}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing that is compiled: it belongs to a process and to one module."""
+        return {"reason": self.reason, "_function": None, "_trusted": set()}
+
+
+def passes(
+    module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], rows: tuple[int, ...]
+) -> Result:
+    """What is compiled; `Passes` has its uncompiled form.
+
+    Args:
+        module: Its residuals, variant and fixed weights.
+        placed: Where residuals are taken, by part, each (b, d).
+        params: The parameters.
+        rows: The terms whose gradients are wanted; all where there are none.
+    """
+    losses, counts = variation.learnt(module, placed)
+    module.take_terms(losses)
+    used = [p for p in params if p.requires_grad]
+    wanted = asked(module.weighted(losses), rows).values()
+    gradients = [torch.autograd.grad(loss, used, retain_graph=True, allow_unused=True) for loss in wanted]
+    columns = iter([block(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
+    blocks = [next(columns) if p.requires_grad else None for p in params]
+    return torch.stack([loss.detach() for loss in losses.values()]), blocks, list(counts.values())
+
+
+def asked(losses: Mapping[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]:
+    """The losses of some terms.
+
+    Args:
+        losses: Of all, by term.
+        rows: Which; all where there are none.
+    """
+    return {term: loss for i, (term, loss) in enumerate(losses.items()) if not rows or i in rows}
+
+
+def _traces_differentiation() -> bool:
+    return hasattr(torch._dynamo.config, "trace_autograd_ops")
+
+
+def _compiled() -> Callable[..., Result]:
+    # The compiler counts recompilations by code object: a copy for every module.
+    own = FunctionType(passes.__code__.replace(), passes.__globals__, closure=passes.__closure__)
+    function: Callable[..., Result] = torch.compile(own, **OPTIONS)
+    return function
+
+
+def _rows(blocks: Sequence[Tensor | None]) -> Jacobian:
+    return flatten([block for block in blocks if block is not None])
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    """The largest relative error of a row; NaN where a number is not finite."""
+    if found.shape != expected.shape:
+        return inf
+    error, size = (found - expected).norm(dim=1), expected.norm(dim=1)
+    return float(torch.where(error == 0, error, error / size).max())

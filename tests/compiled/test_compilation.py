@@ -1,0 +1,221 @@
+"""Compiled equals uncompiled, or says why it is not."""
+
+import copy
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from helpers.toys import Decay, Poisson2D, fit, points
+from helpers.waves import MAKE, Wave
+from lightning_autobalance import compilation, problems
+from lightning_autobalance.balancing import DWA, ConFIG, MConFIG, PCGrad
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.nets import MLP
+from lightning_autobalance.optim import AutoAdamW
+from lightning_autobalance.variants import RBA
+
+PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
+BALANCERS: dict[str, Callable[[], Any]] = {"ConFIG": ConFIG, "MConFIG": MConFIG, "PCGrad": PCGrad, "DWA": DWA}
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything of the compiler but the machine code, which takes most of its time."""
+    monkeypatch.setattr(compilation, "OPTIONS", {"fullgraph": True, "backend": "aot_eager"})
+
+
+def weights(module: PINNModule) -> dict[str, Tensor]:
+    return {name: x for name, x in module.state_dict().items() if isinstance(x, Tensor)}
+
+
+def wave(tmp_path: Path, name: str, **options: Any) -> Wave:
+    torch.manual_seed(0)
+    module = Wave(variant=MAKE[name](), check_exact=False, **options).double()
+    counts = {"interior": 24, "boundary": 6, "initial": 5}
+    fit(module, tmp_path, CollocationPoints(counts, seed=0, eval_points=100, steps_per_epoch=4), max_steps=7)
+    return module
+
+
+def small(tmp_path: Path, kind: type[PINNModule], **options: Any) -> PINNModule:
+    torch.manual_seed(0)
+    module = kind(check_exact=False, **options).double()
+    fit(module, tmp_path, points(module) if isinstance(module, Decay | Poisson2D) else few(module), max_steps=7)
+    return module
+
+
+def few(module: PINNModule) -> CollocationPoints:
+    return CollocationPoints(dict.fromkeys(module.domain.parts, 12), seed=0, eval_points=100, steps_per_epoch=4)
+
+
+def assert_alike(compiled: PINNModule, plain: PINNModule, tolerance: float = 1e-10) -> None:
+    assert compiled.passes.compiled is not None
+    assert compiled.passes.compiled.reason == ""
+    assert compiled.passes.compiled._trusted
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(compiled)[name], value, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("name", ["RBA", *(pytest.param(n, marks=pytest.mark.slow) for n in MAKE if n != "RBA")])
+def test_every_variant(tmp_path: Path, name: str) -> None:
+    assert_alike(wave(tmp_path, name, compile=True), wave(tmp_path, name))
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) for n in PROBLEMS])
+def test_every_problem(tmp_path: Path, name: str) -> None:
+    kind = PROBLEMS[name]
+    assert_alike(small(tmp_path, kind, compile=True), small(tmp_path, kind))
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("derivatives", ["taylor", "reverse"])
+def test_both_ways_to_derivatives(tmp_path: Path, derivatives: str) -> None:
+    options = {"derivatives": derivatives, "weights": {"pde": 0.1}, "gradient_clip_val": 1.0}
+    assert_alike(small(tmp_path, Poisson2D, compile=True, **options), small(tmp_path, Poisson2D, **options))
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(
+    "name", ["MConFIG", *(pytest.param(n, marks=pytest.mark.slow) for n in BALANCERS if n != "MConFIG")]
+)
+def test_balancers(tmp_path: Path, name: str) -> None:
+    def run(**options: Any) -> PINNModule:
+        return small(tmp_path, Decay, optimizer=torch.optim.Adam, balancer=BALANCERS[name](), **options)
+
+    assert_alike(run(compile=True), run())
+
+
+def test_machine_code(tmp_path: Path) -> None:
+    assert_alike(small(tmp_path, Decay, compile=True), small(tmp_path, Decay))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MAKE)
+def test_machine_code_of_every_variant(tmp_path: Path, name: str) -> None:
+    assert_alike(wave(tmp_path, name, compile=True), wave(tmp_path, name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_machine_code_of_every_problem(tmp_path: Path, name: str) -> None:
+    kind = PROBLEMS[name]
+    assert_alike(small(tmp_path, kind, compile=True), small(tmp_path, kind))
+
+
+@pytest.mark.usefixtures("traced")
+def test_resume_is_exact(tmp_path: Path) -> None:
+    def module() -> PINNModule:
+        torch.manual_seed(0)
+        return Poisson2D(compile=True, variant=RBA()).double()
+
+    whole, half, rest = module(), module(), module()
+    fit(whole, tmp_path / "whole", max_steps=10)
+    fit(half, tmp_path / "half", max_steps=5).save_checkpoint(tmp_path / "half.ckpt")
+    fit(rest, tmp_path / "rest", max_steps=10, ckpt_path=tmp_path / "half.ckpt")
+    for name, value in weights(whole).items():
+        assert torch.equal(weights(rest)[name], value), name
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("traced")
+def test_many_modules_in_one_process(tmp_path: Path) -> None:
+    for width in range(3, 3 + torch._dynamo.config.recompile_limit + 2):
+        module = Decay(net=MLP(1, 1, [width]), compile=True)
+        fit(module, tmp_path, max_steps=2)
+        assert module.passes.compiled is not None
+        assert module.passes.compiled.reason == ""
+
+
+class Branching(Decay):
+    """Its residuals decide by the value of a number, which no compiler can follow."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = super().residuals(points)
+        return found if found["pde"].sum().item() > 0 else {**found, "pde": -found["pde"]}
+
+
+class Noisy(Decay):
+    """Its residuals draw random numbers, which compiled are others."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = super().residuals(points)
+        return {**found, "pde": found["pde"] * (1 + 5 * torch.rand_like(found["pde"]))}
+
+
+class OwnLosses(Decay):
+    """Gives losses."""
+
+    def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {term: r.square().mean() for term, r in self.residuals(points).items()}
+
+
+class Apart(Decay):
+    """Has a term that reaches no parameter."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {**super().residuals(points), "alone": points["interior"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(Branching, "data-dependent"), (Noisy, "differs by"), (OwnLosses, "OwnLosses has `losses` of its own")],
+)
+@pytest.mark.usefixtures("traced")
+def test_what_cannot_be_compiled_runs_as_it_is(tmp_path: Path, kind: type[PINNModule], reason: str) -> None:
+    with pytest.warns(UserWarning, match=f"`compile` is of no effect, .*{reason}") as found:
+        compiled = small(tmp_path, kind, compile=True)
+    assert sum("`compile`" in str(warning.message) for warning in found) == 1
+    assert compiled.global_step == 7
+    if kind is not Noisy:
+        for name, value in weights(small(tmp_path, kind)).items():
+            assert torch.equal(weights(compiled)[name], value)
+
+
+def test_a_wrong_result_is_noticed_and_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = compilation.passes
+
+    def wrong(*args: Any) -> Any:
+        values, blocks, counts = right(*args)
+        return values, [None if b is None else 1.5 * b for b in blocks], counts
+
+    monkeypatch.setattr(compilation, "_compiled", lambda: wrong)
+    with pytest.warns(UserWarning, match=r"differs by 5.0e-01"):
+        compiled = wave(tmp_path, "RBA", compile=True)
+    for name, value in weights(wave(tmp_path, "RBA")).items():
+        assert torch.equal(weights(compiled)[name], value)
+
+
+def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))
+    with pytest.warns(UserWarning, match=r"`compile` is of no effect, .*InvalidCxxCompiler"):
+        compiled = small(tmp_path, Decay, compile=True)
+    for name, value in weights(small(tmp_path, Decay)).items():
+        assert torch.equal(weights(compiled)[name], value)
+
+
+def test_an_older_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "_traces_differentiation", lambda: False)
+    with pytest.warns(UserWarning, match=r"it needs a torch that traces `autograd.grad`, as 2.13 does, got 2\."):
+        small(tmp_path, Decay, compile=True)
+
+
+@pytest.mark.usefixtures("traced")
+def test_what_is_compiled_is_neither_copied_nor_pickled(tmp_path: Path) -> None:
+    module = small(tmp_path, Decay, compile=True)
+    for other in (copy.deepcopy(module.passes), pickle.loads(pickle.dumps(module.passes))):
+        assert other.compiled is not None
+        assert other.compiled._function is None
+        assert other.compiled._trusted == set()
+
+
+def test_a_real_mistake_is_told_as_it_is_uncompiled(tmp_path: Path) -> None:
+    module = Apart(compile=True, optimizer=AutoAdamW)
+    with pytest.raises(Exception, match="The residual of `alone` of Apart must depend on the network"):
+        fit(module, tmp_path, max_steps=2)
