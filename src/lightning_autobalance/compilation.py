@@ -1,7 +1,7 @@
 """The passes of a training step as one compiled function."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from math import inf, isnan
 from types import FunctionType
@@ -36,10 +36,10 @@ class CompiledPass:
     def __init__(self) -> None:
         self.reason = ""
         self._function: Callable[..., Result] | None = None
-        self._trusted: set[tuple[int, ...]] = set()
+        self._trusted: set[tuple[str, ...]] = set()
 
     def __call__(
-        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], rows: tuple[int, ...]
+        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], wanted: tuple[str, ...]
     ) -> Result | None:
         """The losses (m,), the gradients of the terms asked for, and over how many values each loss is averaged.
 
@@ -47,31 +47,31 @@ class CompiledPass:
             module: Its residuals, variant and fixed weights.
             placed: Where residuals are taken, by part, each (b, d).
             params: The parameters.
-            rows: The terms whose gradients are wanted; all where there are none.
+            wanted: The terms whose gradients are asked for; all where there are none.
 
         Returns:
             None where the step must be done uncompiled.
         """
         if self.reason:
             return None
-        if rows in self._trusted:
-            return self._attempt(module, placed, params, rows)
+        if wanted in self._trusted:
+            return self._attempt(module, placed, params, wanted)
         before = deepcopy(module.variant.state_dict())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
-            found = self._attempt(module, placed, params, rows)
+            found = self._attempt(module, placed, params, wanted)
         if found is None:
             return None
         after = deepcopy(module.variant.state_dict())
         module.variant.load_state_dict(before)
-        if self._agrees(found, module, placed, params, rows):
+        if self._agrees(found, module, placed, params, wanted):
             module.variant.load_state_dict(after)
             return found
         module.variant.load_state_dict(before)
         return None
 
     def _attempt(
-        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], rows: tuple[int, ...]
+        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], wanted: tuple[str, ...]
     ) -> Result | None:
         if not _traces_differentiation():
             self.refuse(f"it needs a torch that traces `autograd.grad`, as 2.13 does, got {torch.__version__}")
@@ -80,7 +80,7 @@ class CompiledPass:
             if self._function is None:
                 self._function = _compiled()
             with torch._dynamo.config.patch(trace_autograd_ops=True):
-                return self._function(module, placed, params, rows)
+                return self._function(module, placed, params, wanted)
         except Exception as error:  # whatever the compiler cannot do; uncompiled, the step raises what is truly wrong
             self.refuse(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
             return None
@@ -91,10 +91,10 @@ class CompiledPass:
         module: "PINNModule",
         placed: Mapping[str, Tensor],
         params: Sequence[Tensor],
-        rows: tuple[int, ...],
+        wanted: tuple[str, ...],
     ) -> bool:
         losses, _ = variation.learnt(module, placed)
-        blocks = term_gradients(asked(module.weighted(losses), rows), params)
+        blocks = term_gradients(asked(module.weighted(losses), wanted), params)
         values = torch.stack([loss.detach() for loss in losses.values()])
         difference = max(_difference(found[0][:, None], values[:, None]), _difference(_rows(found[1]), _rows(blocks)))
         if isnan(difference):
@@ -102,7 +102,7 @@ class CompiledPass:
         if difference > (limit := torch.finfo(values.dtype).eps ** 0.25):
             self.refuse(f"the first compiled step differs by {difference:.1e} from the same uncompiled, {limit:.1e}")
             return False
-        self._trusted.add(rows)
+        self._trusted.add(wanted)
         return True
 
     def refuse(self, reason: str) -> None:
@@ -122,7 +122,7 @@ class CompiledPass:
 
 
 def passes(
-    module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], rows: tuple[int, ...]
+    module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], wanted: tuple[str, ...]
 ) -> Result:
     """What is compiled; `Passes` has its uncompiled form.
 
@@ -130,26 +130,26 @@ def passes(
         module: Its residuals, variant and fixed weights.
         placed: Where residuals are taken, by part, each (b, d).
         params: The parameters.
-        rows: The terms whose gradients are wanted; all where there are none.
+        wanted: The terms whose gradients are asked for; all where there are none.
     """
     losses, counts = variation.learnt(module, placed)
     module.take_terms(losses)
     used = [p for p in params if p.requires_grad]
-    wanted = asked(module.weighted(losses), rows).values()
-    gradients = [torch.autograd.grad(loss, used, retain_graph=True, allow_unused=True) for loss in wanted]
+    those = asked(module.weighted(losses), wanted).values()
+    gradients = [torch.autograd.grad(loss, used, retain_graph=True, allow_unused=True) for loss in those]
     columns = iter([block(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
     blocks = [next(columns) if p.requires_grad else None for p in params]
     return torch.stack([loss.detach() for loss in losses.values()]), blocks, list(counts.values())
 
 
-def asked(losses: Mapping[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]:
+def asked(losses: Mapping[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
     """The losses of some terms.
 
     Args:
         losses: Of all, by term.
-        rows: Which; all where there are none.
+        wanted: Which, by name; all where there are none.
     """
-    return {term: loss for i, (term, loss) in enumerate(losses.items()) if not rows or i in rows}
+    return {term: loss for term, loss in losses.items() if not wanted or term in wanted}
 
 
 def _traces_differentiation() -> bool:

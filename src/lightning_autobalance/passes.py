@@ -60,7 +60,8 @@ class Passes:
             return self._differentiated(module, points, params, losses, dict.fromkeys(losses, 1))
         placed = variation.started(module, points, step)
         rows = self._asked(module)
-        if self.compiled is not None and (found := self.compiled(module, placed, params, rows)) is not None:
+        wanted = tuple(module.terms[i] for i in rows)
+        if self.compiled is not None and (found := self.compiled(module, placed, params, wanted)) is not None:
             values, blocks, counts = found
             return Found(values, self._whole(blocks, rows, len(values), params), counts)
         return self._differentiated(module, placed, params, *variation.learnt(module, placed))
@@ -88,7 +89,8 @@ class Passes:
         if self._shared is None:
             self._shared = graphs_are_shared(losses)
         rows = self._asked(module)
-        blocks = term_gradients(asked(module.weighted(losses), rows), params, shared=self._shared)
+        wanted = [module.terms[i] for i in rows]
+        blocks = term_gradients(asked(module.weighted(losses), wanted), params, shared=self._shared)
         return self._whole(blocks, rows, len(losses), params)
 
     def _asked(self, module: "PINNModule") -> tuple[int, ...]:

@@ -24,6 +24,9 @@ PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
 BALANCERS: dict[str, Callable[[], Any]] = {"ConFIG": ConFIG, "MConFIG": MConFIG, "PCGrad": PCGrad, "DWA": DWA}
 
 
+OTHERS = BALANCERS.keys() - {"MConFIG"}
+
+
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything of the compiler but the machine code, which takes most of its time."""
@@ -82,9 +85,7 @@ def test_both_ways_to_derivatives(tmp_path: Path, derivatives: str) -> None:
 
 
 @pytest.mark.usefixtures("traced")
-@pytest.mark.parametrize(
-    "name", ["MConFIG", *(pytest.param(n, marks=pytest.mark.slow) for n in BALANCERS if n != "MConFIG")]
-)
+@pytest.mark.parametrize("name", ["MConFIG", *(pytest.param(n, marks=pytest.mark.slow) for n in sorted(OTHERS))])
 def test_balancers(tmp_path: Path, name: str) -> None:
     def run(**options: Any) -> PINNModule:
         return small(tmp_path, Decay, optimizer=torch.optim.Adam, balancer=BALANCERS[name](), **options)
