@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
+from itertools import count
 from math import inf, isnan
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
+from torch._dynamo.exc import RecompileError
 
 from lightning_autobalance import variation
 from lightning_autobalance.jacobian import block, flatten, term_gradients
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
 
 OPTIONS: dict[str, Any] = {"fullgraph": True}  # what cannot be compiled whole is not compiled in parts
+_NUMBER = count()
 Result = tuple[Tensor, list[Tensor | None], list[int]]
 
 
@@ -55,7 +58,10 @@ class CompiledPass:
         if self.reason:
             return None
         if wanted in self._trusted:
-            return self._attempt(module, placed, params, wanted)
+            try:
+                return self._attempt(module, placed, params, wanted, as_it_is=True)
+            except RecompileError:  # other shapes, or another setting: compiled anew, and compared anew
+                self._trusted.discard(wanted)
         before = deepcopy(module.variant.state_dict())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
@@ -71,7 +77,13 @@ class CompiledPass:
         return None
 
     def _attempt(
-        self, module: "PINNModule", placed: Mapping[str, Tensor], params: Sequence[Tensor], wanted: tuple[str, ...]
+        self,
+        module: "PINNModule",
+        placed: Mapping[str, Tensor],
+        params: Sequence[Tensor],
+        wanted: tuple[str, ...],
+        *,
+        as_it_is: bool = False,
     ) -> Result | None:
         if not _traces_differentiation():
             self.refuse(f"it needs a torch that traces `autograd.grad`, as 2.13 does, got {torch.__version__}")
@@ -79,8 +91,10 @@ class CompiledPass:
         try:
             if self._function is None:
                 self._function = _compiled()
-            with torch._dynamo.config.patch(trace_autograd_ops=True):
+            with torch._dynamo.config.patch(trace_autograd_ops=True, error_on_recompile=as_it_is):
                 return self._function(module, placed, params, wanted)
+        except RecompileError:
+            raise
         except Exception as error:  # whatever the compiler cannot do; uncompiled, the step raises what is truly wrong
             self.refuse(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
             return None
@@ -157,8 +171,9 @@ def _traces_differentiation() -> bool:
 
 
 def _compiled() -> Callable[..., Result]:
-    # The compiler counts recompilations by code object: a copy for every module.
-    own = FunctionType(passes.__code__.replace(), passes.__globals__, closure=passes.__closure__)
+    # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
+    code = passes.__code__.replace(co_name=f"passes_{next(_NUMBER)}")
+    own = FunctionType(code, passes.__globals__, closure=passes.__closure__)
     function: Callable[..., Result] = torch.compile(own, **OPTIONS)
     return function
 

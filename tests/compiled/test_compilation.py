@@ -18,7 +18,7 @@ from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
-from lightning_autobalance.variants import RBA
+from lightning_autobalance.variants import RAR, RBA
 
 PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
 BALANCERS: dict[str, Callable[[], Any]] = {"ConFIG": ConFIG, "MConFIG": MConFIG, "PCGrad": PCGrad, "DWA": DWA}
@@ -108,6 +108,21 @@ def test_machine_code_of_every_variant(tmp_path: Path, name: str) -> None:
 def test_machine_code_of_every_problem(tmp_path: Path, name: str) -> None:
     kind = PROBLEMS[name]
     assert_alike(small(tmp_path, kind, compile=True), small(tmp_path, kind))
+
+
+@pytest.mark.usefixtures("traced")
+def test_what_is_compiled_anew_is_compared_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, agrees = [], compilation.CompiledPass._agrees
+
+    def counted(self: Any, found: Any, module: PINNModule, placed: Mapping[str, Tensor], *args: Any) -> bool:
+        compared.append(len(placed["interior"]))
+        return agrees(self, found, module, placed, *args)
+
+    monkeypatch.setattr(compilation.CompiledPass, "_agrees", counted)
+    torch.manual_seed(0)
+    module = Poisson2D(compile=True, variant=RAR(interval=2, added=3, candidates=9)).double()
+    fit(module, tmp_path, max_steps=5)
+    assert compared[:2] == [32, 35]
 
 
 @pytest.mark.usefixtures("traced")

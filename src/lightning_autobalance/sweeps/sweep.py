@@ -1,6 +1,7 @@
 """Train a list of runs; results go to append-only JSON lines."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -57,7 +58,8 @@ def _train(todo: list[Run], path: Path, pool: Pool, console: Console) -> int:
 
 
 def options(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
-    """The command line that every sweep shares: ``--out``, ``--workers``, ``--backend``, ``--scheduler``.
+    """The command line that every sweep shares: ``--out``, ``--workers``, ``--backend``, ``--compile``,
+    ``--scheduler``.
 
     Args:
         parser: To which they are added; a new one by default.
@@ -72,6 +74,7 @@ def options(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentP
     parser.add_argument(
         "--backend", choices=tuple(BACKENDS), default="loky", help="processes of this machine (default), or Dask"
     )
+    parser.add_argument("--compile", action="store_true", help="--model.compile=true for every run")
     parser.add_argument("--scheduler", help="address of a Dask cluster, such as tcp://10.0.0.1:8786")
     return parser
 
@@ -85,4 +88,6 @@ def sweep_by(arguments: argparse.Namespace, runs: list[Run], out: Path) -> None:
         out: The results file, unless the command line names one.
     """
     path = arguments.out or out
+    if arguments.compile:
+        runs = [replace(run, options=(*run.options, "--model.compile=true")) for run in runs]
     sweep(runs, path, arguments.workers, backend=arguments.backend, scheduler=arguments.scheduler)
