@@ -58,8 +58,7 @@ def _train(todo: list[Run], path: Path, pool: Pool, console: Console) -> int:
 
 
 def options(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
-    """The command line that every sweep shares: ``--out``, ``--workers``, ``--backend``, ``--compile``,
-    ``--scheduler``.
+    """The command line that every sweep shares: ``--out``, ``--workers``, ``--backend`` and others.
 
     Args:
         parser: To which they are added; a new one by default.
