@@ -9,6 +9,7 @@ from rich.console import Console
 from helpers.toys import Decay, fit
 from lightning_autobalance.callbacks import BalanceMonitor, FitSummary
 from lightning_autobalance.callbacks.fit_summary import summary
+from lightning_autobalance.compilation import CompiledPass
 
 
 def text(tmp_path: Path) -> str:
@@ -45,3 +46,14 @@ def test_it_is_printed_at_the_end_of_fit(tmp_path: Path, capsys: pytest.CaptureF
 def test_the_memory_is_that_of_the_process(tmp_path: Path) -> None:
     (mebibytes,) = re.findall(r"peak memory\D*([\d,]+) MiB", text(tmp_path))
     assert 100 < int(mebibytes.replace(",", "")) < 20_000
+
+
+@pytest.mark.parametrize(("reason", "said"), [("", "compiled │ yes"), ("no g++", "compiled │ no: no g++")])
+def test_it_says_whether_the_run_was_compiled(tmp_path: Path, reason: str, said: str) -> None:
+    module = Decay()
+    trainer = fit(module, tmp_path, max_steps=2)
+    console = Console(record=True, width=200)
+    module.passes.compiled = CompiledPass()
+    module.passes.compiled.reason = reason
+    console.print(summary(trainer, module, seconds=2.0, steps=2))
+    assert said in re.sub(" +", " ", console.export_text())

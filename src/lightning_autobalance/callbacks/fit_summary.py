@@ -69,6 +69,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     table.add_row("peak memory", f"{_peak_memory(module.device) / 2**20:,.0f} MiB")
     table.add_row("parameters", f"{sum(p.numel() for p in module.parameters()):,}")
     table.add_row("derivatives", module.derivative_mode)
+    if module.passes.compiled is not None:
+        table.add_row("compiled", f"no: {reason}" if (reason := module.passes.compiled.reason) else "yes")
     checkpoint = trainer.checkpoint_callback
     for what, where in {
         "logs": run_folder(trainer) if trainer.loggers else "",
