@@ -61,8 +61,8 @@ class PINNModule(NeuralField):
             counted. 0 stops at the first. Of use only where the next step sees other points.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
-        compile: Compile the passes of a step, from points to the terms' gradients: about half the time per step after
-            about half a minute. Needs a C++ compiler. Where it cannot be done a warning says why, and nothing changes.
+        compile: Compile the passes of a step, from points to the terms' gradients. Needs a C++
+            compiler. Where it cannot be done, a warning says why and nothing changes.
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:

@@ -20,6 +20,7 @@ def blocks() -> dict[tuple[Path, str], str]:
     return {
         (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
         (Path("docs/concepts.md"), "speed"): speed(SPEED),
+        (Path("docs/how-to/speed.md"), "speed"): speed(SPEED),
         (Path("docs/how-to/hard-constraints.md"), "derivatives"): derivatives(SPEED / "derivatives.json"),
         (Path("docs/how-to/multi-gpu.md"), "ddp"): ddp(SPEED / "ddp.json"),
         (Path("docs/when-not.md"), "comparison"): comparison(read(OUT)),

@@ -17,6 +17,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
+from lightning_autobalance.allocator import keep_freed_memory
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.jacobian import backward
@@ -89,13 +90,14 @@ def fit(steps: int, folder: str, *, monitor: bool = True, **options: Any) -> flo
 
 
 def measure(repeats: int, steps: int) -> dict[str, Any]:
-    """Milliseconds per step, and medians and spreads of the ratios of `fit` to the bare loop and to no monitor.
+    """Milliseconds per step, and medians and ranges of the ratios of `fit` to others and to itself compiled.
 
     Args:
         repeats: Pairs of chunks.
         steps: Steps of each.
     """
-    pairs, monitored = [], []
+    pairs, monitored, compiled = [], [], []
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(repeats):
@@ -103,7 +105,9 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
             pairs.append((1e3 * (before + after) / 2, 1e3 * inside))
             without = [fit(steps, folder, monitor=False) for _ in range(2)]
             monitored.append(2 * fit(steps, folder) / sum(without))
-    ratios, monitored = sorted(b / a for a, b in pairs), sorted(monitored)
+            around = [fit(steps, folder), fit(steps, folder, compile=True), fit(steps, folder)]
+            compiled.append(2 * around[1] / (around[0] + around[2]))
+    ratios, monitored, compiled = sorted(b / a for a, b in pairs), sorted(monitored), sorted(compiled)
     return {
         "bare_ms": round(statistics.median(a for a, _ in pairs), 3),
         "fit_ms": round(statistics.median(b for _, b in pairs), 3),
@@ -111,6 +115,8 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
         "ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
         "monitor_ratio": round(statistics.median(monitored), 3),
         "monitor_ratio_range": [round(monitored[0], 3), round(monitored[-1], 3)],
+        "compiled_ratio": round(statistics.median(compiled), 3),
+        "compiled_ratio_range": [round(compiled[0], 3), round(compiled[-1], 3)],
         "repeats": repeats,
         "steps": steps,
         "torch": torch.__version__,

@@ -21,6 +21,19 @@ PAPER = {  # best of three, MSE and L-infinity; the AutoBalance paper, Table 1
     ("poisson_inverse_2d", "auto_adamw"): (6.19e-6, 6.09e-3),
     ("poisson_inverse_2d", "adamw"): (2.37e-3, 1.07e-1),
 }
+RATIOS = (  # file, part of it, key of the ratio, digits, what is compared
+    (
+        "derivatives.json",
+        "",
+        "ratio",
+        2,
+        "Helmholtz residual with its parameter gradient, Taylor mode against nested reverse mode",
+    ),
+    ("loop.json", "", "ratio", 3, "`fit` with balance monitor and TensorBoard against a bare torch loop, Helmholtz"),
+    ("loop.json", "", "monitor_ratio", 3, "`fit` with the balance monitor at its default interval against without"),
+    ("loop.json", "", "compiled_ratio", 2, "`fit` with `compile: true` against without"),
+    ("allocator.json", "uncompiled", "ratio", 2, "`fit` with freed memory kept against without"),
+)
 TITLES = {
     "helmholtz_2d": "2-D Helmholtz",
     "reaction_diffusion_1d": "1-D reaction-diffusion",
@@ -69,25 +82,19 @@ def speed(folder: Path) -> str:
     Args:
         folder: Has the JSON files of the speed benchmarks.
     """
-    lines = []
-    if (path := folder / "derivatives.json").exists():
-        found = json.loads(path.read_text())
-        lines.append(
-            f"- Helmholtz residual with its parameter gradient, Taylor mode against nested reverse mode: "
-            f"{found['ratio']:.2f}x ({found['ratio_range'][0]:.2f} to {found['ratio_range'][1]:.2f})."
-        )
-    if (path := folder / "loop.json").exists():
-        found = json.loads(path.read_text())
-        lines.append(
-            f"- `fit` with balance monitor and TensorBoard against a bare torch loop, Helmholtz: {found['ratio']:.3f}x "
-            f"({found['ratio_range'][0]:.3f} to {found['ratio_range'][1]:.3f})."
-        )
-        low, high = found["monitor_ratio_range"]
-        lines.append(
-            f"- `fit` with the balance monitor at its default interval against without: {found['monitor_ratio']:.3f}x "
-            f"({low:.3f} to {high:.3f})."
-        )
+    lines = [
+        f"- {what}: {found[key]:.{digits}f}x ({found[f'{key}_range'][0]:.{digits}f} to "
+        f"{found[f'{key}_range'][1]:.{digits}f})."
+        for name, part, key, digits, what in RATIOS
+        if (path := folder / name).exists()
+        for found in [_part(json.loads(path.read_text()), part)]
+        if key in found
+    ]
     return "\n".join(lines)
+
+
+def _part(found: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    return found[part] if part else found
 
 
 def rewrite(readme: Path, body: str) -> None:
