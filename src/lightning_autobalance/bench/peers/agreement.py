@@ -42,7 +42,9 @@ def deviation(case: Case, prepared: Prepared) -> float | None:
         _relative(rows, _gradients(expected, list(twin.parameters()))),
     )
     if not largest <= TOLERANCE:
-        raise DisagreementError(f"Losses and gradients must agree within {TOLERANCE}, got a deviation of {largest:.1e}.")
+        raise DisagreementError(
+            f"Losses and gradients must agree within {TOLERANCE}, got a deviation of {largest:.1e}."
+        )
     return largest
 
 

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
@@ -114,7 +114,7 @@ def _make_ready(corners: dict[str, Corner], found: Mapping[str, Any]) -> None:
             corners.pop(name).__exit__()
             continue
         found["deviation"][name] = said["deviation"]
-        found["memory"][name] = {"before_mib": round(said["before"].get("peak_mib", 0.0))}
+        found["memory"][name] = {"before_mib": round(said.get("peak_mib", 0.0))}
 
 
 def _ms(corner: Corner, steps: int, memory: dict[str, float] | None = None) -> float:
@@ -126,12 +126,3 @@ def _ms(corner: Corner, steps: int, memory: dict[str, float] | None = None) -> f
 
 def _steps_in(seconds: float, ms: float) -> int:
     return max(3, min(50, round(1e3 * seconds / ms)))
-
-
-def names(contenders: Sequence[Contender]) -> list[str]:
-    """Their keys.
-
-    Args:
-        contenders: In order.
-    """
-    return [contender.name for contender in contenders]

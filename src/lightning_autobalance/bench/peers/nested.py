@@ -38,8 +38,8 @@ def config(case: Case) -> Prepared:
     Args:
         case: What to train.
     """
-    from conflictfree.grad_operator import ConFIG_update
-    from conflictfree.utils import apply_gradient_vector, get_gradient_vector
+    from conflictfree.grad_operator import ConFIG_update  # type: ignore[import-untyped]
+    from conflictfree.utils import apply_gradient_vector, get_gradient_vector  # type: ignore[import-untyped]
 
     net = case.net()
     optimizer = Adam(net.parameters())
@@ -48,7 +48,7 @@ def config(case: Case) -> Prepared:
         rows = []
         for residual in case.residuals.values():
             optimizer.zero_grad()
-            residual(net, case.data).square().mean().backward()
+            residual(net, case.data).square().mean().backward()  # type: ignore[no-untyped-call]
             rows.append(get_gradient_vector(net, none_grad_mode="zero"))
         apply_gradient_vector(net, ConFIG_update(rows), none_grad_mode="zero")
         optimizer.step()

@@ -2,6 +2,7 @@
 
 import inspect
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,10 @@ from lightning_autobalance.jacobian import backward, flatten
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW
 from lightning_autobalance.shapes import Jacobian
+
+
+class NotCompiledError(RuntimeError):
+    """A run that was to be compiled goes on uncompiled."""
 
 
 class Ticks(Callback):
@@ -40,7 +45,7 @@ class _Gradients(Callback):
 
     found: Jacobian
 
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Optimizer) -> None:
+    def on_before_optimizer_step(self, _: Trainer, pl_module: Any, __: Optimizer) -> None:
         m = len(pl_module.terms)
         blocks = [getattr(p, "jac", p.new_zeros(m, *p.shape)) for p in pl_module.parameters()]
         self.found = flatten(blocks).clone()
@@ -84,8 +89,12 @@ def _first_gradients(module: PINNModule, case: Case) -> Jacobian:
     """What its first step computes; the step itself has length 0."""
     kept, watch = module.optimizer, _Gradients()
     module.optimizer = partial(AutoAdamW, lr=0.0)
-    _train(module, case, 1, watch)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        _train(module, case, 1, watch)
     module.optimizer = kept
+    if said := [str(w.message) for w in warned if str(w.message).startswith("`compile`")]:
+        raise NotCompiledError(said[0])
     return watch.found
 
 

@@ -94,7 +94,9 @@ def _problem(case: Case, known: Mapping[str, Known]) -> Any:
     def at(x: Tensor) -> Any:
         return LabelTensor(x.clone(), coordinates)
 
-    ranges = {name: [float(x.min()), float(x.max())] for name, x in zip(coordinates, case.data["interior"].T, strict=True)}
+    ranges = {
+        name: [float(x.min()), float(x.max())] for name, x in zip(coordinates, case.data["interior"].T, strict=True)
+    }
     time = {name: ranges.pop(name) for name in ("t",) if name in ranges}
     conditions = {"pde": Condition(input=at(case.data["interior"]), equation=Equation(EQUATIONS[case.problem]))}
     conditions |= {name: Condition(input=at(k.x), equation=misses(k)) for name, k in known.items()}

@@ -14,7 +14,6 @@ from lightning_autobalance.problems.reaction_diffusion_1d import AMPLITUDES
 Net = Callable[[Tensor], Tensor]
 Data = Mapping[str, Tensor]
 Residual = Callable[[Net, Data], Tensor]
-grad = partial(torch.autograd.grad, create_graph=True)
 
 
 class Known(NamedTuple):
@@ -84,24 +83,35 @@ def poisson_source(x: Tensor) -> Tensor:
     Args:
         x: Points, (b, 2).
     """
-    (sin_x, sin_y), (cos_x, cos_y) = (f(pi * x).split(1, dim=1) for f in (torch.sin, torch.cos))
+    (sin_x, sin_y), (cos_x, cos_y) = (f(pi * x).T[..., None] for f in (torch.sin, torch.cos))
     d = 1 + (x**2 + (x - 1) ** 2).sum(dim=1, keepdim=True)
     slopes = (2 * x[:, :1] - 1) * cos_x * sin_y + (2 * x[:, 1:] - 1) * cos_y * sin_x
     return 2 * pi**2 * sin_x * sin_y / d + 2 * pi * slopes / d**2
 
 
+def grad(of: Tensor, x: Tensor) -> Tensor:
+    """The gradient of a sum by the points, to be differentiated again.
+
+    Args:
+        of: Summed up.
+        x: Points, (b, d).
+    """
+    found: Tensor = torch.autograd.grad(of.sum(), x, create_graph=True)[0]
+    return found
+
+
 def _helmholtz(net: Net, data: Data) -> Tensor:
     x = data["interior"].detach().requires_grad_()
     u = net(x)
-    (slope,) = grad(u.sum(), x)
-    u_xx, u_yy = (grad(slope[:, i].sum(), x)[0][:, i : i + 1] for i in range(2))
+    slope = grad(u, x)
+    u_xx, u_yy = (grad(slope[:, i], x)[:, i : i + 1] for i in range(2))
     return u_xx + u_yy + u - helmholtz_source(x)
 
 
 def _diffusion(net: Net, data: Data) -> Tensor:
     x = data["interior"].detach().requires_grad_()
-    (slope,) = grad(net(x).sum(), x)
-    u_xx = grad(slope[:, 0].sum(), x)[0][:, :1]
+    slope = grad(net(x), x)
+    u_xx = grad(slope[:, 0], x)[:, :1]
     return slope[:, 1:] - u_xx - reaction(x)
 
 
@@ -117,8 +127,8 @@ def _start(x: Tensor) -> Tensor:
 def _inverse_poisson(net: Net, data: Data) -> Tensor:
     x = data["interior"].detach().requires_grad_()
     u, a = net(x).unbind(1)
-    slope, slope_of_a = grad(u.sum(), x)[0], grad(a.sum(), x)[0]
-    u_xx, u_yy = (grad(slope[:, i].sum(), x)[0][:, i] for i in range(2))
+    slope, slope_of_a = grad(u, x), grad(a, x)
+    u_xx, u_yy = (grad(slope[:, i], x)[:, i] for i in range(2))
     return -((slope_of_a * slope).sum(dim=1) + a * (u_xx + u_yy)) - poisson_source(x)[:, 0]
 
 

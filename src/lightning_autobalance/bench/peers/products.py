@@ -19,11 +19,11 @@ FACTORS: Mapping[Any, tuple[int, int]] = {  # where an operation has the two mat
 }
 
 
-class Products(TorchDispatchMode):
+class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While open, keeps the factors of every matrix product, laid out in memory as they are."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: list[tuple[Tensor, Tensor]] = []
 
     def __torch_dispatch__(
@@ -49,7 +49,8 @@ def products_of(step: Callable[[], Any]) -> list[tuple[Tensor, Tensor]]:
     Args:
         step: Carried out once.
     """
-    with Products() as products:
+    products = Products()
+    with products:
         step()
     return products.found
 

@@ -1,14 +1,14 @@
 """The process of one contender."""
 
+import ctypes
+import gc
 import logging
 import os
 import warnings
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import torch
 
@@ -56,11 +56,19 @@ def memory() -> dict[str, float]:
     return {"peak_mib": int(line.split()[1]) * 1024 / MIB}
 
 
+def forget_peak() -> None:
+    """Give freed memory back and let the largest resident memory start anew, where the system can."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def serve(connection: Connection, name: str, case: Case) -> None:
     """Prepare a contender, check it, train as long as it is asked to.
 
     Args:
-        connection: To the process that measures. It first gets ``ready`` or ``failed``.
+        connection: To the process that measures. It first gets the ``deviation``, or why it ``failed``.
         name: Of the contender.
         case: What to train.
     """
@@ -69,8 +77,9 @@ def serve(connection: Connection, name: str, case: Case) -> None:
         torch.set_num_threads(1)
         try:
             prepared = BY_NAME[name].setup(case)
-            before = memory()
-            connection.send({"ready": True, "deviation": deviation(case, prepared), "before": before})
+            found = deviation(case, prepared)
+            forget_peak()
+            connection.send({"deviation": found, **memory()})
             prepared.run(Turns(connection).tick)
         except (Finished, EOFError, BrokenPipeError):
             return
@@ -82,6 +91,3 @@ def _be_quiet() -> None:
     warnings.simplefilter("ignore")
     for logger in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.ERROR)
-
-
-Answer = Mapping[str, Any]
