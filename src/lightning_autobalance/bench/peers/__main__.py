@@ -36,9 +36,9 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="none: only print and rewrite")
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--contenders", nargs="+", choices=BY_NAME, default=list(BY_NAME))
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each contender")
     parser.add_argument("--steps", type=int, default=50, help="of a turn; `fit` logs once in 50")
-    parser.add_argument("--growth-rounds", type=int, default=5)
+    parser.add_argument("--growth-rounds", type=int, default=4)
     parser.add_argument("--watched", type=int, default=50, help="steps under the profiler")
     parser.add_argument("--quick", action="store_true", help="a few steps of everything, to see that it works")
     return parser
@@ -49,8 +49,8 @@ def _steps(results: dict[str, Any], arguments: argparse.Namespace, save: Callabl
     for problem in arguments.problems:
         found = match(Case(problem), contenders, arguments.rounds, arguments.steps)
         results.setdefault("steps", {})[problem] = found
-        Console().print(page.steps_of(problem, found).rich())
         save()
+        Console().print(f"{problem}: {len(found['ms'])} contenders timed, {len(found['absent'])} absent")
 
 
 def _growth(results: dict[str, Any], arguments: argparse.Namespace, save: Callable[[], None]) -> None:
@@ -59,6 +59,7 @@ def _growth(results: dict[str, Any], arguments: argparse.Namespace, save: Callab
         for found in growth.curve(axis, where, arguments.growth_rounds):
             curve.append(found)
             save()
+            Console().print(f"{axis} {found['at']}: {len(found['ms'])} contenders timed")
 
 
 def _shares(results: dict[str, Any], arguments: argparse.Namespace, save: Callable[[], None]) -> None:

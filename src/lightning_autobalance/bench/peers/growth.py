@@ -13,7 +13,7 @@ AXES: Mapping[str, Sequence[int]] = {
     "width": (20, 50, 150, 500),
     "terms": (2, 4, 8, 16),
 }
-LABELS = {"points": "points inside", "width": "width of the three hidden layers", "terms": "loss terms"}
+LABELS = {"points": "points inside", "width": "width of the hidden layers", "terms": "loss terms"}
 
 
 def case(axis: str, at: int) -> Case:

@@ -5,7 +5,7 @@ import os
 import random
 from collections.abc import Iterable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any, Self
+from typing import Any
 
 from lightning_autobalance.bench.peers.case import Case
 from lightning_autobalance.bench.peers.contender import Contender
@@ -61,10 +61,8 @@ class Corner:
             found = self.answer()
         return found
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the process."""
         self._connection.close()  # ends a process that waits for its turn
         self._process.join(timeout=20)
         if self._process.is_alive():
@@ -100,7 +98,7 @@ def match(
                 found["ms"].setdefault(name, []).append(_ms(corners[name], counts[name], found["memory"].get(name)))
     finally:
         for corner in corners.values():
-            corner.__exit__()
+            corner.close()
     return found
 
 
@@ -111,7 +109,7 @@ def _make_ready(corners: dict[str, Corner], found: Mapping[str, Any]) -> None:
             corner.turn(1)  # compiles what is to be compiled
         except ContenderError as error:
             found["absent"][name] = str(error)
-            corners.pop(name).__exit__()
+            corners.pop(name).close()
             continue
         found["deviation"][name] = said["deviation"]
         found["memory"][name] = {"before_mib": round(said.get("peak_mib", 0.0))}

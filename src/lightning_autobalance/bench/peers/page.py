@@ -69,7 +69,7 @@ def steps_of(problem: str, found: Found) -> Grid:
         found: What `match` gave.
     """
     reference = REFERENCE if REFERENCE in found["ms"] else next(iter(found["ms"]))
-    columns = ["contender", "ms per step", f"by {TITLES[reference]}", "peak memory, MiB", "of it by training"]
+    columns = ["contender", "ms per step", f"by {TITLES[reference]}", "memory, MiB", "by training"]
     ordered = sorted(found["ms"], key=lambda name: spread(found["ms"][name])[0])
     rows = [
         [TITLES[name], _shown(found["ms"][name]), _shown(ratios(found, name, reference)), *_memory(found, name)]
@@ -87,7 +87,7 @@ def growth_of(axis: str, curve: Sequence[Found]) -> Grid:
         curve: What was found at each.
     """
     names = [name for name in TITLES if any(name in found["ms"] for found in curve)]
-    columns = [LABELS[axis], *(f"{TITLES[name]}: ms" for name in names), "`fit` by nested", "`fit`: MiB by training"]
+    columns = [LABELS[axis], *(f"{TITLES[name]}: ms" for name in names), "`fit` by nested", "`fit`: MiB"]
     rows = [
         [
             f"{found['at']:,}",

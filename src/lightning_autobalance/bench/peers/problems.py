@@ -83,10 +83,10 @@ def poisson_source(x: Tensor) -> Tensor:
     Args:
         x: Points, (b, 2).
     """
-    (sin_x, sin_y), (cos_x, cos_y) = (f(pi * x).T[..., None] for f in (torch.sin, torch.cos))
+    sines, cosines = torch.sin(pi * x), torch.cos(pi * x)
     d = 1 + (x**2 + (x - 1) ** 2).sum(dim=1, keepdim=True)
-    slopes = (2 * x[:, :1] - 1) * cos_x * sin_y + (2 * x[:, 1:] - 1) * cos_y * sin_x
-    return 2 * pi**2 * sin_x * sin_y / d + 2 * pi * slopes / d**2
+    slope = ((2 * x - 1) * cosines * sines.flip(1)).sum(dim=1, keepdim=True)
+    return 2 * pi**2 * sines.prod(dim=1, keepdim=True) / d + 2 * pi * slope / d**2
 
 
 def grad(of: Tensor, x: Tensor) -> Tensor:
@@ -96,8 +96,7 @@ def grad(of: Tensor, x: Tensor) -> Tensor:
         of: Summed up.
         x: Points, (b, d).
     """
-    found: Tensor = torch.autograd.grad(of.sum(), x, create_graph=True)[0]
-    return found
+    return torch.autograd.grad(of.sum(), x, create_graph=True)[0]
 
 
 def _helmholtz(net: Net, data: Data) -> Tensor:

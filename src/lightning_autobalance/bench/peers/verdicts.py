@@ -30,8 +30,8 @@ TARGETS = [
     Target("loop", "loop_adamw", 1.10),
 ]
 OF_THE_LOOP = {  # keys of the results of `loop_cost`
-    "monitor": ("`fit` with the balance monitor at its default interval, by `fit` without", "monitor_ratio", 1.02),
-    "loop": ("`fit` with monitor and TensorBoard, by a bare torch loop", "ratio", 1.05),
+    "monitor_ratio": ("`fit`, by `fit` without the balance monitor", 1.02),
+    "ratio": ("`fit`, by a bare torch loop", 1.05),
 }
 
 
@@ -66,8 +66,8 @@ def verdict(ratio: float, limit: float) -> str:
         limit: What was aimed at.
     """
     if ratio <= limit:
-        return f"reached, {1 - ratio / limit:.0%} below"
-    return f"missed by {ratio / limit - 1:.0%}"
+        return f"reached, {1 - ratio / limit:.1%} below"
+    return f"missed by {ratio / limit - 1:.1%}"
 
 
 def verdicts(found: Found, loop: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[str]]:
@@ -80,7 +80,7 @@ def verdicts(found: Found, loop: Mapping[str, Any], titles: Mapping[str, str]) -
     """
     rows = []
     for target in TARGETS:
-        what = f"{titles[target.ours]}; by: {titles[target.other]}"
+        what = f"{titles[target.ours]}, by {titles[target.other]}"
         gone = [name for name in (target.ours, target.other) if name not in found["ms"]]
         if gone:
             rows.append([what, f"{target.limit:.2f}", "-", f"not measured: {found['absent'].get(gone[0], 'left out')}"])
@@ -88,7 +88,7 @@ def verdicts(found: Found, loop: Mapping[str, Any], titles: Mapping[str, str]) -
             middle, lower, upper = spread(ratios(found, target.ours, target.other))
             measured = f"{middle:.2f} ({lower:.2f} to {upper:.2f})"
             rows.append([what, f"{target.limit:.2f}", measured, verdict(middle, target.limit)])
-    for title, key, limit in OF_THE_LOOP.values():
+    for key, (title, limit) in OF_THE_LOOP.items():
         low, high = loop[f"{key}_range"]
         rows.append([title, f"{limit:.2f}", f"{loop[key]:.3f} ({low:.3f} to {high:.3f})", verdict(loop[key], limit)])
     return rows
