@@ -60,6 +60,13 @@ def test_the_fastest_comes_first_and_the_absent_last() -> None:
     ]
 
 
+def test_a_table_of_absent_contenders_is_a_table() -> None:
+    found = {"ms": {}, "memory": {}, "absent": {"fit": "ValueError: a | b"}}
+    lines = page.steps_of("helmholtz_2d", found).markdown().splitlines()
+    assert lines[0] == "## 2-D Helmholtz, 0 rounds"
+    assert lines[4:] == [r"| `fit` | absent: ValueError: a \| b | - | - | - |"]
+
+
 def test_growth_names_what_is_absent() -> None:
     curve = [
         {"at": 500, **FOUND, "ms": {"fit": [1.0], "nested": [2.0]}},

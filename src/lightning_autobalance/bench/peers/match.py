@@ -62,8 +62,11 @@ class Corner:
         return found
 
     def close(self) -> None:
-        """End the process."""
-        self._connection.close()  # ends a process that waits for its turn
+        """Let the process end: it waits for a turn, and gets none."""
+        self._connection.close()
+
+    def wait(self) -> None:
+        """Until it has ended."""
         self._process.join(timeout=20)
         if self._process.is_alive():
             self._process.kill()
@@ -82,7 +85,8 @@ def match(
         seconds: See ``steps``.
 
     Returns:
-        ``ms`` per step by contender, one per round; their ``memory`` and ``deviation``; who is ``absent``, and why.
+        ``ms`` per step by contender, one per round; their ``memory``, ``deviation`` and ``steps`` of a turn; who is
+        ``absent``, and why.
     """
     for variable in THREADS:
         os.environ[variable] = "1"
@@ -93,12 +97,15 @@ def match(
     try:
         _make_ready(corners, found)
         counts = {name: steps or _steps_in(seconds, _ms(corner, 3)) for name, corner in corners.items()}
+        found["steps"] = counts
         for number in range(rounds):
             for name in random.Random(number).sample(sorted(corners), len(corners)):
                 found["ms"].setdefault(name, []).append(_ms(corners[name], counts[name], found["memory"].get(name)))
     finally:
         for corner in corners.values():
             corner.close()
+        for corner in corners.values():
+            corner.wait()
     return found
 
 

@@ -29,7 +29,8 @@ class Grid(NamedTuple):
 
     def markdown(self) -> str:
         """For the page."""
-        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
+        lines = [self.columns, ["---"] * len(self.columns), *cells]
         return "\n".join([f"## {self.title}", "", *(f"| {' | '.join(line)} |" for line in lines)])
 
     def rich(self) -> Table:
@@ -68,7 +69,7 @@ def steps_of(problem: str, found: Found) -> Grid:
         problem: Key of `PROBLEMS`.
         found: What `match` gave.
     """
-    reference = REFERENCE if REFERENCE in found["ms"] else next(iter(found["ms"]))
+    reference = REFERENCE if REFERENCE in found["ms"] else next(iter(found["ms"]), REFERENCE)
     columns = ["contender", "ms per step", f"by {TITLES[reference]}", "memory, MiB", "by training"]
     ordered = sorted(found["ms"], key=lambda name: spread(found["ms"][name])[0])
     rows = [
@@ -76,7 +77,7 @@ def steps_of(problem: str, found: Found) -> Grid:
         for name in ordered
     ]
     rows += [[TITLES[name], f"absent: {reason}", "-", "-", "-"] for name, reason in found["absent"].items()]
-    return Grid(PROBLEMS[problem].title, columns, rows)
+    return Grid(f"{PROBLEMS[problem].title}, {max(map(len, found['ms'].values()), default=0)} rounds", columns, rows)
 
 
 def growth_of(axis: str, curve: Sequence[Found]) -> Grid:
