@@ -1,19 +1,19 @@
 """The process of one contender."""
 
-import ctypes
-import gc
 import logging
+import multiprocessing
 import os
 import warnings
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
 
 import torch
 
-from lightning_autobalance.bench.peers.agreement import deviation
+from lightning_autobalance.bench.peers.agreement import DisagreementError, deviation
 from lightning_autobalance.bench.peers.case import Case
+from lightning_autobalance.bench.peers.contender import Prepared
 from lightning_autobalance.bench.peers.contenders import BY_NAME
 
 MIB = 2**20
@@ -56,12 +56,41 @@ def memory() -> dict[str, float]:
     return {"peak_mib": int(line.split()[1]) * 1024 / MIB}
 
 
-def forget_peak() -> None:
-    """Give freed memory back and let the largest resident memory start anew, where the system can."""
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
+def checked(case: Case, prepared: Prepared) -> float | None:
+    """The deviation of a contender, computed by a copy of this process: memory and allocator here stay as they are.
+
+    Args:
+        case: What to train.
+        prepared: The contender.
+
+    Raises:
+        DisagreementError: If it computes something else, or the copy ended.
+    """
+    if prepared.losses is None or "fork" not in multiprocessing.get_all_start_methods():
+        return deviation(case, prepared)
+    here, there = multiprocessing.Pipe(duplex=False)
+    copy = multiprocessing.get_context("fork").Process(target=_send_deviation, args=(there, case, prepared))
+    copy.start()
+    there.close()
+    try:
+        found: float | str = here.recv()
+    except EOFError:
+        found = "its process ended"
+    copy.join()
+    if isinstance(found, str):
+        raise DisagreementError(found)
+    return found
+
+
+def _send_deviation(connection: Connection, case: Case, prepared: Prepared) -> None:
+    try:
+        connection.send(deviation(case, prepared))
+    except Exception as error:
+        connection.send(_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def serve(connection: Connection, name: str, case: Case) -> None:
@@ -77,14 +106,12 @@ def serve(connection: Connection, name: str, case: Case) -> None:
         torch.set_num_threads(1)
         try:
             prepared = BY_NAME[name].setup(case)
-            found = deviation(case, prepared)
-            forget_peak()
-            connection.send({"deviation": found, **memory()})
+            connection.send({"deviation": checked(case, prepared), **memory()})
             prepared.run(Turns(connection).tick)
         except (Finished, EOFError, BrokenPipeError):
             return
         except Exception as error:
-            connection.send({"failed": f"{type(error).__name__}: {error}".splitlines()[0]})
+            connection.send({"failed": f"{type(error).__name__}: {_first_line(error)}"})
 
 
 def _be_quiet() -> None:
