@@ -47,7 +47,7 @@ def test_the_check_leaves_this_process_alone() -> None:
     found = checked(case, made._replace(losses=lambda: seen.append(1) or case.losses(made.net, case.data)))
     assert found == deviation(case, made)
     assert not seen
-    with pytest.raises(DisagreementError, match="^Losses and gradients must agree"):
+    with pytest.raises(DisagreementError, match=r"^Losses and gradients must agree"):
         checked(case, made._replace(losses=lambda: {k: 2 * v for k, v in case.losses(made.net, case.data).items()}))
     with pytest.raises(DisagreementError, match="its process ended"):
         checked(case, made._replace(losses=lambda: os._exit(1)))

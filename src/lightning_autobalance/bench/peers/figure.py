@@ -36,7 +36,7 @@ def _panel(panel: Axes, axis: str, curve: Sequence[Mapping[str, Any]]) -> None:
         there = [found for found in curve if name in found["ms"]]
         where, spreads = [found["at"] for found in there], [spread(found["ms"][name]) for found in there]
         if there:
-            panel.plot(where, [s[0] for s in spreads], "o-", color=COLORS[name], label=TITLES[name])
+            panel.plot(where, [s[0] for s in spreads], "o-", color=COLORS[name], label=TITLES[name].replace("`", ""))
             panel.fill_between(where, [s[1] for s in spreads], [s[2] for s in spreads], color=COLORS[name], alpha=0.2)
     panel.set_xscale("log")
     panel.set_yscale("log")

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import AdamW, Optimizer
 
+from lightning_autobalance.allocator import keep_freed_memory
 from lightning_autobalance.bench.peers.case import Case
 from lightning_autobalance.bench.peers.contender import Prepared, Tick, forever
 from lightning_autobalance.callbacks import BalanceMonitor
@@ -105,7 +106,7 @@ def cannot_compile() -> str:
 
 
 def auto_adamw_loop(case: Case) -> Prepared:
-    """A plain torch loop of `backward` and AutoAdamW, derivatives in Taylor mode.
+    """A plain torch loop of `backward` and AutoAdamW, derivatives in Taylor mode; keeps freed memory as `fit` does.
 
     Args:
         case: What to train.
@@ -139,4 +140,8 @@ def adamw_loop(case: Case) -> Prepared:
 
 
 def _prepared(case: Case, module: PINNModule, step: Callable[[], None]) -> Prepared:
-    return Prepared(partial(forever, step), module.net, lambda: module.losses(case.data))
+    def run(tick: Tick) -> None:
+        keep_freed_memory()
+        forever(step, tick)
+
+    return Prepared(run, module.net, lambda: module.losses(case.data))
