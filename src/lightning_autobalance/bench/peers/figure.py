@@ -22,7 +22,7 @@ def draw(growth: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
         out: The PNG.
     """
     figure = new_figure(4.0 * len(growth), 3.8)
-    panels = figure.subplots(1, len(growth), squeeze=False)[0]
+    panels = figure.subplots(1, len(growth), squeeze=False, sharey=True)[0]
     for panel, (axis, curve) in zip(panels, growth.items(), strict=True):
         _panel(panel, axis, curve)
     panels[0].set_ylabel("ms per step")
