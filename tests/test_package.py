@@ -54,7 +54,8 @@ def test_package_is_marked_as_typed() -> None:
 
 def test_constraints_are_exact_pins() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pin = re.compile(r"#.*|[a-z0-9]+(-[a-z0-9]+)*==[0-9]+(\.[0-9]+)*(\.post[0-9]+)?")  # no `+cpu`: such a wheel satisfies the pin, too
+    # no `+cpu`: such a wheel satisfies the pin, too
+    pin = re.compile(r"#.*|[a-z0-9]+(-[a-z0-9]+)*==[0-9]+(\.[0-9]+)*(\.post[0-9]+)?")
     assert [line for line in lines if not pin.fullmatch(line)] == []
 
 

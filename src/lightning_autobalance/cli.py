@@ -6,11 +6,11 @@ from importlib.metadata import distributions
 
 from lightning_autobalance import __version__, scaffold
 
-SUBCOMMANDS = ("new", "sweep", "fit", "validate", "test", "predict")
+SUBCOMMANDS = ("new", "sweep", "reproduce", "fit", "validate", "test", "predict")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run `fit`, `validate`, `test` or `predict` as the configuration says, `sweep` over many, or write a `new` one.
+    """Run the subcommand that the command line begins with.
 
     Args:
         args: The command line without the program's name; that of the process by default.
@@ -26,6 +26,11 @@ def main(args: list[str] | None = None) -> None:
         from lightning_autobalance import sweeps
 
         sweeps.main(line[1:])
+        return
+    if line[:1] == ["reproduce"]:
+        from lightning_autobalance.bench.reproduction import command
+
+        command.main(line[1:])
         return
     from lightning_autobalance.lightning_cli import run
 

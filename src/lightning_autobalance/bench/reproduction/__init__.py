@@ -1,0 +1,1 @@
+"""The AutoBalance paper, reproduced: its tables and claims, measured beside claimed."""
