@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lightning_autobalance.bench.reproduction import command, experiments, verdicts
+from lightning_autobalance.bench.reproduction.conditioning import conditions
 from lightning_autobalance.bench.reproduction.page import page
 from lightning_autobalance.bench.reproduction.paper import METHODS, OURS, PROBLEMS, TABLE_1, TABLE_2, VARIANTS
 from lightning_autobalance.bench.reproduction.pictures import shown
@@ -38,7 +39,7 @@ def every(best: str, problem: str = "helmholtz_2d") -> list[dict[str, Any]]:
 def test_the_committed_page_is_what_the_command_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     results = Results.of_files(experiments.FILES, experiments.ITERATIONS)
-    assert (ROOT / command.PAGE).read_text() == page(results, shown(ROOT / "docs"))
+    assert (ROOT / command.PAGE).read_text() == page(results, shown(ROOT / "docs"), conditions())
 
 
 def test_the_papers_tables_are_whole() -> None:
@@ -171,3 +172,12 @@ def test_elsewhere_it_says_what_is_missing(
     assert (
         "`reproduce` needs the configurations of the repository, `configs/`, found none in" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"), [((1.0, 1.0), "holds"), ((1.0, 9.0), "holds in part"), ((9.0, 9.0), "does not hold")]
+)
+def test_condition_numbers(ours: tuple[float, ...], verdict: str) -> None:
+    found = verdicts.better_conditioned({"plain": (3.0, 3.0), "Adam": (2.0, 2.0), "AutoBalance": ours})
+    assert found.verdict == verdict
+    assert verdicts.better_conditioned({}).verdict == "not enough runs"

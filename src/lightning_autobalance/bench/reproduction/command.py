@@ -8,9 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lightning_autobalance.bench.experiments import Run, options, read, sweep_by
+from lightning_autobalance.bench.reproduction.conditioning import conditions
 from lightning_autobalance.bench.reproduction.experiments import FILES, FOLDER, ITERATIONS, PARTS, Experiment
 from lightning_autobalance.bench.reproduction.page import PAGE, page
-from lightning_autobalance.bench.reproduction.pictures import PICTURES, shown
+from lightning_autobalance.bench.reproduction.pictures import FOLDER as FOLDER_OF_PICTURES
+from lightning_autobalance.bench.reproduction.pictures import PICTURES, names_of, shown
 from lightning_autobalance.bench.reproduction.results import Results, key_of
 
 QUICK = Path("runs/reproduce-quick")
@@ -102,5 +104,9 @@ def _write(given: argparse.Namespace) -> None:
     results = Results.of_files((_out(path, given) for path in FILES), iterations)
     where = QUICK / PAGE.name if given.quick or iterations != ITERATIONS else PAGE
     where.parent.mkdir(parents=True, exist_ok=True)
-    where.write_text(page(results, shown(where.parent)))
+    if names := names_of(given.what):
+        from lightning_autobalance.bench.figures.draw import draw
+
+        draw(names, results, where.parent / FOLDER_OF_PICTURES)
+    where.write_text(page(results, shown(where.parent), conditions()))
     Console().print(f"{len(results.lines)} runs in {where}.", soft_wrap=True)

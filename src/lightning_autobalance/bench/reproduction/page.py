@@ -39,17 +39,21 @@ EXTRA_NOTE = "Methods that the paper does not have, by the same settings."
 ABLATION_NOTE = """AutoAdamW on Helmholtz, one setting changed at a time. The first row is the setting of Table 1."""
 
 
-def page(results: Results, pictures: Sequence[tuple[str, str]] = ()) -> str:
+def page(
+    results: Results, pictures: Sequence[tuple[str, str]] = (), conditions: verdicts.Conditions | None = None
+) -> str:
     """The whole page.
 
     Args:
         results: Finished runs.
         pictures: Captions and files of the figures, relative to the page.
+        conditions: Condition numbers by kind, see `verdicts.better_conditioned`.
     """
+    found = verdicts.all_of(results, conditions or {})
     sections = [
         HEAD,
         "## Claims and verdicts",
-        markdown(["claim", "verdict", "numbers"], [[v.claim, f"**{v.verdict}**", v.numbers] for v in claims(results)]),
+        markdown(["claim", "verdict", "numbers"], [[v.claim, f"**{v.verdict}**", v.numbers] for v in found]),
         "## Table 1: methods",
         TABLE_1_NOTE,
         *_methods(results),
@@ -70,15 +74,6 @@ def page(results: Results, pictures: Sequence[tuple[str, str]] = ()) -> str:
         *(f"![{caption}]({file})\n\n*{caption}*" for caption, file in pictures),
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
-
-
-def claims(results: Results) -> list[verdicts.Verdict]:
-    """Every claim with its verdict.
-
-    Args:
-        results: Finished runs.
-    """
-    return verdicts.all_of(results)
 
 
 def _methods(results: Results) -> list[str]:

@@ -1,6 +1,6 @@
 """Claims of the paper, each with what was measured and a verdict that follows from it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import exp, log
 from statistics import mean
 from typing import NamedTuple
@@ -13,6 +13,8 @@ HOLDS, PARTLY, NOT, OPEN = "holds", "holds in part", "does not hold", "not enoug
 NEAR = 2.0  # a norm ratio within this factor of 1 counts as near 1
 WATCHED = "helmholtz_2d"  # the problem of the paper's figures 1 and 2
 PAIR = "pde_x_boundary"
+CONDITIONED = "AutoBalance"
+Conditions = Mapping[str, Sequence[float]]
 
 
 class Verdict(NamedTuple):
@@ -87,6 +89,22 @@ def aligned(results: Results) -> Verdict:
     return Verdict(claim, _of(good), f"mean over the second half, by seed: updates {said[0]}; gradients {said[1]}")
 
 
+def better_conditioned(conditions: Conditions) -> Verdict:
+    """The boundary loss's condition number is lower with AutoBalance's state than with Adam's and than without.
+
+    Args:
+        conditions: By kind, the condition numbers at the looks after the first step, in order; nothing where there
+            were none.
+    """
+    claim = "On Helmholtz AutoBalance lowers the condition number of the boundary loss throughout training"
+    if not conditions:
+        return Verdict(claim, OPEN, "0 runs")
+    ours, *others = (conditions[kind] for kind in (CONDITIONED, *(kind for kind in conditions if kind != CONDITIONED)))
+    good = [own < min(rest) for own, *rest in zip(ours, *others, strict=True)]
+    said = [f"{kind} {', '.join(f'{value:.3g}' for value in found)}" for kind, found in conditions.items()]
+    return Verdict(claim, _of(good), f"a small network, one seed, at each look: {'; '.join(said)}")
+
+
 def improved(results: Results, variant: str) -> Verdict:
     """AutoBalance lowers the MSE of a variant on every problem, by the best seed and by the median.
 
@@ -110,16 +128,18 @@ def improved(results: Results, variant: str) -> Verdict:
     return Verdict(claim, _of(better), f"best seeds: {'; '.join(found)}")
 
 
-def all_of(results: Results) -> list[Verdict]:
+def all_of(results: Results, conditions: Conditions) -> list[Verdict]:
     """Every claim that results files can decide.
 
     Args:
         results: Finished runs.
+        conditions: See `better_conditioned`.
     """
     return [
         *(lowest_error(results, problem) for problem in PROBLEMS),
         near_one(results),
         aligned(results),
+        better_conditioned(conditions),
         *(improved(results, variant) for variant in VARIANTS),
     ]
 

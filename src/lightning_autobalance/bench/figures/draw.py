@@ -1,0 +1,47 @@
+"""All figures, by name."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from lightning_autobalance.bench.figures.fields import heatmaps
+from lightning_autobalance.bench.figures.history import balance, errors
+from lightning_autobalance.bench.figures.rows import FOLDER, ROWS
+from lightning_autobalance.bench.figures.spectra import spectra
+from lightning_autobalance.bench.figures.style import save
+from lightning_autobalance.bench.reproduction.conditioning import FILE
+from lightning_autobalance.bench.reproduction.results import Results
+
+Drawing = Callable[[Results], Figure | None]
+
+
+def draw(names: Iterable[str], results: Results, folder: Path) -> None:
+    """Write the pictures for which there is something to show.
+
+    Args:
+        names: Which figures.
+        results: Finished runs.
+        folder: Where the PNGs go.
+    """
+    for name in names:
+        figure = DRAWINGS[name](results)
+        if figure is not None:
+            save(figure, folder / f"{name}.png")
+
+
+def _spectra(results: Results) -> Figure | None:  # noqa: ARG001  its own results
+    return spectra(json.loads(FILE.read_text())) if FILE.exists() else None
+
+
+def _fields(name: str) -> Drawing:
+    return lambda results: heatmaps(*ROWS[name], FOLDER)  # noqa: ARG005  its own results
+
+
+DRAWINGS: dict[str, Drawing] = {
+    "figure1": _spectra,
+    "figure2": balance,
+    "figure3": errors,
+    **{name: _fields(name) for name in ROWS},
+}

@@ -1,0 +1,34 @@
+"""What all figures share."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+DPI = 80
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#d62728")
+
+
+def panels(count: int, *, width: float = 4.4, height: float = 3.6) -> tuple[Figure, list[Any]]:
+    """A figure with panels side by side.
+
+    Args:
+        count: How many.
+        width: Of each, in inches.
+        height: In inches.
+    """
+    figure = Figure(figsize=(width * count, height), layout="constrained")
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG.
+
+    Args:
+        figure: What was drawn.
+        path: The file; its folder is made where it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"font.size": 9}):
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
