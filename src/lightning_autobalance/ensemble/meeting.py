@@ -21,11 +21,13 @@ class Batch:
     r"""Residuals of several runs that were evaluated as one.
 
     Args:
-        leaves: The parameters by name, each (k, \*shape).
+        stack: Of their modules.
+        state: The parameters by name, each (k, \*shape).
         places: Which of the k each player's run is.
     """
 
-    leaves: dict[str, Tensor]
+    stack: stacking.Stack
+    state: dict[str, Tensor]
     places: dict[int, int]
 
 
@@ -92,6 +94,7 @@ class Meeting:
     def __init__(self) -> None:
         self.reason: str | None = None
         self._evaluations = 0
+        self._stack: stacking.Stack | None = None
 
     def answer(self, requests: Mapping[int, Any]) -> dict[int, Any]:
         """The answers of those who are farthest behind.
@@ -111,32 +114,45 @@ class Meeting:
 
     def _residuals(self, requests: Mapping[int, Residuals]) -> dict[int, Any]:
         modules, points = [r.module for r in requests.values()], [r.points for r in requests.values()]
-        if len(modules) == 1 or not self._passes(modules, points):
+        if len(modules) == 1:
             return dict.fromkeys(requests)
-        leaves, buffers = stacking.stacked_state(modules)
-        rows = stacking.evaluate(modules[0], leaves | buffers, stacking.stacked_points(points))
-        batch = Batch(leaves, {player: place for place, player in enumerate(requests)})
+        stack = self._stack_of(modules)
+        if not self._passes(stack, points):
+            return dict.fromkeys(requests)
+        state = stack.state()
+        rows = stack.residuals(state, stack.points(points))
+        batch = Batch(stack, state, {player: place for place, player in enumerate(requests)})
         return {player: (batch, rows[place]) for player, place in batch.places.items()}
 
-    def _passes(self, modules: Sequence[PINNModule], points: Sequence[ByPart]) -> bool:
+    def _stack_of(self, modules: Sequence[PINNModule]) -> stacking.Stack:
+        if self._stack is None or len(modules) != len(self._stack.modules) or _differ(modules, self._stack.modules):
+            self._stack = stacking.Stack(modules)
+        return self._stack
+
+    def _passes(self, stack: stacking.Stack, points: Sequence[ByPart]) -> bool:
         self._evaluations += 1
         if self._evaluations & (self._evaluations - 1):  # 1, 2, 4, 8, ...
             return True
+        module = stack.modules[0]
         try:
-            stacking.check(modules, points)
+            stack.check(points)
         except Exception as error:  # of any kind: torch.func has many for what it cannot look into
             if self._evaluations > 1:
                 raise stacking.CannotStackError(
-                    f"The residuals of {type(modules[0]).__name__} must stay those of each seed, found at step "
-                    f"{modules[0].trainer.global_step} that {error}. Train the seeds one by one."
+                    f"The residuals of {type(module).__name__} must stay those of each seed, found at step "
+                    f"{module.trainer.global_step} that {error}. Train the seeds one by one."
                 ) from error
             self.reason = _first_line(error)
             rank_zero_warn(
                 f"The seeds are trained one after the other, which takes as long as single runs: the residuals of "
-                f"{type(modules[0]).__name__} cannot be stacked ({self.reason})."
+                f"{type(module).__name__} cannot be stacked ({self.reason})."
             )
             return False
         return True
+
+
+def _differ(some: Sequence[PINNModule], others: Sequence[PINNModule]) -> bool:
+    return any(a is not b for a, b in zip(some, others, strict=True))
 
 
 class Companion:
@@ -153,7 +169,6 @@ class Companion:
         self._turns = turns
         self._meeting = meeting
         self._batch: Batch | None = None
-        self._module: PINNModule | None = None
         self._points: ByPart = {}
 
     def residuals(self, module: Any, points: ByPart) -> dict[str, Tensor]:
@@ -164,7 +179,7 @@ class Companion:
             points: By part, each (b, d).
         """
         self._turns.go_on()
-        self._batch, self._module, self._points = None, module, points
+        self._batch, self._points = None, points
         found = self._turns.ask(self._player, Residuals(module, points)) if self._meeting.reason is None else None
         if found is None:
             own: dict[str, Tensor] = module.residuals(points)
@@ -197,10 +212,9 @@ class Companion:
         """
         self._turns.go_on()
         batch, self._batch = self._batch, None
-        if batch is None or self._module is None:
+        if batch is None:
             return jacobian.term_gradients(losses, params, shared=shared)
-        name_of = {id(p): name for name, p in self._module.named_parameters()}
-        names = [name_of[id(p)] for p in params]
+        names = [batch.stack.names[id(p)] for p in params]
         found: list[Tensor | None] = self._turns.ask(self._player, Gradients(batch, losses, names, shared))
         return found
 
@@ -223,7 +237,7 @@ def _gradients(batch: Batch, requests: Mapping[int, Gradients]) -> dict[int, Any
     sums = {term: torch.stack(_losses_of(term, requests.values())).sum() for term in asked}
     names = list(dict.fromkeys(name for request in requests.values() for name in request.names))
     shared = None if any(r.shared is None for r in requests.values()) else any(r.shared for r in requests.values())
-    blocks = jacobian.term_gradients(sums, [batch.leaves[name] for name in names], shared=shared)
+    blocks = jacobian.term_gradients(sums, [batch.state[name] for name in names], shared=shared)
     by_name = {name: _by_run(block) for name, block in zip(names, blocks, strict=True)}
     found = {}
     for player, request in requests.items():

@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch import Tensor
+from torch.func import vmap
 
-from lightning_autobalance.derivatives.fused import plain_operations
+from lightning_autobalance.derivatives.fused import stacked_operations
 from lightning_autobalance.module import PINNModule
 
 ByName = dict[str, Tensor]
 ByPart = Mapping[str, Tensor]
+Slots = dict[str, list[tuple[dict[str, Any], str]]]  # by name of a tensor, the dictionaries and keys where it lies
 NOT_STACKED = ("variant.", "balancer.", "val_metrics.", "test_metrics.")  # residuals do not ask them
 
 
@@ -20,116 +21,139 @@ class CannotStackError(RuntimeError):
     """Residuals that are not, or not surely, the same when evaluated as one."""
 
 
-class Holder(nn.Module):
-    """The residuals as a module's forward pass, whose parameters ``functional_call`` can replace."""
-
-    def __init__(self, module: PINNModule) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, points: ByPart) -> dict[str, Tensor]:
-        """The residuals."""
-        return self.module.residuals(points)
-
-
-def stacked_state(modules: Sequence[PINNModule]) -> tuple[ByName, ByName]:
-    r"""Parameters and buffers side by side; the parameters that are trained are leaves of a graph of their own.
+class Stack:
+    r"""Modules of one class, whose parameters and buffers are stacked anew for every evaluation, (k, \*shape).
 
     Args:
-        modules: k of one class.
-
-    Returns:
-        Parameters and buffers by name, each (k, \*shape).
+        modules: k of one class, with parameters of the same shapes.
     """
-    parameters = [dict(module.named_parameters()) for module in modules]
-    buffers = [dict(module.named_buffers()) for module in modules]
-    return _stacked(parameters), _stacked(buffers)
+
+    def __init__(self, modules: Sequence[PINNModule]) -> None:
+        self.modules = list(modules)
+        self._slots = [_slots(module) for module in modules]
+        self.names = {id(p): name for module in modules for name, p in module.named_parameters()}
+        self._points: tuple[list[Tensor], list[int], dict[str, Tensor]] = ([], [], {})
+
+    def state(self) -> ByName:
+        r"""Parameters and buffers by name, each (k, \*shape); trained ones are leaves of a graph of their own."""
+        found = {}
+        for name, first in self._slots[0].items():
+            own, key = first[0]
+            values = [slots[name][0][0][slots[name][0][1]].detach() for slots in self._slots]
+            found[name] = torch.stack(values).requires_grad_(own[key].requires_grad)
+        return found
+
+    def points(self, points: Sequence[ByPart]) -> ByName:
+        """The points of all modules, by part, each (k, b, d); remembered while they stay.
+
+        Args:
+            points: Of each module, by part, each (b, d).
+        """
+        tensors = [x for own in points for x in own.values()]
+        seen, versions, stacked = self._points
+        same = len(seen) == len(tensors) and all(a is b for a, b in zip(seen, tensors, strict=True))
+        if same and versions == [x._version for x in tensors] and not any(x.requires_grad for x in tensors):
+            return stacked
+        stacked = {part: torch.stack([own[part] for own in points]) for part in points[0]}
+        self._points = (tensors, [x._version for x in tensors], stacked)
+        return stacked
+
+    def residuals(self, state: ByName, points: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+        r"""The residuals of all modules.
+
+        Args:
+            state: Parameters and buffers by name, each (k, \*shape).
+            points: By part, each (k, b, d).
+
+        Returns:
+            k times, by term, (b,) or (b, l).
+        """
+
+        def one(own: ByName, here: ByName) -> dict[str, Tensor]:
+            with _replaced(self._slots[0], own):
+                return self.modules[0].residuals(here)
+
+        with stacked_operations():
+            found: dict[str, Tensor] = vmap(one)(state, dict(points))
+        rows = {term: residual.unbind(0) for term, residual in found.items()}
+        return [{term: row[i] for term, row in rows.items()} for i in range(len(self.modules))]
+
+    def check(self, points: Sequence[ByPart]) -> None:
+        """See that stacked residuals are those of each module by itself, at parameters where nothing cancels.
+
+        Args:
+            points: Of each module, by part, each (b, d).
+
+        Raises:
+            CannotStackError: If they are not, or leave a trace in the module.
+            Exception: Whatever the residuals raise when they are stacked.
+        """
+        with torch.no_grad():
+            trained = {name for name, value in self.state().items() if value.requires_grad}
+            state = {name: _moved(value) if name in trained else value for name, value in self.state().items()}
+            together = self.residuals(state, self.points(points))
+            for i, module in enumerate(self.modules):
+                own = {name: value[i].clone() for name, value in state.items()}
+                with _leaves_no_trace(module, self._slots[i], own):
+                    alone = module.residuals(points[i])
+                _compare(alone, together[i])
 
 
-def _stacked(states: Sequence[Mapping[str, Tensor]]) -> ByName:
-    found = {}
-    for name, first in states[0].items():
-        if not name.startswith(NOT_STACKED):
-            found[name] = torch.stack([state[name].detach() for state in states]).requires_grad_(first.requires_grad)
+def _slots(module: PINNModule) -> Slots:
+    found: Slots = {}
+    names: dict[int, str] = {}
+    for prefix, part in module.named_modules():
+        for own in (part._parameters, part._buffers):
+            for key, value in own.items():
+                name = f"{prefix}.{key}".removeprefix(".")
+                if value is not None and not name.startswith(NOT_STACKED):
+                    found.setdefault(names.setdefault(id(value), name), []).append((own, key))  # tied ones in one
     return found
 
 
-def stacked_points(points: Sequence[ByPart]) -> ByName:
-    """The points of all runs, by part, each (k, b, d).
-
-    Args:
-        points: Of each run, by part, each (b, d).
-    """
-    return {part: torch.stack([own[part] for own in points]) for part in points[0]}
-
-
-def evaluate(template: PINNModule, state: Mapping[str, Tensor], points: ByPart) -> list[dict[str, Tensor]]:
-    r"""The residuals of k runs.
-
-    Args:
-        template: One of their modules.
-        state: Parameters and buffers by name, each (k, \*shape).
-        points: By part, each (k, b, d).
-
-    Returns:
-        k times, by term, (b,) or (b, l).
-    """
-    holder = Holder(template)
-
-    def one(own: ByName, here: ByName) -> dict[str, Tensor]:
-        return functional_call(holder, {f"module.{name}": value for name, value in own.items()}, (here,))
-
-    with plain_operations():
-        found: dict[str, Tensor] = vmap(one)(dict(state), dict(points))
-    rows = {term: residual.unbind(0) for term, residual in found.items()}
-    return [{term: row[i] for term, row in rows.items()} for i in range(len(next(iter(points.values()))))]
+@contextmanager
+def _replaced(slots: Slots, state: Mapping[str, Tensor]) -> Iterator[None]:
+    """While open, the module's parameters and buffers are others; then those that were there before."""
+    before = {name: places[0][0][places[0][1]] for name, places in slots.items()}
+    try:
+        _put(slots, state)
+        yield
+    finally:
+        _put(slots, before)
 
 
-def check(modules: Sequence[PINNModule], points: Sequence[ByPart]) -> None:
-    """See that stacked residuals are those of each run by itself, at parameters where nothing cancels.
-
-    Args:
-        modules: Of one class.
-        points: Of each, by part, each (b, d).
-
-    Raises:
-        CannotStackError: If they are not, or leave a trace in the module.
-        Exception: Whatever the residuals raise when they are stacked.
-    """
-    parameters, buffers = stacked_state(modules)
-    moved = {name: _moved(value) for name, value in parameters.items()}
-    with torch.no_grad():
-        together = evaluate(modules[0], moved | buffers, stacked_points(points))
-        for i, module in enumerate(modules):
-            own = {f"module.{name}": value[i].clone() for name, value in (moved | buffers).items()}
-            with _leaves_no_trace(module, own):
-                alone = functional_call(Holder(module), own, (points[i],))
-            _compare(alone, together[i])
+def _put(slots: Slots, state: Mapping[str, Tensor]) -> None:
+    for name, places in slots.items():
+        for own, key in places:
+            own[key] = state[name]
 
 
 def _moved(value: Tensor) -> Tensor:
     """Other parameters: residuals of trained ones are small differences of large numbers, whose rounding differs."""
-    if not value.is_floating_point():
-        return value.detach()
     generator = torch.Generator().manual_seed(0)  # the run's random numbers stay as they are
     noise = torch.randn(value.shape, dtype=torch.float64, generator=generator)
     return value.detach() + 0.1 * noise.to(value)
 
 
 @contextmanager
-def _leaves_no_trace(module: PINNModule, state: dict[str, Tensor]) -> Iterator[None]:
-    before, versions, plain = dict(state), {name: value._version for name, value in state.items()}, _plain(module)
-    yield
-    changed = [name for name, value in state.items() if value is not before[name] or value._version != versions[name]]
-    own = _plain(module)
-    changed += [name for name, value in own.items() if name not in plain or plain[name] != value]
+def _leaves_no_trace(module: PINNModule, slots: Slots, state: ByName) -> Iterator[None]:
+    versions, plain = {name: value._version for name, value in state.items()}, _plain(module)
+    with _replaced(slots, state):
+        yield
+        changed = [
+            name
+            for name, ((own, key), *_) in slots.items()
+            if own[key] is not state[name] or own[key]._version != versions[name]
+        ]
+    own_plain = _plain(module)
+    changed += [name for name, value in own_plain.items() if name not in plain or plain[name] != value]
     if changed:
-        raise CannotStackError(f"they change {changed[0].removeprefix('module.')!r}")
+        raise CannotStackError(f"they change {changed[0]!r}")
 
 
 def _plain(module: PINNModule) -> dict[str, Any]:
     return {
-        f"{name}.{key}".strip("."): value
+        f"{name}.{key}".removeprefix("."): value
         for name, part in module.named_modules()
         if not f"{name}.".startswith(NOT_STACKED)
         for key, value in vars(part).items()
