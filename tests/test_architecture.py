@@ -47,6 +47,7 @@ RING = {
     "ensemble": 5,
     "cli": 7,
     "lightning_cli": 6,
+    "seed_options": 6,
     "sweeps": 6,
     "__main__": 8,
     "bench": 7,
@@ -71,7 +72,7 @@ ONE_ROOM = (
         "data",
         "dropin",
     },
-    {"lightning_cli", "sweeps"},
+    {"lightning_cli", "seed_options", "sweeps"},
     {"cli", "bench"},  # `reproduce` is a subcommand, and benchmarks run commands
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}

@@ -4,6 +4,6 @@ A run is what it would be alone, in a thread of its own. One thread runs at a ti
 the residuals of all runs, and for the gradients of all runs.
 """
 
-from lightning_autobalance.ensemble.seeds import SeedEnsemble
+from lightning_autobalance.ensemble.seeds import SeedEnsemble, SeedRun
 
-__all__ = ["SeedEnsemble"]
+__all__ = ["SeedEnsemble", "SeedRun"]

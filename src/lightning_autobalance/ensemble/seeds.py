@@ -36,7 +36,7 @@ class SeedRun:
         module: Is trained.
         data: Its points.
         world: The random numbers that it goes on from.
-        ckpt_path: A checkpoint of this run to go on from.
+        options: More arguments of ``Trainer.fit``, such as the ``ckpt_path`` of a checkpoint of this run.
     """
 
     seed: int
@@ -44,11 +44,26 @@ class SeedRun:
     module: PINNModule
     data: LightningDataModule | None
     world: World
-    ckpt_path: str | Path | None = None
+    options: Mapping[str, Any]
+
+    @classmethod
+    def now(
+        cls, seed: int, trainer: Trainer, module: PINNModule, data: LightningDataModule | None, **options: Any
+    ) -> "SeedRun":
+        """A run that has just been built, under its own seed.
+
+        Args:
+            seed: Its name.
+            trainer: Of this run alone.
+            module: Is trained.
+            data: Its points.
+            **options: More arguments of ``Trainer.fit``.
+        """
+        return cls(seed, trainer, module, data, World.now().apart(), options)
 
     def fit(self) -> None:
         """Train it, as it would be alone."""
-        self.trainer.fit(self.module, datamodule=self.data, ckpt_path=self.ckpt_path)
+        self.trainer.fit(self.module, datamodule=self.data, **self.options)
 
 
 class SeedEnsemble:
@@ -104,7 +119,7 @@ class SeedEnsemble:
         for seed in seeds:
             seed_everything(seed, workers=True, verbose=False)
             trainer, module, data = make(seed)
-            runs.append(SeedRun(seed, trainer, module, data, World.now().apart(), (ckpt_paths or {}).get(seed)))
+            runs.append(SeedRun.now(seed, trainer, module, data, ckpt_path=(ckpt_paths or {}).get(seed)))
         before.enter()
         return cls(runs)
 
