@@ -182,8 +182,8 @@ class AutoBalanceCLI(LightningCLI):
             return
         if not Path(path).is_dir():
             self.parser.error(
-                "`ckpt_path` must be the folder of all seeds where `seeds` is given, such as runs/Helmholtz2D/version_0, "
-                f"got {path}."
+                "`ckpt_path` must be the folder of all seeds where `seeds` is given, such as "
+                f"runs/Helmholtz2D/version_0, got {path}."
             )
         for seed in self.seeds:
             self._check_ckpt_path(seed_options.checkpoint(path, seed))

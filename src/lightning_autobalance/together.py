@@ -6,7 +6,7 @@ Alone, which is the rule, each function below is the plain operation that it nam
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from lightning_autobalance import jacobian
 from lightning_autobalance.shapes import ParamJac
 
 
+@runtime_checkable
 class HasResiduals(Protocol):
     """What gives residuals: a ``PINNModule``."""
 
@@ -26,6 +27,7 @@ class HasResiduals(Protocol):
         """
 
 
+@runtime_checkable
 class Companions(Protocol):
     """The other runs, as one run sees them."""
 

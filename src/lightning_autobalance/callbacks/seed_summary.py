@@ -1,6 +1,6 @@
 """The table at the end of a `fit` of several seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -9,6 +9,8 @@ from rich.table import Table
 from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather
 from lightning_autobalance.module import PINNModule
+
+SUMMARIES: dict[str, Callable[[list[float]], float]] = {"median": median, "least": min, "largest": max}
 
 
 class SeedSummary(Callback):
@@ -41,7 +43,7 @@ def seeds_table(seeds: Sequence[int], trainers: Sequence[Trainer], modules: Sequ
         table.add_row(str(seed), *(_shown(row.get(name)) for name in names), f"{trainer.global_step:,}")
     table.add_section()
     known = {name: [row[name] for row in rows if name in row] for name in names}
-    for what, function in {"median": median, "least": min, "largest": max}.items():
+    for what, function in SUMMARIES.items():
         table.add_row(what, *(_shown(function(known[name])) for name in names), "")
     return table
 

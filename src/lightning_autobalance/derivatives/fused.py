@@ -82,7 +82,7 @@ def activate(product: Tensor, bias: Tensor, layout: Layout) -> Tensor:
     if _is_plain():
         return activate_reference([product[0] + bias, *product[1:]], layout)
     if _is_stacked():
-        return cast(Tensor, _StackedActivate.apply(product, bias, _Leaf(layout)))  # type: ignore[no-untyped-call]
+        return cast("Tensor", _StackedActivate.apply(product, bias, _Leaf(layout)))  # type: ignore[no-untyped-call]
     out: Tensor = _Activate.apply(product, bias, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -101,7 +101,7 @@ def activate_first(value: Tensor, columns: Tensor, layout: Layout) -> Tensor:
     if _is_plain():
         return activate_reference(_after_first(value, columns, layout), layout)
     if _is_stacked():
-        return cast(Tensor, _StackedActivateFirst.apply(value, columns, _Leaf(layout)))  # type: ignore[no-untyped-call]
+        return cast("Tensor", _StackedActivateFirst.apply(value, columns, _Leaf(layout)))  # type: ignore[no-untyped-call]
     out: Tensor = _ActivateFirst.apply(value, columns, layout)  # type: ignore[no-untyped-call]
     return out
 

@@ -102,11 +102,12 @@ class Meeting:
         Args:
             requests: By player.
         """
-        for kind, answered in ((Slopes, _slopes), (Gradients, _gradients)):
-            some = {player: request for player, request in requests.items() if isinstance(request, kind)}
-            if some:
-                batch = next(iter(some.values())).batch
-                return answered(batch, {p: request for p, request in some.items() if request.batch is batch})
+        slopes = {player: request for player, request in requests.items() if isinstance(request, Slopes)}
+        if slopes:
+            return _slopes(slopes)
+        gradients = {player: request for player, request in requests.items() if isinstance(request, Gradients)}
+        if gradients:
+            return _gradients(gradients)
         first = min(request.step for request in requests.values())
         behind = {player: request for player, request in requests.items() if request.step == first}
         kind_of_first = next(iter(behind.values())).kind
@@ -219,9 +220,9 @@ class Companion:
         return found
 
 
-def _slopes(batch: Batch, requests: Mapping[int, Slopes]) -> dict[int, Any]:  # noqa: ARG001
+def _slopes(requests: Mapping[int, Slopes]) -> dict[int, Any]:
     first = next(iter(requests.values()))
-    some = {player: request for player, request in requests.items() if request.graph == first.graph}
+    some = {p: r for p, r in requests.items() if r.batch is first.batch and r.graph == first.graph}
     found = torch.autograd.grad(
         [request.value for request in some.values()],
         [request.points for request in some.values()],
@@ -232,7 +233,9 @@ def _slopes(batch: Batch, requests: Mapping[int, Slopes]) -> dict[int, Any]:  # 
     return dict(zip(some, found, strict=True))
 
 
-def _gradients(batch: Batch, requests: Mapping[int, Gradients]) -> dict[int, Any]:
+def _gradients(waiting: Mapping[int, Gradients]) -> dict[int, Any]:
+    batch = next(iter(waiting.values())).batch
+    requests = {player: request for player, request in waiting.items() if request.batch is batch}
     asked = {term: None for request in requests.values() for term in request.losses}
     sums = {term: torch.stack(_losses_of(term, requests.values())).sum() for term in asked}
     names = list(dict.fromkeys(name for request in requests.values() for name in request.names))

@@ -136,6 +136,7 @@ class SeedEnsemble:
             Exception: Whatever ended all runs; names the seed.
         """
         meeting = Meeting()
+        _warn_of_own_losses(self.runs[0].module)
         turns = Turns(meeting.answer)
         functions = [partial(_train, run, Companion(i, turns, meeting)) for i, run in enumerate(self.runs)]
         with _passing_on_sigterm([run.trainer for run in self.runs]):
@@ -222,8 +223,11 @@ def _check_like_first(run: SeedRun, first: SeedRun) -> None:
             f"All modules of an ensemble must have parameters of the same names and shapes, those of seed {run.seed} "
             f"differ from those of seed {first.seed}. Let `make` depend on the seed by its random numbers only."
         )
-    if run.module.has_own_losses and run is first:
+
+
+def _warn_of_own_losses(module: PINNModule) -> None:
+    if module.has_own_losses:
         rank_zero_warn(
-            f"The seeds are trained one after the other, which takes as long as single runs: {type(run.module).__name__} "
-            "has `losses` of its own, which cannot be stacked. Write `residuals` in place of them."
+            "The seeds are trained one after the other, which takes as long as single runs: "
+            f"{type(module).__name__} has `losses` of its own, which cannot be stacked. Write `residuals` instead."
         )

@@ -26,14 +26,15 @@ class World:
     @classmethod
     def now(cls) -> "World":
         """The present one, to be put back later."""
-        used = torch.cuda.is_available() and torch.cuda.is_initialized()
+        used = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         devices = tuple(torch.cuda.get_rng_state_all()) if used else ()
-        return cls(torch.get_rng_state(), devices, np.random.get_bit_generator(), torch.get_default_dtype())
+        generator = np.random.get_bit_generator()  # type: ignore[attr-defined]
+        return cls(torch.get_rng_state(), devices, generator, torch.get_default_dtype())
 
     def apart(self) -> "World":
         """The same, with a copy of numpy's generator, which then moves on by itself."""
         copy = np.random.MT19937()
-        copy.state = self.generator.state
+        copy.state = self.generator.state  # type: ignore[assignment]
         return World(self.cpu, self.devices, copy, self.dtype)
 
     def enter(self) -> None:
@@ -41,5 +42,5 @@ class World:
         torch.set_rng_state(self.cpu)
         for number, state in enumerate(self.devices):
             torch.cuda.set_rng_state(state, number)
-        np.random.set_bit_generator(self.generator)
+        np.random.set_bit_generator(self.generator)  # type: ignore[attr-defined]
         torch.set_default_dtype(self.dtype)
