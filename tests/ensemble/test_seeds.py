@@ -289,7 +289,7 @@ def diverging(seed_that_fails: int) -> Any:
 
 def test_a_seed_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     found = SeedEnsemble.of(maker(diverging(1), tmp_path, {}), SEEDS)
-    with pytest.raises(NonFiniteError, match="^Seed 1: The loss of loss term `pde` must be finite at step 4"):
+    with pytest.raises(NonFiniteError, match=r"^Seed 1: The loss of loss term `pde` must be finite at step 4"):
         found.fit()
     assert [run.trainer.global_step for run in found.runs] == [12, 4, 12]
     for i in (0, 2):
@@ -318,7 +318,7 @@ def test_any_other_error_ends_all_runs_and_names_the_seed(tmp_path: Path) -> Non
 
 def test_an_error_of_the_configuration_names_the_seed(tmp_path: Path) -> None:
     found = SeedEnsemble.of(maker(poisson(weights={"pdee": 1.0}), tmp_path, {}), SEEDS)
-    with pytest.raises(MisconfigurationException, match="^Seed 0: `weights` must name loss terms"):
+    with pytest.raises(MisconfigurationException, match=r"^Seed 0: `weights` must name loss terms"):
         found.fit()
 
 
