@@ -475,3 +475,8 @@ def test_refuses_several_processes(tmp_path: Path) -> None:
     options = {"strategy": "ddp", "devices": 2}
     with pytest.raises(MisconfigurationException, match="`strategy` must be a single device"):
         SeedEnsemble.of(maker(poisson(), tmp_path, options), SEEDS)
+
+
+def test_refuses_to_compile(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="`compile` must be left out where several seeds"):
+        SeedEnsemble.of(maker(poisson(compile=True), tmp_path, {}), SEEDS)

@@ -18,12 +18,14 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 
 from lightning_autobalance.bench.loop_cost import Clock
+from lightning_autobalance.bench.report import rewrite
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.ensemble import SeedEnsemble
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.problems import Helmholtz2D
 
 OUT = Path("results/speed/ensemble.json")
+PAGE = Path("docs/how-to/seeds.md")
 SIZES: dict[str, tuple[list[int], dict[str, int]]] = {
     "small": ([20] * 3, {"interior": 160, "boundary": 40}),
     "helmholtz_2d": ([50] * 3, {"interior": 2000, "boundary": 400}),
@@ -96,20 +98,45 @@ def measure(counts: Sequence[int], repeats: int, steps: int) -> list[dict[str, A
     return rows
 
 
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """A Markdown table.
+
+    Args:
+        rows: What `measure` gave.
+    """
+    lines = [
+        "| network and points | seeds | step of one seed | step of all at once | by as many single steps: median (range) |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        hidden, counts = SIZES[row["size"]]
+        what = f"{len(hidden)} hidden layers of {hidden[0]}, {' and '.join(f'{n:,}' for n in counts.values())} points"
+        low, high = row["range"]
+        lines.append(
+            f"| {what} | {row['seeds']} | {row['single_ms']:.1f} ms | {row['ensemble_ms']:.1f} ms "
+            f"| {row['ratio']:.2f} ({low:.2f} to {high:.2f}) |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, write the results, rewrite the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=220)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    rows = measure(arguments.seeds, arguments.repeats, arguments.steps)
-    settings = {"steps": arguments.steps, "repeats": arguments.repeats, "threads": 1, "torch": torch.__version__}
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps({**settings, "rows": rows}, indent=2) + "\n")
+    if not arguments.rewrite_only:
+        torch.set_num_threads(1)
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+        rows = measure(arguments.seeds, arguments.repeats, arguments.steps)
+        settings = {"steps": arguments.steps, "repeats": arguments.repeats, "threads": 1, "torch": torch.__version__}
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps({**settings, "rows": rows}, indent=2) + "\n")
+    rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
 
 
 if __name__ == "__main__":

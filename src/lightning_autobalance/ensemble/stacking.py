@@ -51,8 +51,8 @@ class Stack:
         """
         tensors = [x for own in points for x in own.values()]
         seen, versions, stacked = self._points
-        same = len(seen) == len(tensors) and all(a is b for a, b in zip(seen, tensors, strict=True))
-        if same and versions == [x._version for x in tensors] and not any(x.requires_grad for x in tensors):
+        same = len(seen) == len(tensors) and all(map(_is_view, seen, tensors))
+        if same and versions == [x._version for x in tensors]:
             return stacked
         stacked = {part: torch.stack([own[part] for own in points]) for part in points[0]}
         self._points = (tensors, [x._version for x in tensors], stacked)
@@ -97,6 +97,12 @@ class Stack:
                 with _leaves_no_trace(module, self._slots[i], own):
                     alone = module.residuals(points[i])
                 _compare(alone, together[i])
+
+
+def _is_view(seen: Tensor, now: Tensor) -> bool:
+    """Whether the numbers are the same ones in memory, which stays taken while they are remembered."""
+    same = (seen.data_ptr(), seen.shape, seen.stride()) == (now.data_ptr(), now.shape, now.stride())
+    return same and not now.requires_grad and not seen.requires_grad
 
 
 def _slots(module: PINNModule) -> Slots:
