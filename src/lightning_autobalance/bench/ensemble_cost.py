@@ -105,7 +105,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         rows: What `measure` gave.
     """
     lines = [
-        "| network and points | seeds | step of one seed | step of all at once | by as many single steps: median (range) |",
+        "| network and points | seeds | step of one seed | step of all | by as many single steps: median (range) |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
