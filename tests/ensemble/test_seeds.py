@@ -264,6 +264,23 @@ def test_residuals_that_part_later_stop_the_run(tmp_path: Path) -> None:
         ensemble(build, tmp_path)
 
 
+def test_many_points_are_stacked_on_a_cpu_only_if_asked(tmp_path: Path) -> None:
+    def build() -> tuple[PINNModule, CollocationPoints]:
+        return Poisson2D(), CollocationPoints({"interior": 990, "boundary": 20}, eval_points=100)
+
+    make = maker(build, tmp_path, {"max_steps": 2})
+    alone, stacked = SeedEnsemble.of(make, SEEDS), SeedEnsemble.of(make, SEEDS)
+    alone.fit()
+    stacked.fit(stack=True)
+    assert alone.unstacked == "1,010 points of a run, on a CPU"
+    assert stacked.unstacked is None
+    assert distance(alone.runs[2].module, single(build, tmp_path, 2, max_steps=2)[1]) == 0.0
+    assert distance(alone.runs[2].module, stacked.runs[2].module) < 1e-10
+    few = SeedEnsemble.of(maker(poisson(), tmp_path, {"max_steps": 2}), SEEDS)
+    few.fit(stack=False)
+    assert few.unstacked == "not asked for"
+
+
 # Ends and errors -----------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ SIZES: dict[str, tuple[list[int], dict[str, int]]] = {
 
 
 def seconds(size: str, seeds: Sequence[int], steps: int, folder: str) -> float:
-    """Seconds per step of all seeds at once.
+    """Seconds per step of all seeds at once, stacked.
 
     Args:
         size: Of the network and the points.
@@ -60,7 +60,7 @@ def seconds(size: str, seeds: Sequence[int], steps: int, folder: str) -> float:
         )
         return trainer, Helmholtz2D(net=MLP(2, 1, hidden)), CollocationPoints(counts)
 
-    SeedEnsemble.of(make, seeds).fit()
+    SeedEnsemble.of(make, seeds).fit(stack=True)
     return clocks[0].seconds
 
 

@@ -89,10 +89,14 @@ class Gradients:
 
 
 class Meeting:
-    """Answers the requests of all runs; says so once where residuals cannot be stacked."""
+    """Answers the requests of all runs; says so once where residuals cannot be stacked.
 
-    def __init__(self) -> None:
-        self.reason: str | None = None
+    Args:
+        reason: Why residuals are not to be stacked; None where they are.
+    """
+
+    def __init__(self, reason: str | None = None) -> None:
+        self.reason = reason
         self._evaluations = 0
         self._stack: stacking.Stack | None = None
 
@@ -115,7 +119,7 @@ class Meeting:
 
     def _residuals(self, requests: Mapping[int, Residuals]) -> dict[int, Any]:
         modules, points = [r.module for r in requests.values()], [r.points for r in requests.values()]
-        if len(modules) == 1:
+        if len(modules) == 1 or self.reason is not None:
             return dict.fromkeys(requests)
         stack = self._stack_of(modules)
         if not self._passes(stack, points):
@@ -162,26 +166,23 @@ class Companion:
     Args:
         player: Its number.
         turns: Where all take turns.
-        meeting: Answers.
     """
 
-    def __init__(self, player: int, turns: Turns, meeting: Meeting) -> None:
+    def __init__(self, player: int, turns: Turns) -> None:
         self._player = player
         self._turns = turns
-        self._meeting = meeting
         self._batch: Batch | None = None
         self._points: ByPart = {}
 
     def residuals(self, module: Any, points: ByPart) -> dict[str, Tensor]:
-        """Of this run, with those of the others; alone where they cannot be stacked.
+        """Of this run, with those of the others; alone where they are not stacked.
 
         Args:
             module: Of this run.
             points: By part, each (b, d).
         """
-        self._turns.go_on()
         self._batch, self._points = None, points
-        found = self._turns.ask(self._player, Residuals(module, points)) if self._meeting.reason is None else None
+        found = self._turns.ask(self._player, Residuals(module, points))  # also where each is alone: all keep pace
         if found is None:
             own: dict[str, Tensor] = module.residuals(points)
             return own

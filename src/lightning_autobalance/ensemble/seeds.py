@@ -14,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lightning_autobalance.ensemble.meeting import Companion, Meeting
 from lightning_autobalance.ensemble.turns import Stopped, Turns
@@ -23,6 +23,7 @@ from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.together import together
 
+LARGE = 1000  # points of a run beyond which a CPU gains nothing; measured by bench/ensemble_cost.py
 Made = tuple[Trainer, PINNModule, LightningDataModule | None]
 
 
@@ -128,17 +129,22 @@ class SeedEnsemble:
         """Of all runs, in their order."""
         return tuple(run.seed for run in self.runs)
 
-    def fit(self) -> None:
+    def fit(self, stack: bool | None = None) -> None:
         """Train all runs to their ends.
+
+        Args:
+            stack: Whether to compute residuals and gradients of all runs in one pass. By default on every accelerator,
+                and on a CPU where a run has no more than 1,000 points: with more, its caches hold one run only, and
+                stacked passes take longer.
 
         Raises:
             NonFiniteError: If runs ended because of a loss or a gradient; names their seeds.
             Exception: Whatever ended all runs; names the seed.
         """
-        meeting = Meeting()
+        meeting = Meeting(self._too_large() if stack is None else None if stack else "not asked for")
         _warn_of_own_losses(self.runs[0].module)
         turns = Turns(meeting.answer)
-        functions = [partial(_train, run, Companion(i, turns, meeting)) for i, run in enumerate(self.runs)]
+        functions = [partial(_train, run, Companion(i, turns)) for i, run in enumerate(self.runs)]
         with _passing_on_sigterm([run.trainer for run in self.runs]):
             turns.play(functions, [run.world for run in self.runs], endures=NonFiniteError)
         self.unstacked = meeting.reason
@@ -149,6 +155,17 @@ class SeedEnsemble:
         names = [name for name in self.runs[0].trainer.callback_metrics if name.startswith("val/")]
         missing = torch.tensor(float("nan"))
         return {name: [float(r.trainer.callback_metrics.get(name, missing)) for r in self.runs] for name in names}
+
+    def _too_large(self) -> str | None:
+        first = self.runs[0]
+        count = sum(getattr(first.data, "counts", {}).values())
+        if first.trainer.strategy.root_device.type != "cpu" or count <= LARGE:
+            return None
+        reason = f"{count:,} points of a run, on a CPU"
+        rank_zero_info(
+            f"In every step the seeds are computed one after the other: {reason}, take no less time stacked."
+        )
+        return reason
 
     def _raise(self, errors: Mapping[int, BaseException]) -> None:
         found = {seed: error for seed, error in errors.items() if not isinstance(error, Stopped)}
