@@ -68,12 +68,12 @@ def test_words_of_the_command_line(words: str, wanted: str) -> None:
 
 
 def test_seeds_have_folders_of_their_own_and_the_numbers_of_single_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["fit", *SMALL, "--trainer.max_steps=4", "--seeds", "0", "3"])
+    main(["fit", *SMALL, "--trainer.max_steps=4", "--seeds", "0", "3", "1"])
     table = capsys.readouterr().out
     folder = Path("runs/Helmholtz2D/version_0")
-    assert sorted(path.name for path in folder.iterdir()) == ["seed_0", "seed_3"]
-    assert re.search(r"Helmholtz2D, 2 seeds", table)
-    assert all(re.search(rf"│ {word} +│", table) for word in ("0", "3", "median", "least", "largest"))
+    assert sorted(path.name for path in folder.iterdir()) == ["seed_0", "seed_1", "seed_3"]
+    assert re.search(r"Helmholtz2D, 3 seeds", table)
+    assert all(re.search(rf"│ {word} +│", table) for word in ("0", "3", "1", "median", "least", "largest"))
     for seed in (0, 3):
         own = folder / f"seed_{seed}"
         assert any(path.name.startswith("events.out") for path in own.iterdir())
@@ -90,11 +90,11 @@ def test_seeds_have_folders_of_their_own_and_the_numbers_of_single_runs(capsys: 
 
 
 def test_resume_of_all_seeds_is_exact() -> None:
-    fit = ["fit", *SMALL, "--seeds=[0,1]", "--data.steps_per_epoch=2", "--data.resample_every=3"]
+    fit = ["fit", *SMALL, "--seeds=[0,1,2]", "--data.steps_per_epoch=2", "--data.resample_every=3"]
     main([*fit, "--trainer.max_steps=8"])
     main([*fit, "--trainer.max_steps=5"])
     main([*fit, "--trainer.max_steps=8", "--ckpt_path=runs/Helmholtz2D/version_1"])
-    for seed in (0, 1):
+    for seed in (0, 1, 2):
         whole, resumed = (state(f"runs/Helmholtz2D/version_{n}/seed_{seed}") for n in (0, 2))
         for part in ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step"):
             assert_equal(whole[part], resumed[part], part)

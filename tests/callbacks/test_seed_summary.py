@@ -1,9 +1,10 @@
 """The table of several seeds."""
 
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import torch
+from lightning.pytorch import Trainer
 from rich.console import Console
 
 from helpers.toys import Decay, fit
@@ -14,7 +15,7 @@ def run(steps: int, loss: float, error: float | None) -> tuple[Any, Any]:
     metrics = {} if error is None else {"val/rel_l2": torch.tensor(error)}
     module = Decay()
     module.latest = {"loss/pde": loss, "lr": 0.1}
-    return SimpleNamespace(global_step=steps, callback_metrics=metrics), module
+    return Mock(spec=Trainer, global_step=steps, callback_metrics=metrics), module
 
 
 def text_of(table: Any) -> str:

@@ -176,7 +176,7 @@ def test_precision_of_the_trainer(tmp_path: Path) -> None:
 
 def test_one_seed(tmp_path: Path) -> None:
     found = SeedEnsemble.of(maker(poisson(), tmp_path, {}), [5])
-    found.fit()
+    found.fit(stack=True)
     assert distance(found.runs[0].module, single(poisson(), tmp_path, 5)[1]) == 0.0
 
 
@@ -279,6 +279,9 @@ def test_many_points_are_stacked_on_a_cpu_only_if_asked(tmp_path: Path) -> None:
     few = SeedEnsemble.of(maker(poisson(), tmp_path, {"max_steps": 2}), SEEDS)
     few.fit(stack=False)
     assert few.unstacked == "not asked for"
+    two = SeedEnsemble.of(maker(poisson(), tmp_path, {"max_steps": 2}), SEEDS[:2])
+    two.fit()
+    assert two.unstacked == "2 seeds, on a CPU"
 
 
 # Ends and errors -----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.together import together
 
-LARGE = 1000  # points of a run beyond which a CPU gains nothing; measured by bench/ensemble_cost.py
+LARGE, FEW = 1000, 3  # points of a run beyond which, and seeds below which, a CPU gains nothing: bench/ensemble_cost.py
 Made = tuple[Trainer, PINNModule, LightningDataModule | None]
 
 
@@ -134,14 +134,14 @@ class SeedEnsemble:
 
         Args:
             stack: Whether to compute residuals and gradients of all runs in one pass. By default on every accelerator,
-                and on a CPU where a run has no more than 1,000 points: with more, its caches hold one run only, and
-                stacked passes take longer.
+                and on a CPU for at least three runs of no more than 1,000 points each: with more, its caches hold one
+                run only, and stacked passes take longer.
 
         Raises:
             NonFiniteError: If runs ended because of a loss or a gradient; names their seeds.
             Exception: Whatever ended all runs; names the seed.
         """
-        meeting = Meeting(self._too_large() if stack is None else None if stack else "not asked for")
+        meeting = Meeting(self._no_gain() if stack is None else None if stack else "not asked for")
         _warn_of_own_losses(self.runs[0].module)
         turns = Turns(meeting.answer)
         functions = [partial(_train, run, Companion(i, turns)) for i, run in enumerate(self.runs)]
@@ -156,12 +156,12 @@ class SeedEnsemble:
         missing = torch.tensor(float("nan"))
         return {name: [float(r.trainer.callback_metrics.get(name, missing)) for r in self.runs] for name in names}
 
-    def _too_large(self) -> str | None:
+    def _no_gain(self) -> str | None:
         first = self.runs[0]
         count = sum(getattr(first.data, "counts", {}).values())
-        if first.trainer.strategy.root_device.type != "cpu" or count <= LARGE:
+        if first.trainer.strategy.root_device.type != "cpu" or (count <= LARGE and len(self.runs) >= FEW):
             return None
-        reason = f"{count:,} points of a run, on a CPU"
+        reason = f"{count:,} points of a run, on a CPU" if count > LARGE else f"{len(self.runs)} seeds, on a CPU"
         rank_zero_info(
             f"In every step the seeds are computed one after the other: {reason}, take no less time stacked."
         )
