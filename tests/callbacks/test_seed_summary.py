@@ -1,5 +1,6 @@
 """The table of several seeds."""
 
+from io import StringIO
 from typing import Any
 from unittest.mock import Mock
 
@@ -19,9 +20,9 @@ def run(steps: int, loss: float, error: float | None) -> tuple[Any, Any]:
 
 
 def text_of(table: Any) -> str:
-    console = Console(width=100, record=True, quiet=True)
-    console.print(table)
-    return console.export_text()
+    file = StringIO()
+    Console(width=100, file=file).print(table)
+    return file.getvalue()
 
 
 def test_rows_medians_and_ranges() -> None:
