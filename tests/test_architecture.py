@@ -24,6 +24,7 @@ RING = {
     "metrics": 1,
     "balancing": 2,
     "optim": 2,
+    "together": 2,
     "variants": 3,
     "gradients": 3,
     "stepping": 4,
@@ -43,8 +44,10 @@ RING = {
     "dropin": 4,
     "problems": 5,
     "callbacks": 5,
+    "ensemble": 5,
     "cli": 7,
     "lightning_cli": 6,
+    "seed_options": 6,
     "sweeps": 6,
     "__main__": 8,
     "bench": 7,
@@ -69,7 +72,7 @@ ONE_ROOM = (
         "data",
         "dropin",
     },
-    {"lightning_cli", "sweeps"},
+    {"lightning_cli", "seed_options", "sweeps"},
     {"cli", "bench"},  # `reproduce` is a subcommand, and benchmarks run commands
 )  # files that may import each other
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.data import CollocationPoints
     from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials
     from lightning_autobalance.dropin import TermLog, step_terms
+    from lightning_autobalance.ensemble import SeedEnsemble
     from lightning_autobalance.jacobian import backward
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
@@ -27,6 +28,7 @@ _ROOMS = {
     "data": ("CollocationPoints",),
     "derivatives": ("partials", "gradient", "divergence", "laplacian"),
     "dropin": ("TermLog", "step_terms"),
+    "ensemble": ("SeedEnsemble",),
     "jacobian": ("backward",),
     "module": ("PINNModule",),
     "nets": ("MLP",),
@@ -38,6 +40,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "PINNModule",
     "CollocationPoints",
+    "SeedEnsemble",
     "AutoAdamW",
     "AutoAdam",
     "AutoBalance",

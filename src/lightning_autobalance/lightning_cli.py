@@ -16,13 +16,16 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from rich.console import Console
 from torch.optim.lr_scheduler import LRScheduler
 
-from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
+from lightning_autobalance import __version__, balancing, nets, optim, points, problems, seed_options, variants
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.callbacks.seed_summary import SeedSummary, seeds_table
 from lightning_autobalance.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
 
@@ -68,6 +71,13 @@ class AutoBalanceCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the switch of the default callbacks."""
         parser.add_argument(
+            "--seeds",
+            type=list[int] | None,
+            default=None,
+            help="With `fit`, train these seeds at once, as in `--seeds 0 1 2`: each run is that of its "
+            "`--seed_everything`, with a folder `seed_<n>` of its own.",
+        )
+        parser.add_argument(
             "--default_callbacks",
             type=bool,
             default=True,
@@ -90,12 +100,63 @@ class AutoBalanceCLI(LightningCLI):
         if getattr(logger, "class_path", "").endswith("TensorBoardLogger") and logger.init_args.name is None:
             logger.init_args.name = config.model.class_path.rsplit(".", 1)[-1]
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Read the command line, and refuse seeds that cannot work."""
+        super().parse_arguments(parser, args)
+        self.ensemble: SeedEnsemble | None = None
+        config = self.config[self.config.subcommand]
+        self.seeds: list[int] | None = config.seeds
+        line = sys.argv[1:] if args is None else args
+        if self.seeds is not None and (wrong := seed_options.mistake(self.seeds, self.config.subcommand, line)):
+            self.parser.error(wrong)
+
     def instantiate_classes(self) -> None:
-        """Build module, data and Trainer; a refused value is an error of the configuration."""
+        """Build module, data and Trainer, once per seed; a refused value is an error of the configuration."""
         try:
-            super().instantiate_classes()
+            if self.seeds is None:
+                super().instantiate_classes()
+            else:
+                self.ensemble = SeedEnsemble(list(self._runs(self.seeds)))
         except ValueError as error:
             self.parser.error(str(error), error)
+
+    def _runs(self, seeds: list[int]) -> Iterator[SeedRun]:
+        of_all = self.config
+        seed_options.resolve_version(of_all[self.subcommand])
+        for seed in seeds:
+            self.config = of_all.clone()
+            config = self.config[self.subcommand]
+            config.seeds, config.seed_everything = None, seed
+            if config.ckpt_path:
+                config.ckpt_path = seed_options.checkpoint(config.ckpt_path, seed)
+            seed_options.own_places(config, seed, first=seed == seeds[0])
+            self._set_seed()
+            super().instantiate_classes()
+            options = self._prepare_subcommand_kwargs("fit")
+            yield SeedRun.now(seed, self.trainer, options.pop("model"), options.pop("datamodule", None), **options)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if self.ensemble is None:
+            super()._run_subcommand(subcommand)
+            return
+        try:
+            self.ensemble.fit()
+        except KeyboardInterrupt:
+            sys.exit(1)  # as Lightning does
+        except NonFiniteError:
+            self._show_seeds(self.ensemble)
+            raise
+        self._show_seeds(self.ensemble)
+
+    def _show_seeds(self, ensemble: SeedEnsemble) -> None:
+        trainers = [run.trainer for run in ensemble.runs]
+        summaries = [(run.seed, callback) for run in ensemble.runs for callback in _summaries(run.trainer)]
+        if summaries:
+            console = Console()
+            console.print(seeds_table(ensemble.seeds, trainers, [run.module for run in ensemble.runs]))
+            for seed, summary in summaries:
+                for sentence in summary.sentences:
+                    console.print(f"- seed {seed}: {sentence}", highlight=False, markup=False)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the default callbacks that the configuration leaves room for."""
@@ -103,7 +164,8 @@ class AutoBalanceCLI(LightningCLI):
         given = config.trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
         if config.default_callbacks and not config.trainer.barebones:
-            kwargs["callbacks"] = [*given, *_missing_callbacks(given, config.trainer)]
+            summary = FitSummary if self.seeds is None else SeedSummary
+            kwargs["callbacks"] = [*given, *_missing_callbacks(given, config.trainer, summary)]
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
@@ -115,6 +177,19 @@ class AutoBalanceCLI(LightningCLI):
         # configuration holds, and a checkpoint of another problem is an error.
         config = self.config[self.config.subcommand]
         path = config.get("ckpt_path")
+        if not path or self.seeds is None:
+            self._check_ckpt_path(path)
+            return
+        if not Path(path).is_dir():
+            self.parser.error(
+                "`ckpt_path` must be the folder of all seeds where `seeds` is given, such as "
+                f"runs/Helmholtz2D/version_0, got {path}."
+            )
+        for seed in self.seeds:
+            self._check_ckpt_path(seed_options.checkpoint(path, seed))
+
+    def _check_ckpt_path(self, path: str | None) -> None:
+        config = self.config[self.config.subcommand]
         if not path or path in KEYWORDS or "://" in str(path):
             return
         found = self._read_checkpoint(Path(path)).get("hyper_parameters", {}).get("_class_path")
@@ -143,6 +218,8 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
     Returns:
         The CLI after the run, with its trainer and model.
     """
+    line = sys.argv[1:] if args is None else args
+    words = seed_options.joined(line) if any(word.startswith("--seeds") for word in line) else args
     try:
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
@@ -161,7 +238,7 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
                     "epilog": "`lightning-autobalance new my_pde` writes the files of a new problem, "
                     "`lightning-autobalance sweep my_sweep.yaml` trains many configurations; see their `--help`.",
                 },
-                args=args,
+                args=words,
             )
     except (MisconfigurationException, NonFiniteError, CheckpointWriteError) as error:
         if args is not None:
@@ -181,13 +258,17 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
         sys.exit(2)
 
 
-def _missing_callbacks(given: list[Callback], trainer: Any) -> Iterator[Callback]:
+def _summaries(trainer: Trainer) -> list[SeedSummary]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, SeedSummary)]  # type: ignore[attr-defined]
+
+
+def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callback]) -> Iterator[Callback]:
     def room_for(kind: type[Callback]) -> bool:
         return not any(isinstance(callback, kind) for callback in given)
 
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
-    for kind in (BalanceMonitor, Dashboard, SolutionPlotter, FitSummary):  # the table comes after the bar is closed
+    for kind in (BalanceMonitor, Dashboard, SolutionPlotter, summary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()
     if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:

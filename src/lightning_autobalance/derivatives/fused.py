@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from lightning_autobalance.derivatives.activations import Derivatives
 
 _PLAIN: ContextVar[bool] = ContextVar("plain_operations", default=False)
+_STACKED: ContextVar[bool] = ContextVar("stacked_operations", default=False)
 
 
 @contextmanager
@@ -26,8 +28,22 @@ def plain_operations() -> Iterator[None]:
         _PLAIN.reset(token)
 
 
+@contextmanager
+def stacked_operations() -> Iterator[None]:
+    """While open, in this thread or task only, one `torch.func.vmap` passes the fused functions, without other ones."""
+    token = _STACKED.set(True)
+    try:
+        yield
+    finally:
+        _STACKED.reset(token)
+
+
 def _is_plain() -> bool:
     return torch.compiler.is_compiling() or _PLAIN.get()  # the compiler fuses torch's own operations better
+
+
+def _is_stacked() -> bool:
+    return not torch.compiler.is_compiling() and _STACKED.get()
 
 
 class Layout(NamedTuple):
@@ -65,6 +81,8 @@ def activate(product: Tensor, bias: Tensor, layout: Layout) -> Tensor:
     """
     if _is_plain():
         return activate_reference([product[0] + bias, *product[1:]], layout)
+    if _is_stacked():
+        return cast("Tensor", _StackedActivate.apply(product, bias, _Leaf(layout)))  # type: ignore[no-untyped-call]
     out: Tensor = _Activate.apply(product, bias, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -82,6 +100,8 @@ def activate_first(value: Tensor, columns: Tensor, layout: Layout) -> Tensor:
     """
     if _is_plain():
         return activate_reference(_after_first(value, columns, layout), layout)
+    if _is_stacked():
+        return cast("Tensor", _StackedActivateFirst.apply(value, columns, _Leaf(layout)))  # type: ignore[no-untyped-call]
     out: Tensor = _ActivateFirst.apply(value, columns, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -132,7 +152,7 @@ class _Activate(torch.autograd.Function):
         if torch.is_grad_enabled():
             value, *streams = y.unbind(0)
             pulled = _pulled_back(grads[0], value + bias, streams, layout)
-            return torch.stack(pulled), pulled[0].sum(dim=0), None
+            return torch.stack(pulled), pulled[0].sum_to_size(bias.shape), None
         (g,), d, k = grads, layout.firsts, _kept(layout)
         slope, curvature, third = _slopes(out[0], y[0], bias, layout)
         gy = torch.empty_like(y)
@@ -149,7 +169,7 @@ class _Activate(torch.autograd.Function):
                 gy[1 + i].addcmul_(weight, y[1 + j], value=2 if i == j else 1)
                 if i != j:
                     gy[1 + j].addcmul_(weight, y[1 + i])
-        return gy, gy[0].sum(dim=0), None
+        return gy, gy[0].sum_to_size(bias.shape), None
 
 
 class _ActivateFirst(torch.autograd.Function):
@@ -172,22 +192,74 @@ class _ActivateFirst(torch.autograd.Function):
         layout: Layout = ctx.layout
         if torch.is_grad_enabled():
             gz, *streams = _pulled_back(grads[0], value, _after_first(value, columns, layout)[1:], layout)
-            firsts = [stream.sum(dim=0) for stream in streams[: layout.firsts]]
+            firsts = [stream.sum_to_size(columns.shape[1:]) for stream in streams[: layout.firsts]]
             return gz, torch.stack(firsts) if firsts else torch.zeros_like(columns), None
         (g,), k = grads, _kept(layout)
         slope, curvature, third = _slopes(out[0], value, None, layout)
         g_value, g_columns = g[0] * slope, torch.zeros_like(columns)
         for i in range(k):
             g_value.addcmul_(curvature * columns[i], g[1 + i])
-            g_columns[i] = (slope * g[1 + i]).sum(dim=0)
+            g_columns[i] = (slope * g[1 + i]).sum_to_size(columns.shape[1:])
         for q, pairs in enumerate(layout.pairs):
             g_q = g[1 + k + q]
             g_value.addcmul_(third * _quadratic(columns, pairs), g_q)
-            weight = (curvature * g_q).sum(dim=0)
+            weight = (curvature * g_q).sum_to_size(columns.shape[1:])
             for i, j in pairs:
                 g_columns[i].addcmul_(weight, columns[j])
                 g_columns[j].addcmul_(weight, columns[i])
         return g_value, g_columns, None
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A layout that transforms do not take apart, which would cost more than a small layer does."""
+
+    layout: Layout
+
+
+class _StackedActivate(torch.autograd.Function):
+    """Under `torch.func.vmap`: `_Activate` on (s, k, b, w), each of the k with a bias of its own."""
+
+    @staticmethod
+    def forward(y: Tensor, bias: Tensor, leaf: _Leaf) -> Tensor:
+        raise NotImplementedError("a layer without a parameter of the runs")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, y: Tensor, bias: Tensor, leaf: _Leaf) -> tuple[Tensor, int]:
+        k: int = info.batch_size
+        rows = _batched(bias, in_dims[1], 0, k).unsqueeze(1)
+        out: Tensor = _Activate.apply(_batched(y, in_dims[0], 1, k), rows, leaf.layout)  # type: ignore[no-untyped-call]
+        return out, 1
+
+
+class _StackedActivateFirst(torch.autograd.Function):
+    """Under `torch.func.vmap`: `_ActivateFirst` on (k, b, w), each of the k with columns of its own."""
+
+    @staticmethod
+    def forward(value: Tensor, columns: Tensor, leaf: _Leaf) -> Tensor:
+        raise NotImplementedError("a layer without a parameter of the runs")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, value: Tensor, columns: Tensor, leaf: _Leaf) -> tuple[Tensor, int]:
+        k: int = info.batch_size
+        rows = _batched(columns, in_dims[1], 1, k).unsqueeze(2)
+        out: Tensor = _ActivateFirst.apply(_batched(value, in_dims[0], 0, k), rows, leaf.layout)  # type: ignore[no-untyped-call]
+        return out, 1
+
+
+def _batched(x: Tensor, axis: int | None, to: int, count: int) -> Tensor:
+    """With the axis of the runs at its place; for all alike where there is none."""
+    if axis is not None:
+        return x.movedim(axis, to)
+    return x.unsqueeze(to).expand(*x.shape[:to], count, *x.shape[to:])
 
 
 def _pulled_back(grad: Tensor, z: Tensor, y: Sequence[Tensor], layout: Layout) -> tuple[Tensor, ...]:

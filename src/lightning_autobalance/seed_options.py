@@ -1,0 +1,110 @@
+"""What `--seeds` makes of a command line and of a configuration."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+LAST = os.path.join("checkpoints", "last.ckpt")
+VERSIONED = {"TensorBoardLogger": TensorBoardLogger, "CSVLogger": CSVLogger}
+
+
+def joined(line: Sequence[str]) -> list[str]:
+    """A command line with ``--seeds 0 1 2`` as one word, ``--seeds=[0,1,2]``.
+
+    Args:
+        line: Its words.
+    """
+    words, found = list(line), []
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        if name != "--seeds" or value.startswith("[") or value == "null":
+            found.append(word)
+            continue
+        values = re.split(r"[,\s]+", value) if equals else []
+        while not equals and words and re.fullmatch(r"[\[\],\s\d]+|-\d+", words[0]):
+            values.append(words.pop(0))
+        found.append(f"--seeds=[{','.join(values).replace('[', '').replace(']', '')}]")
+    return found
+
+
+def mistake(seeds: Sequence[int], subcommand: str, line: Sequence[str]) -> str | None:
+    """What is wrong with the seeds, in a sentence, or None.
+
+    Args:
+        seeds: As they were given.
+        subcommand: That they were given to.
+        line: The words of the command line.
+    """
+    if subcommand != "fit":
+        return f"`seeds` must be left out of `{subcommand}`, got {list(seeds)}: only `fit` trains several at once."
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        return f"`seeds` must be different whole numbers >= 0, such as `--seeds 0 1 2`, got {list(seeds)}."
+    if any(word.split("=")[0] == "--seed_everything" for word in line):
+        return "`seed_everything` must be left out where `seeds` is given, which sets it for every run, got both."
+    return None
+
+
+def own_places(config: Any, seed: int, first: bool) -> None:
+    """Give a seed's run its own folder, within that of all seeds; one progress bar is enough.
+
+    Args:
+        config: Of `fit`, changed in place; `resolve_version` was called before.
+        seed: Of the run.
+        first: Whether it is the first run.
+    """
+    folder = f"seed_{seed}"
+    loggers = list(_loggers(config))
+    for logger in loggers:
+        logger.init_args.version = f"{_text(logger.init_args.version)}/{folder}"
+    if not loggers:
+        config.trainer.default_root_dir = os.path.join(config.trainer.default_root_dir or os.getcwd(), folder)
+    for callback in _callbacks(config):
+        if getattr(getattr(callback, "init_args", None), "dirpath", None) is not None:
+            callback.init_args.dirpath = os.path.join(callback.init_args.dirpath, folder)
+    if not first and not any("Progress" in callback.class_path for callback in _callbacks(config)):
+        config.trainer.enable_progress_bar = False
+    if not first and not any("Summary" in callback.class_path for callback in _callbacks(config)):
+        config.trainer.enable_model_summary = False
+
+
+def checkpoint(folder: str, seed: int) -> str:
+    """Where a seed's last state is.
+
+    Args:
+        folder: Of all seeds.
+        seed: Of the run.
+    """
+    return os.path.join(folder, f"seed_{seed}", LAST)
+
+
+def resolve_version(config: Any) -> None:
+    """Choose the folder of all seeds once, before the first run makes it.
+
+    Args:
+        config: Of `fit`, changed in place.
+    """
+    for logger in _loggers(config):
+        if logger.init_args.version is None:
+            kind = VERSIONED[logger.class_path.rsplit(".", 1)[-1]]
+            made = kind(save_dir=logger.init_args.save_dir, name=logger.init_args.name)
+            logger.init_args.version = made.version
+
+
+def _loggers(config: Any) -> Iterator[Any]:
+    given = config.trainer.logger
+    for logger in given if isinstance(given, list) else [given]:
+        if getattr(logger, "class_path", "").rsplit(".", 1)[-1] in VERSIONED:
+            yield logger
+
+
+def _callbacks(config: Any) -> list[Any]:
+    given = config.trainer.callbacks or []
+    return list(given) if isinstance(given, list) else [given]
+
+
+def _text(version: int | str) -> str:
+    return version if isinstance(version, str) else f"version_{version}"
