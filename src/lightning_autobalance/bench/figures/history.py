@@ -58,10 +58,11 @@ def errors(results: Results) -> Figure | None:
         for (method, name), colour in zip(METHODS.items(), COLOURS, strict=True):
             found = [series(line, "val/mse") for line in results.cell(problem, method).lines]
             if found:
-                _band(panel, found, colour, f"{name} ({len(found)})", emphasised=method == OURS)
+                _band(panel, found, colour, name, emphasised=method == OURS)
         panel.set(yscale="log", xlabel="step", title=title)
     axes[0].set_ylabel("MSE: median, range of the seeds")
-    axes[-1].legend(frameon=False, title="method (seeds)", loc="center left", bbox_to_anchor=(1, 0.5))
+    labels = {text: drawn for panel in axes for drawn, text in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(labels.values(), labels.keys(), frameon=False, title="method", loc="outside right center")
     return figure
 
 
