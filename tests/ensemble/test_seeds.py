@@ -190,7 +190,7 @@ class OwnLosses(Decay):
         return {term: residual.abs().mean() for term, residual in self.residuals(points).items()}
 
 
-class Transformed(Decay):
+class OwnForward(Decay):
     """Needs reverse mode."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -223,7 +223,7 @@ class SeedInAnAttribute(Decay):
     ("kind", "reason"),
     [
         (OwnLosses, "has `losses` of its own"),
-        (Transformed, r"cannot be stacked \(RuntimeError"),
+        (OwnForward, r"cannot be stacked \(RuntimeError"),
         (Counting, r"cannot be stacked \(they change 'calls'\)"),
         (SeedInAnAttribute, "the residual of 'pde' is another one"),
     ],

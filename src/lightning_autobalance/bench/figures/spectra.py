@@ -30,9 +30,8 @@ def spectra(found: Mapping[str, Any]) -> Figure:
     for axes in (start, end):
         axes.set(yscale="log", xlabel="eigenvalues, largest first")
         axes.legend(frameon=False)
-    condition.set(
-        yscale="log", title="Boundary term on the way", xlabel="step", ylabel="condition number (largest by mean size)"
-    )
+    condition.set(yscale="log", title="Boundary term on the way", xlabel="step", ylabel="condition number")
+    condition.margins(y=0.35)
     condition.legend(frameon=False)
     layers = " x ".join(str(width) for width in found["hidden"])
     figure.suptitle(f"2-D Helmholtz, hidden layers {layers}, one seed, exact eigenvalues")
