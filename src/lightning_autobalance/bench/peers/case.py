@@ -15,7 +15,7 @@ from lightning_autobalance.nets import MLP
 from lightning_autobalance.problems import Helmholtz2D
 
 
-class HelmholtzInParts(Helmholtz2D):
+class InParts(Helmholtz2D):
     """Helmholtz with its points cut into parts, each with loss terms of its own.
 
     Args:
@@ -29,7 +29,7 @@ class HelmholtzInParts(Helmholtz2D):
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Those of every part."""
-        found = [super(HelmholtzInParts, self).residuals(part_of(points, i, self.parts)) for i in range(self.parts)]
+        found = [super(InParts, self).residuals(part_of(points, i, self.parts)) for i in range(self.parts)]
         return {f"{term}_{i}": residual for i, part in enumerate(found) for term, residual in part.items()}
 
 
@@ -82,9 +82,7 @@ class Case:
             **options: Of `PINNModule`.
         """
         options = {"net": self.net(), **options}
-        made: PINNModule = (
-            self.of.module(**options) if self.parts == 1 else HelmholtzInParts(parts=self.parts, **options)
-        )
+        made: PINNModule = self.of.module(**options) if self.parts == 1 else InParts(parts=self.parts, **options)
         return made
 
     def loader(self) -> CollocationPoints:
