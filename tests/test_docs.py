@@ -148,6 +148,7 @@ def test_every_configuration_on_a_page_is_run_by_a_command_on_it(page: Path) -> 
             )
 
 
+@pytest.mark.slow
 def test_several_devices_work_as_the_page_says(folder: Path) -> None:
     (line,) = (line for line in commands(Path("how-to/multi-gpu.md")) if "--trainer.devices 2" in line)
     command = [sys.executable, "-m", "lightning_autobalance", *shortened(shlex.split(line)[1:]), *QUIET]

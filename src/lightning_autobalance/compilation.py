@@ -20,7 +20,9 @@ from lightning_autobalance.shapes import Jacobian
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
 
-OPTIONS: dict[str, Any] = {"fullgraph": True}  # what cannot be compiled whole is not compiled in parts
+OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile`, by type of device
+    "cpu": {"options": {"cpp_wrapper": True}},  # kernels are called from C++, which small networks feel
+}
 _NUMBER = count()
 Result = tuple[Tensor, list[Tensor | None], list[int]]
 
@@ -90,7 +92,7 @@ class CompiledPass:
             return None
         try:
             if self._function is None:
-                self._function = _compiled()
+                self._function = _compiled(params[0].device)
             with torch._dynamo.config.patch(trace_autograd_ops=True, error_on_recompile=as_it_is):
                 return self._function(module, placed, params, wanted)
         except RecompileError:
@@ -170,11 +172,12 @@ def _traces_differentiation() -> bool:
     return hasattr(torch._dynamo.config, "trace_autograd_ops")
 
 
-def _compiled() -> Callable[..., Result]:
+def _compiled(device: torch.device) -> Callable[..., Result]:
     # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
     code = passes.__code__.replace(co_name=f"passes_{next(_NUMBER)}")
     own = FunctionType(code, passes.__globals__, closure=passes.__closure__)
-    function: Callable[..., Result] = torch.compile(own, **OPTIONS)
+    # What cannot be compiled whole is not compiled in parts.
+    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **OPTIONS.get(device.type, {}))
     return function
 
 

@@ -30,7 +30,7 @@ OTHERS = BALANCERS.keys() - {"MConFIG"}
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything of the compiler but the machine code, which takes most of its time."""
-    monkeypatch.setattr(compilation, "OPTIONS", {"fullgraph": True, "backend": "aot_eager"})
+    monkeypatch.setattr(compilation, "OPTIONS", {"cpu": {"backend": "aot_eager"}})
 
 
 def weights(module: PINNModule) -> dict[str, Tensor]:
@@ -201,7 +201,7 @@ def test_a_wrong_result_is_noticed_and_leaves_no_trace(tmp_path: Path, monkeypat
         values, blocks, counts = right(*args)
         return values, [None if b is None else 1.5 * b for b in blocks], counts
 
-    monkeypatch.setattr(compilation, "_compiled", lambda: wrong)
+    monkeypatch.setattr(compilation, "_compiled", lambda _: wrong)
     with pytest.warns(UserWarning, match=r"differs by 5.0e-01"):
         compiled = wave(tmp_path, "RBA", compile=True)
     for name, value in weights(wave(tmp_path, "RBA")).items():

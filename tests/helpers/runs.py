@@ -20,6 +20,12 @@ from helpers.toys import Decay, fit, points
 STATE = ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step")
 SAVE_EVERY = 3
 
+UNDRAWN = (  # the default callbacks but the pictures, which take most of the time of a short run
+    "--default_callbacks=false",
+    '--trainer.callbacks=[{"class_path": "BalanceMonitor"}, {"class_path": "Dashboard"}, {"class_path": "FitSummary"}, '
+    '{"class_path": "ModelCheckpoint", "init_args": {"save_last": true}}]',
+)
+
 
 def assert_equal(a: Any, b: Any, where: str = "") -> None:
     """To the last bit, all the way down."""

@@ -47,7 +47,7 @@ def backends() -> list[object]:
         import distributed  # noqa: F401
     except ImportError:
         return ["loky", pytest.param("dask", marks=pytest.mark.skip(reason="dask's distributed is not installed"))]
-    return ["loky", "dask"]
+    return ["loky", pytest.param("dask", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("backend", backends())

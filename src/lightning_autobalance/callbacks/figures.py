@@ -46,6 +46,8 @@ def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: s
     """
     path = run_folder(trainer) / folder / f"{name}_step{trainer.global_step}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is laid out; each further rendering would do it again
     figure.savefig(path, dpi=150)
     for logger in trainer.loggers:
         log_figure(logger, figure, key, trainer.global_step)
