@@ -100,3 +100,11 @@ def test_spread() -> None:
     assert zeros is not None
     assert torch.equal(zeros, torch.zeros(3, 3))  # a term that is not asked for reaches it
     assert none is None
+
+
+def test_clipping_counts_a_single_number_as_parameter() -> None:
+    alone, (scalar, vector) = torch.tensor([3.0, 0.0]), (torch.tensor([3.0, 0.0]), torch.tensor([[4.0], [0.5]]))
+    torch.testing.assert_close(gradients.clipped([alone], 1.5)[0], torch.tensor([1.5, 0.0]))
+    first, second = gradients.clipped([scalar, vector], 1.0)
+    torch.testing.assert_close(first, torch.tensor([0.6, 0.0]))
+    torch.testing.assert_close(second, torch.tensor([[0.8], [0.5]]))

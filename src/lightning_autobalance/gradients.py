@@ -86,7 +86,9 @@ def clipped(blocks: Blocks, limit: float) -> list[JacBlock | None]:
         limit: The largest norm over all parameters.
     """
     # in float64, since the square of a float32 gradient of 1e20 is infinite
-    norms = [torch.linalg.vector_norm(b.flatten(1), dim=1, dtype=torch.float64) for b in blocks if b is not None]
+    norms = [
+        torch.linalg.vector_norm(b.reshape(len(b), -1), dim=1, dtype=torch.float64) for b in blocks if b is not None
+    ]
     norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     scale = (limit / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1.0)
     return [b if b is None else b * scale.to(b.dtype).view(-1, *[1] * (b.dim() - 1)) for b in blocks]

@@ -49,7 +49,7 @@ class StepGuard:
         self._in_a_row += 1
         if self._in_a_row > self.limit:
             tried = f" {self.limit} steps before it were skipped." if self.limit else ""
-            raise gradients.NonFiniteError(f"{error}{tried} {_last_checkpoint(trainer)}")
+            raise gradients.NonFiniteError(f"{error}{tried} {last_checkpoint(trainer)}")
         self.skipped += 1
         if self.skipped == 1:
             rank_zero_warn(f"Step {step} is skipped, as others will be that are like it. {error}")
@@ -68,7 +68,12 @@ class StepGuard:
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
 
-def _last_checkpoint(trainer: Trainer) -> str:
+def last_checkpoint(trainer: Trainer) -> str:
+    """Where it lies, in a sentence.
+
+    Args:
+        trainer: Has the checkpoints.
+    """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         path = getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
         if isinstance(callback, Checkpoint) and path:

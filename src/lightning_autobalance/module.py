@@ -1,6 +1,6 @@
 """`PINNModule`: the whole arrow from points to update, for Lightning."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.passes import Passes
 from lightning_autobalance.reduction import reduced
+from lightning_autobalance.replays import Replays
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.variants import MeanSquares, Variant
 
@@ -63,6 +64,8 @@ class PINNModule(NeuralField):
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
         compile: Compile the passes of a step, from points to the terms' gradients. Needs a C++
             compiler. Where it cannot be done, a warning says why and nothing changes.
+        cuda_graph: On CUDA, capture a whole step once and replay it; of use where kernels are small. Steps that are
+            logged are taken as usual. Where it cannot be done, a warning says why and nothing changes.
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:
@@ -89,6 +92,7 @@ class PINNModule(NeuralField):
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         compile: bool = False,  # noqa: A002  torch's name for it
+        cuda_graph: bool = False,
         check_exact: bool = True,
     ) -> None:
         super().__init__(net, derivatives)
@@ -123,6 +127,7 @@ class PINNModule(NeuralField):
         self.latest: dict[str, float] = {}
         self._recorded: dict[str, Tensor] = {}
         self.passes = Passes(compile)
+        self.replays = Replays(cuda_graph)
         self.variant_prepared = False
         self._ready = False
 
@@ -188,6 +193,7 @@ class PINNModule(NeuralField):
             if 0 <= limit <= step:
                 break
             self._step(batch, step)
+        self.replays.settle(self)
         if 0 <= limit <= self.trainer.global_step:
             gradients.check_weights(self, self.trainer.global_step)
             self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
@@ -201,7 +207,8 @@ class PINNModule(NeuralField):
         if not self._ready:
             self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-        values = self._set_gradients(points, params, step)
+        replayed = self.replays.take(self, points, params, step)
+        values = None if replayed else self._set_gradients(points, params, step)
         if values is not None:
             optimizer.step()
         else:
@@ -213,10 +220,24 @@ class PINNModule(NeuralField):
         stepping.step(self.trainer, "step", step + 1, self.monitor)
 
     def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor | None:
-        found = self.passes(self, points, params, step)
-        values, blocks = reduced(*found)
+        values, blocks = reduced(*self.passes(self, points, params, step))
         if not self.guard.passes(self.trainer, self.terms, values, blocks, step):
             return None
+        self.hand_over(values, blocks, points, params, step)
+        return values
+
+    def hand_over(
+        self, values: Tensor, blocks: gradients.Blocks, points: Mapping[str, Tensor], params: list[Tensor], step: int
+    ) -> None:
+        r"""Lay the terms' gradients where the optimizer finds them, clipped and balanced.
+
+        Args:
+            values: The losses, without their fixed weights, (m,).
+            blocks: The gradients with them, one (m, \*shape) per parameter.
+            points: The data's, by part, each (b, d).
+            params: The parameters.
+            step: Number of optimizer steps done before.
+        """
         if self.gradient_clip_val is not None:
             blocks = gradients.clipped(blocks, self.gradient_clip_val)
         gradients.put(params, blocks)
@@ -229,7 +250,6 @@ class PINNModule(NeuralField):
                 self._view(values, points, params, step),
                 pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
             )
-        return values
 
     def weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses times their fixed weights.
@@ -239,7 +259,7 @@ class PINNModule(NeuralField):
         """
         return {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
 
-    def _view(self, values: Tensor, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> StepView:
+    def _view(self, values: Tensor, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> StepView:
         weighted = self.weighted(dict(zip(self.terms, values, strict=True)))
         values = torch.stack(list(weighted.values()))
         return StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
@@ -359,6 +379,7 @@ class PINNModule(NeuralField):
             "guard": self.guard.state_dict(),
         }
         replicas.gather_state(self.variant, checkpoint["state_dict"])
+        self.replays.plain_states(checkpoint.get("optimizer_states", []))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""

@@ -32,7 +32,11 @@ def reduced(
         return values, list(blocks)
     there = [block for block in blocks if block is not None]
     weight = torch.tensor(counts, dtype=there[0].dtype, device=there[0].device)
-    rows = [weight[:, None], (weight * values.to(weight))[:, None], *(weight[:, None] * b.flatten(1) for b in there)]
+    rows = [
+        weight[:, None],
+        (weight * values.to(weight))[:, None],
+        *(weight[:, None] * b.reshape(len(b), -1) for b in there),
+    ]
     bucket = total(torch.cat(rows, dim=1))
     means = bucket[:, 1:] / bucket[:, :1]
     parts = iter(torch.split(means[:, 1:], [block[0].numel() for block in there], dim=1))

@@ -10,6 +10,7 @@ from helpers.toys import Decay, fit
 from lightning_autobalance.callbacks import BalanceMonitor, FitSummary
 from lightning_autobalance.callbacks.fit_summary import summary
 from lightning_autobalance.compilation import CompiledPass
+from lightning_autobalance.replays import Replays
 
 
 def text(tmp_path: Path) -> str:
@@ -57,3 +58,18 @@ def test_it_says_whether_the_run_was_compiled(tmp_path: Path, reason: str, said:
     module.passes.compiled.reason = reason
     console.print(summary(trainer, module, seconds=2.0, steps=2))
     assert said in re.sub(" +", " ", console.export_text())
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "said"), [(True, "", "captured │ yes"), (True, "no GPU", "no: no GPU"), (False, "", "")]
+)
+def test_it_says_whether_steps_were_captured(tmp_path: Path, asked: bool, reason: str, said: str) -> None:
+    module = Decay()
+    trainer = fit(module, tmp_path, max_steps=2)
+    console = Console(record=True, width=200)
+    module.replays = Replays(asked)
+    module.replays.reason = reason
+    console.print(summary(trainer, module, seconds=2.0, steps=2))
+    text = re.sub(" +", " ", console.export_text())
+    assert said in text
+    assert ("captured" in text) == asked

@@ -1,6 +1,7 @@
 """What the loss terms do to each other, from two small Gram matrices per logged step."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -48,6 +49,8 @@ class BalanceMonitor(Callback):
         The AutoBalance paper, section 3.3 and figure 2.
     """
 
+    on_logged_steps_only = True  # so that the steps between may be replays of a captured one
+
     def __init__(self) -> None:
         self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
         self._handle: RemovableHandle | None = None
@@ -62,9 +65,9 @@ class BalanceMonitor(Callback):
         module = _recorder(pl_module)
         for optimizer in trainer.optimizers:
             if isinstance(optimizer, PostCombine):
-                self._handle = optimizer.register_update_hook(
-                    lambda _params, deltas: self._record(module, "update", deltas)
-                )
+                hook = partial(_record_updates, self, module)
+                hook.on_logged_steps_only = True  # type: ignore[attr-defined]
+                self._handle = optimizer.register_update_hook(hook)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
         """Record the gradients, which lie on the parameters as ``jac``, and the balancer's weights."""
@@ -98,6 +101,10 @@ class BalanceMonitor(Callback):
         self.statistics[what].add(gram)
         for name, value in balance(gram, module.terms, what).items():
             module.record(name, value)
+
+
+def _record_updates(monitor: BalanceMonitor, module: Recorder, _: list[Tensor], deltas: list[Tensor]) -> None:
+    monitor._record(module, "update", deltas)
 
 
 def balance(gram: Gramian, terms: tuple[str, ...], what: str) -> dict[str, Tensor]:

@@ -71,6 +71,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     table.add_row("derivatives", module.derivative_mode)
     if module.passes.compiled is not None:
         table.add_row("compiled", f"no: {reason}" if (reason := module.passes.compiled.reason) else "yes")
+    if module.replays.asked:
+        table.add_row("captured", f"no: {reason}" if (reason := module.replays.reason) else "yes")
     checkpoint = trainer.checkpoint_callback
     for what, where in {
         "logs": run_folder(trainer) if trainer.loggers else "",
