@@ -65,6 +65,7 @@ CASES: dict[str, dict[str, Any]] = {
     "weighted": {"optimizer": partial(torch.optim.AdamW, lr=RATE, fused=True), "weights": {"boundary": 10.0}},
     "redrawn": {"optimizer": partial(AutoAdamW, lr=RATE), "data": {"resample_every": 1}},
     "reverse": {"optimizer": partial(AutoAdamW, lr=RATE), "derivatives": "reverse"},
+    "eps_root": {"optimizer": partial(AutoAdamW, lr=RATE, eps_root=1e-8)},
     "several_a_call": {"optimizer": partial(AutoAdamW, lr=RATE), "steps_per_call": 4},
 }
 

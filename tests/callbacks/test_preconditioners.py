@@ -65,6 +65,20 @@ def test_one_for_all_terms_in_adam() -> None:
     assert torch.allclose(found.scales[0] ** -2, gradient + 0.5)
 
 
+def test_the_step_of_each_term_follows_from_it_with_a_term_inside_the_root() -> None:
+    own = params()
+    optimizer = AutoAdamW(own, lr=LR, eps=0.1, eps_root=2.0)
+    train(optimizer, own, 5)
+    updates: list[Tensor] = []
+    optimizer.register_update_hook(lambda _, deltas: updates.extend(flat(d[i] for d in deltas) for i in range(2)))
+    train(optimizer, own, 1)
+    found = preconditioner(optimizer, own, 2)
+    assert found is not None
+    for i, (update, scale) in enumerate(zip(updates, found.scales, strict=True)):
+        mean = flat(optimizer.state[p]["exp_avg"][i] for p in own) / (1 - 0.9**6)
+        assert torch.allclose(update, -LR * mean * scale.square(), rtol=1e-6)
+
+
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_adams_own_step_follows_from_it(amsgrad: bool) -> None:
     own = params()

@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ KERNELS: dict[str, dict[str, Any]] = {
     "capturable": {"capturable": True},
 }
 kernels = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+rooted = pytest.mark.parametrize(
+    "kernel", [pytest.param(options, id=name) for name, options in KERNELS.items() if name not in ("loop", "fused")]
+)
 
 
 def parameter(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -71,6 +75,30 @@ def random_jacs(steps: int, m: int, *shape: int, dtype: torch.dtype = torch.floa
 def test_three_steps_by_hand(kernel: dict[str, Any], options: dict[str, Any], expected: list[list[float]]) -> None:
     optimizer = AutoAdamW([parameter(1.0, -1.0)], **{"lr": 0.1, **options, **kernel})
     assert_close(path(optimizer, STEPS), expected, rtol=0.0, atol=6e-11)
+
+
+@rooted
+def test_inside_the_root_by_hand(kernel: dict[str, Any]) -> None:
+    """3 / (sqrt(9 + 16) + 1) = 1/2 of the lr, and 12 / (sqrt(144 + 16 + 9) + 1) = 6/7."""
+    options = {"lr": 0.1, "betas": (0.0, 0.0), **kernel}
+    optimizer = AutoAdamW([parameter(1.0, -1.0)], **{**options, "eps": 1.0, "eps_root": 16.0})
+    points = path(optimizer, [[[3.0, 0.0], [-3.0, 3.0]], [[0.0, -3.0], [3.0, 0.0]]])
+    assert_close(points, [[1.0, -1.05], [0.95, -1.0]], rtol=0.0, atol=1e-15)
+    without = AutoAdamW([parameter(0.0)], **{**options, "eps": 0.0, "eps_root": 25.0})
+    assert_close(path(without, [[[12.0]], [[-12.0]]]), [[-1.2 / 13], [0.0]], rtol=0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "inside", "outside"),
+    [(1e-6, 0.0099995, 0.990099), (1e-4, 0.7071068, 0.9999), (1e-3, 0.9950372, 0.99999)],
+)
+def test_the_papers_two_places_of_eps_differ_where_gradients_are_small(
+    gradient: float, inside: float, outside: float
+) -> None:
+    for options, expected in (({"eps": 0.0, "eps_root": 1e-8}, inside), ({"eps": 1e-8}, outside)):
+        assert_close(
+            path(AutoAdamW([parameter(0.0)], lr=1.0, **options), [[[gradient]]]), [[-expected]], rtol=0.0, atol=1e-7
+        )
 
 
 def test_plain_adamw_goes_elsewhere() -> None:
@@ -155,7 +183,9 @@ def test_a_term_n_times_is_n_steps_of_adam() -> None:
     assert_close(path(meant, [jac.expand(3, 5) for jac in jacs]), path(plain, jacs), rtol=0.0, atol=1e-12)
 
 
-@kernels
+@pytest.mark.parametrize(
+    "kernel", [*KERNELS.values(), {"eps": 0.0, "eps_root": 1e-8}], ids=[*KERNELS, "inside_the_root"]
+)
 def test_a_term_without_gradient_adds_nothing(kernel: dict[str, Any]) -> None:
     jacs = random_jacs(20, 1, 5)
     silent = [torch.cat([jac, torch.zeros(1, 5)]) for jac in jacs]
@@ -186,6 +216,33 @@ def test_equals_the_reference(kernel: dict[str, Any], shape: tuple[int, ...], co
     assert_close(w.detach(), v, rtol=0.0, atol=1e-13)
     assert_close((state["exp_avg"], state["exp_avg_sq"]), (exp_avg, exp_avg_sq), rtol=1e-13, atol=0.0)
     assert state["step"].item() == 10.0
+
+
+@rooted
+@pytest.mark.parametrize("shape", [(), (4,), (3, 2)])
+@pytest.mark.parametrize(("eps", "eps_root"), [(0.0, 1e-4), (1e-3, 1e-2)])
+def test_equals_the_reference_inside_the_root(
+    kernel: dict[str, Any], shape: tuple[int, ...], eps: float, eps_root: float
+) -> None:
+    values = {"lr": 0.1, "betas": (0.8, 0.95), "eps": eps, "eps_root": eps_root, "weight_decay": 0.02}
+    w = torch.ones(shape, dtype=torch.float64, requires_grad=True)
+    v, exp_avg, exp_avg_sq = w.detach().clone(), *torch.zeros(2, 3, *shape, dtype=torch.float64)
+    optimizer = AutoAdamW([w], **{**values, **kernel})
+    for step, jac in enumerate(random_jacs(10, 3, *shape), start=1):
+        w.jac = jac  # type: ignore[attr-defined]
+        optimizer.step()
+        auto_adamw_reference_(v, jac, exp_avg, exp_avg_sq, step=step, **values)
+    (state,) = optimizer.state.values()
+    assert_close(w.detach(), v, rtol=0.0, atol=1e-13)
+    assert_close((state["exp_avg"], state["exp_avg_sq"]), (exp_avg, exp_avg_sq), rtol=1e-13, atol=0.0)
+    assert state["step"].item() == 10.0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_inside_the_root_in_half_precision(dtype: torch.dtype) -> None:
+    w = parameter(1.0, 0.0, dtype=dtype)
+    points = path(AutoAdamW([w], lr=0.1, eps=0.0, eps_root=1e-8), [[[1.0, 0.0]]])  # 1e-8 is zero in float16
+    assert_close(points, [[0.9, 0.0]], rtol=0.0, atol=3e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -224,6 +281,31 @@ def test_weights_may_change_type_between_steps() -> None:
     assert {state["exp_avg"].dtype for state in optimizer.state.values()} == {torch.float32}
 
 
+def test_a_state_from_before_eps_root_is_loaded() -> None:
+    jacs = random_jacs(6, 2, 3)
+    old = AutoAdamW([parameter(*range(3))], lr=0.1)
+    path(old, jacs[:3])
+    saved = copy.deepcopy(old.state_dict())
+    del saved["param_groups"][0]["eps_root"]
+    fresh = AutoAdamW([old.param_groups[0]["params"][0].detach().clone().requires_grad_()], eps_root=0.5)
+    fresh.load_state_dict(saved)
+    assert fresh.param_groups[0]["eps_root"] == 0.0  # with which it was trained
+    assert_close(path(fresh, jacs[3:]), path(old, jacs[3:]), rtol=0.0, atol=0.0)
+
+
+def test_eps_root_may_be_turned_on_and_off_by_a_group() -> None:
+    jacs = random_jacs(1, 2, 3)
+    inside, outside = parameter(*range(3)), parameter(*range(3))
+    optimizer = AutoAdamW([{"params": [inside], "eps_root": 1.0}, {"params": [outside]}], lr=0.1)
+    for w in (inside, outside):
+        w.jac = jacs[0]  # type: ignore[attr-defined]
+    optimizer.step()
+    for w, eps_root in ((inside, 1.0), (outside, 0.0)):
+        alone = AutoAdamW([parameter(*range(3))], lr=0.1, eps_root=eps_root)
+        assert path(alone, jacs) == [w.tolist()]
+    assert inside.tolist() != outside.tolist()
+
+
 def test_moments_of_another_network_are_refused() -> None:
     wide, narrow = (AutoAdamW([torch.ones(n, requires_grad=True)]) for n in (3, 2))
     path(wide, [[[1.0, 1.0, 1.0]]])
@@ -236,7 +318,9 @@ def test_moments_of_another_network_are_refused() -> None:
     ("values", "message"),
     [
         ({"eps": -1.0}, "`eps` must be finite and >= 0, got -1.0"),
-        ({"eps": 0.0}, "`eps` must be > 0, got 0"),
+        ({"eps": 0.0}, "`eps` must be > 0, got 0: .* Or give a positive `eps_root`"),
+        ({"eps_root": -1.0}, "`eps_root` must be finite and >= 0, got -1.0"),
+        ({"eps_root": 1e-8, "fused": True}, "`fused` must not be true with an `eps_root`, got 1e-08: .* Leave `fused`"),
         ({"betas": (1.0, 0.999)}, r"`betas\[0\]` must be in \[0, 1\), got 1.0"),
         ({"betas": (0.9, -0.1)}, r"`betas\[1\]` must be in \[0, 1\), got -0.1"),
         ({"fused": True, "foreach": True}, "`fused` and `foreach` must not both be true"),
@@ -285,12 +369,13 @@ def gpu_net() -> nn.Module:
 
 
 @gpu
+@pytest.mark.parametrize("eps_root", [0.0, 1.0])
 @pytest.mark.parametrize("kernel", [{}, {"foreach": True}, {"foreach": False}, {"capturable": True}])
-def test_gpu_equals_cpu(kernel: dict[str, Any]) -> None:
+def test_gpu_equals_cpu(kernel: dict[str, Any], eps_root: float) -> None:
     jacs = random_jacs(10, 3, 5)
-    on_cpu = AutoAdamW([parameter(*range(5))], lr=0.1, weight_decay=0.1)
+    on_cpu = AutoAdamW([parameter(*range(5))], lr=0.1, weight_decay=0.1, eps_root=eps_root)
     w = torch.arange(5.0, dtype=torch.float64, device="cuda", requires_grad=True)
-    on_gpu = AutoAdamW([w], lr=0.1, weight_decay=0.1, **kernel)
+    on_gpu = AutoAdamW([w], lr=0.1, weight_decay=0.1, eps_root=eps_root, **kernel)
     assert_close(path(on_gpu, jacs), path(on_cpu, jacs), rtol=0.0, atol=1e-12)
 
 
@@ -315,11 +400,12 @@ def _fill(u: nn.Module, k: int) -> None:
 
 
 @gpu
-def test_captured_step_equals_eager() -> None:
+@pytest.mark.parametrize("eps_root", [0.0, 1.0])
+def test_captured_step_equals_eager(eps_root: float) -> None:
     eager, captured = gpu_net(), gpu_net()
     lr = torch.tensor(0.5, device="cuda")  # torch's fused kernel reads it in float32
-    plain = AutoAdamW(eager.parameters(), lr=0.5, weight_decay=0.1)
-    optimizer = AutoAdamW(captured.parameters(), lr=lr, weight_decay=0.1, capturable=True)
+    plain = AutoAdamW(eager.parameters(), lr=0.5, weight_decay=0.1, eps_root=eps_root)
+    optimizer = AutoAdamW(captured.parameters(), lr=lr, weight_decay=0.1, eps_root=eps_root, capturable=True)
     for k in range(3):  # warm-up on a side stream, as torch asks for
         _fill(captured, k)
         stream = torch.cuda.Stream()

@@ -37,6 +37,7 @@ EVERY: dict[str, Make] = {
     "auto_adam": AutoAdam,
     "auto_adamw": AutoAdamW,
     "auto_adamw_weights": lambda params: AutoAdamW(params, weight_decay=0.1, combine=[0.5, 2.0]),
+    "auto_adamw_eps_root": lambda params: AutoAdamW(params, eps=0.0, eps_root=1e-8),
     "auto_adamw_foreach": lambda params: AutoAdamW(params, foreach=True),
     "auto_adamw_tensor_lr": lambda params: AutoAdamW(params, lr=torch.tensor(1e-3), capturable=True),
 }

@@ -29,7 +29,9 @@ class Preconditioner:
 
 
 def preconditioner(optimizer: Optimizer, params: Sequence[Tensor], terms: int) -> Preconditioner | None:
-    r"""The preconditioner that an optimizer's state holds, :math:`D = \mathrm{diag}(\sqrt{\hat v} + \epsilon)`.
+    r"""The preconditioner that an optimizer's state holds.
+
+    .. math:: D = \mathrm{diag} \bigl( \sqrt{\hat v + \epsilon_r} + \epsilon \bigr)
 
     Args:
         optimizer: ``AutoAdamW``, ``AutoAdam``, ``AutoBalance`` around torch's Adam or AdamW, or one of these itself.
@@ -86,7 +88,8 @@ def _inner(optimizer: AutoBalance, term: int) -> dict[Tensor, dict[str, Any]]:
 
 
 def _options(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {"beta2": float(group["betas"][1]), "eps": float(group.get("eps", 0.0))}
+    eps = {name: float(group.get(name, 0.0)) for name in ("eps", "eps_root")}
+    return {"beta2": float(group["betas"][1]), **eps}
 
 
 def _scale(kept: Mapping[str, Any], p: Tensor) -> Tensor:
@@ -94,7 +97,7 @@ def _scale(kept: Mapping[str, Any], p: Tensor) -> Tensor:
         return p.new_zeros(p.numel(), dtype=torch.float64)
     square = kept.get("max_exp_avg_sq", kept["exp_avg_sq"]).detach().reshape(-1).to(torch.float64)
     correction = 1 - kept["beta2"] ** float(kept["step"]) if "step" in kept else 1.0
-    divisor = (square / correction).sqrt() + kept["eps"]
+    divisor = (square / correction + kept["eps_root"]).sqrt() + kept["eps"]
     return torch.where(divisor > 0, divisor.rsqrt(), 0.0)
 
 

@@ -4,9 +4,9 @@ from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 from torch.optim.optimizer import ParamsT
 
+from lightning_autobalance.optim.adam import adam_, rooted_adam_
 from lightning_autobalance.optim.post_combine import PostCombine, at_least_zero
 
 
@@ -17,11 +17,11 @@ class AutoAdamW(PostCombine):
     .. math::
         m_i &\leftarrow \beta_1 m_i + (1 - \beta_1) g_i \qquad
         v_i \leftarrow \beta_2 v_i + (1 - \beta_2) g_i^2 \\
-        w &\leftarrow (1 - \eta \lambda) \, w - \eta \sum_i \frac{m_i / (1 - \beta_1^k)}{\sqrt{v_i / (1 - \beta_2^k)} +
-        \epsilon}
+        w &\leftarrow (1 - \eta \lambda) \, w - \eta \sum_i \frac{m_i / (1 - \beta_1^k)}{\sqrt{v_i / (1 - \beta_2^k) +
+        \epsilon_r} + \epsilon}
 
     With one term this is ``torch.optim.AdamW``. The size of a loss cancels in its own quotient, so that fixed loss
-    weights change nothing up to ``eps``.
+    weights change nothing up to ``eps`` and ``eps_root``.
 
     Gradients are read from ``p.jac`` (m, \*shape); ``lightning_autobalance.backward(losses, params)`` puts them there.
     Memory: 2 m n numbers of state.
@@ -30,13 +30,15 @@ class AutoAdamW(PostCombine):
         params: Parameters, named parameters, or parameter groups, as in torch.
         lr: Learning rate; a 0-dim tensor where a captured CUDA graph or a compiled step shall follow a schedule.
         betas: Decay rates of the first and the second moment.
-        eps: Added to the root, outside it.
+        eps: Added to the root, outside it. It may be 0 where ``eps_root`` is not.
         weight_decay: Decoupled decay, applied once per step.
         combine: "sum" of the terms' steps, their "mean", or one weight per term.
+        eps_root: Added inside the root, :math:`\epsilon_r`, as in optax.
         capturable: Whether the step may be captured in a CUDA graph.
-        foreach: Use torch's foreach kernels. By default torch decides where ``fused`` is off.
-        fused: Use torch's fused kernels. By default on CPU and CUDA, unless ``foreach`` is given or the step is
-            compiled.
+        foreach: Use torch's foreach kernels. By default torch decides where ``fused`` is off. With ``eps_root``, which
+            torch's Adam does not have, foreach kernels in any case.
+        fused: Use torch's fused kernels. By default on CPU and CUDA, unless ``foreach`` or ``eps_root`` is given or the
+            step is compiled.
 
     Raises:
         ValueError: If a hyper-parameter is out of its range.
@@ -48,7 +50,8 @@ class AutoAdamW(PostCombine):
 
     Note:
         The paper gives no ``weight_decay``; torch's default is 0.01, ours is 0, since decay stalled PINNs in our
-        trials. ``eps`` stands outside the root, as in torch and in the paper's text.
+        trials. ``eps`` stands outside the root, as in torch and in the paper's text; its Algorithm 1 prints it inside:
+        ``eps=0.0, eps_root=1e-8``, with which gradients far below 1e-4 hardly move a weight.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class AutoAdamW(PostCombine):
         weight_decay: float = 0.0,
         combine: Literal["sum", "mean"] | list[float] = "sum",
         *,
+        eps_root: float = 0.0,
         capturable: bool = False,
         foreach: bool | None = None,
         fused: bool | None = None,
@@ -72,6 +76,7 @@ class AutoAdamW(PostCombine):
                 "eps": eps,
                 "weight_decay": weight_decay,
                 "combine": combine,
+                "eps_root": eps_root,
                 "capturable": capturable,
                 "foreach": foreach,
                 "fused": fused,
@@ -81,13 +86,22 @@ class AutoAdamW(PostCombine):
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
         at_least_zero("eps", group["eps"])
-        if group["eps"] == 0:
-            raise ValueError("`eps` must be > 0, got 0: a parameter that a term does not reach would move by 0/0.")
+        at_least_zero("eps_root", group["eps_root"])
+        if group["eps"] == group["eps_root"] == 0:
+            raise ValueError(
+                "`eps` must be > 0, got 0: a parameter that a term does not reach would move by 0/0. Or give a "
+                "positive `eps_root`."
+            )
         for i, beta in enumerate(group["betas"]):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"`betas[{i}]` must be in [0, 1), got {beta}.")
         if group["fused"] and group["foreach"]:
             raise ValueError("`fused` and `foreach` must not both be true. Leave one of them out.")
+        if group["fused"] and group["eps_root"] > 0:
+            raise ValueError(
+                f"`fused` must not be true with an `eps_root`, got {group['eps_root']}: torch's fused kernel adds "
+                "nothing inside the root. Leave `fused` out."
+            )
         if isinstance(group["lr"], Tensor) and group["foreach"] and not group["capturable"]:
             raise ValueError("`lr` must be a number with `foreach=True`, got a tensor. Give `capturable=True`, too.")
 
@@ -98,29 +112,11 @@ class AutoAdamW(PostCombine):
             raise RuntimeError("`capturable` must be true when a CUDA graph captures the step, got False.")
         step_follows = fused or group["capturable"]  # else on CPU, where reading it stops no stream
         states = [self._state_of(p, jac, step_follows) for p, jac in zip(params, jacs, strict=True)]
-        steps = [state["step"] for state in states]
-        compiling = torch.compiler.is_compiling()
-        counts = [step.double() for step in steps] if compiling else steps  # 1 - beta**step loses digits in float32
-        adam(  # moves copies of the parameters that start at zero, so that they end as the updates
-            deltas,
-            jacs,
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [],
-            counts,
-            foreach=group["foreach"],
-            capturable=group["capturable"],
-            fused=fused,
-            amsgrad=False,
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            lr=group["lr"],
-            weight_decay=0.0,
-            eps=group["eps"],
-            maximize=False,
-        )
-        if compiling:
-            torch._foreach_copy_(steps, counts)
+        means, squares, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        if group["eps_root"] > 0:
+            rooted_adam_(deltas, jacs, means, squares, steps, group=group)
+        else:
+            adam_(deltas, jacs, means, squares, steps, group=group, fused=fused)
 
     def _state_of(self, p: Tensor, jac: Tensor, step_follows: bool) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[p]
@@ -138,8 +134,15 @@ class AutoAdamW(PostCombine):
             state["step"] = state["step"].to(device)
         return state
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("eps_root", 0.0)  # in checkpoints from before there was one
+
 
 def _use_fused(device: torch.device, group: dict[str, Any]) -> bool:
+    if group["eps_root"] > 0:
+        return False
     if group["fused"] is not None:
         return bool(group["fused"])
     return group["foreach"] is None and device.type in ("cpu", "cuda") and not torch.compiler.is_compiling()

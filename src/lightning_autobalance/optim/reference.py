@@ -17,6 +17,7 @@ def auto_adamw_reference_(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     combine: Literal["sum", "mean"] | list[float] = "sum",
+    eps_root: float = 0.0,
 ) -> None:
     r"""Move one parameter by one AutoAdamW step, in place, one loss term after the other.
 
@@ -31,9 +32,11 @@ def auto_adamw_reference_(
         eps: Added to the root, outside it.
         weight_decay: Decoupled decay, applied once.
         combine: "sum" of the terms' steps, their "mean", or one weight per term.
+        eps_root: Added inside the root.
 
     Reference:
-        The AutoBalance paper (arXiv 2510.06684), Algorithm 1.
+        The AutoBalance paper (arXiv 2510.06684), Algorithm 1, which prints its eps inside the root, and section 3.3,
+        which has it outside.
     """
     beta1, beta2 = betas
     terms = len(jac)
@@ -43,6 +46,6 @@ def auto_adamw_reference_(
         exp_avg_sq[i] = beta2 * exp_avg_sq[i] + (1 - beta2) * jac[i] ** 2
         mean = exp_avg[i] / (1 - beta1**step)
         square = exp_avg_sq[i] / (1 - beta2**step)
-        direction = mean / (square.sqrt() + eps)
+        direction = mean / ((square + eps_root).sqrt() + eps)
         weight = combine[i] if isinstance(combine, list) else {"sum": 1.0, "mean": 1.0 / terms}[combine]
         param.sub_(lr * weight * direction)

@@ -25,6 +25,7 @@ ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> title, options b
     "auto_adamw_mean": ("mean of the updates", (f"{OPTIMIZER}combine=mean",)),
     "auto_adamw_betas_099": ("betas 0.99, 0.99", (f"{OPTIMIZER}betas=[0.99,0.99]",)),
     "auto_adamw_decay": ("weight decay 0.01", (f"{OPTIMIZER}weight_decay=0.01",)),
+    "auto_adamw_eps_inside": ("eps inside the root", (f"{OPTIMIZER}eps=0.0", f"{OPTIMIZER}eps_root=1e-8")),
     "auto_adamw_redrawn": ("points re-drawn in every step", ("--data.resample_every=1",)),
     "auto_adamw_default_init": ("torch's initialisation", ("--model.net.init_args.init=default",)),
 }

@@ -1,0 +1,89 @@
+"""Adam's step for a list of tensors: torch's kernels, and one with a term inside the root, which they do not have."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+
+def adam_(
+    deltas: list[Tensor],
+    jacs: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    steps: list[Tensor],
+    *,
+    group: dict[str, Any],
+    fused: bool,
+) -> None:
+    """Move moments and counts by one step of torch's, in place, and write the updates into ``deltas``.
+
+    Args:
+        deltas: Zeros, to become the updates, lr and sign included: the step moves them as it would parameters.
+        jacs: Gradients.
+        exp_avgs: First moments.
+        exp_avg_sqs: Second moments.
+        steps: Steps taken so far, of no dimension; 1 is added.
+        group: The parameter group, with the hyper-parameters.
+        fused: Whether to use torch's fused kernels.
+    """
+    compiling = torch.compiler.is_compiling()
+    counts = [step.double() for step in steps] if compiling else steps  # 1 - beta**step loses digits in float32
+    adam(
+        deltas,
+        jacs,
+        exp_avgs,
+        exp_avg_sqs,
+        [],
+        counts,
+        foreach=group["foreach"],
+        capturable=group["capturable"],
+        fused=fused,
+        amsgrad=False,
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        lr=group["lr"],
+        weight_decay=0.0,
+        eps=group["eps"],
+        maximize=False,
+    )
+    if compiling:
+        torch._foreach_copy_(steps, counts)
+
+
+def rooted_adam_(
+    deltas: list[Tensor],
+    jacs: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    steps: list[Tensor],
+    *,
+    group: dict[str, Any],
+) -> None:
+    r"""Likewise, with ``eps_root`` inside the root, in foreach kernels. No stream is stopped to read a tensor.
+
+    .. math:: \Delta = -\eta \, \frac{m / (1 - \beta_1^k)}{\sqrt{v / (1 - \beta_2^k) + \epsilon_r} + \epsilon}
+
+    Args:
+        deltas: To become the updates, lr and sign included.
+        jacs: Gradients.
+        exp_avgs: First moments.
+        exp_avg_sqs: Second moments.
+        steps: Steps taken so far, of no dimension; 1 is added.
+        group: The parameter group, with the hyper-parameters.
+    """
+    beta1, beta2 = group["betas"]
+    lr = group["lr"].squeeze() if isinstance(group["lr"], Tensor) else group["lr"]
+    torch._foreach_add_(steps, 1)
+    torch._foreach_lerp_(exp_avgs, jacs, 1 - beta1)
+    torch._foreach_mul_(exp_avg_sqs, beta2)
+    torch._foreach_addcmul_(exp_avg_sqs, jacs, jacs, 1 - beta2)
+    counts = [step.double() for step in steps]
+    squares = [v.to(torch.promote_types(v.dtype, torch.float32)) for v in exp_avg_sqs]  # in half, 1e-8 is zero
+    roots = torch._foreach_div(squares, [1 - beta2**count for count in counts])
+    torch._foreach_add_(roots, group["eps_root"])
+    torch._foreach_sqrt_(roots)
+    torch._foreach_add_(roots, group["eps"])
+    torch._foreach_copy_(deltas, torch._foreach_div(exp_avgs, roots))
+    torch._foreach_mul_(deltas, [-lr / (1 - beta1**count) for count in counts])
