@@ -76,8 +76,20 @@ def test_without_results_there_is_no_picture(tmp_path: Path, monkeypatch: pytest
 
 def test_all_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    draw.draw(PICTURES, Results([line(0)], 3), tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} == PICTURES.keys()
+    assert draw.QUADRATIC.exists()  # drawn by the example, which has a test of its own
+    names = PICTURES.keys() - {"quadratic"}
+    draw.draw(names, Results([line(0)], 3), tmp_path)
+    assert {path.stem for path in tmp_path.iterdir()} == names
+
+
+def test_the_quadratic_is_that_of_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw.draw(["quadratic"], Results([], 3), tmp_path)
+    assert not list(tmp_path.iterdir())
+    Path("examples").mkdir()
+    draw.QUADRATIC.write_text("from matplotlib.figure import Figure\ndef draw():\n    return Figure(figsize=(1, 1))\n")
+    draw.draw(["quadratic"], Results([], 3), tmp_path)
+    assert (tmp_path / "quadratic.png").exists()
 
 
 def test_condition_numbers() -> None:

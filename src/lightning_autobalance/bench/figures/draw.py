@@ -1,6 +1,7 @@
 """All figures, by name."""
 
 import json
+import runpy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lightning_autobalance.bench.reproduction.conditioning import FILE
 from lightning_autobalance.bench.reproduction.results import Results
 
 Drawing = Callable[[Results], Figure | None]
+QUADRATIC = Path("examples/quadratic_theory.py")
 
 
 def draw(names: Iterable[str], results: Results, folder: Path) -> None:
@@ -35,11 +37,16 @@ def _spectra(results: Results) -> Figure | None:  # noqa: ARG001  its own result
     return spectra(json.loads(FILE.read_text())) if FILE.exists() else None
 
 
+def _quadratic(results: Results) -> Figure | None:  # noqa: ARG001  computes all it shows
+    return runpy.run_path(str(QUADRATIC))["draw"]() if QUADRATIC.exists() else None
+
+
 def _fields(name: str) -> Drawing:
     return lambda results: heatmaps(*ROWS[name], FOLDER)  # noqa: ARG005  its own results
 
 
 DRAWINGS: dict[str, Drawing] = {
+    "quadratic": _quadratic,
     "figure1": _spectra,
     "figure2": balance,
     "figure3": errors,

@@ -19,6 +19,7 @@ class Picture(NamedTuple):
 
 FOLDER = Path("images/reproduction")  # beside the page
 PICTURES = {
+    "quadratic": Picture((), "The first page's quadratic: one Adam state per loss against one for the sum, Theorem 1"),
     "figure1": Picture((), "Figure 1: Hessian spectra and condition numbers, 2-D Helmholtz, a small network"),
     "figure2": Picture(("table1",), "Figure 2: norm ratios and cosines of gradients and updates, 2-D Helmholtz"),
     "figure3": Picture(("table1",), "Figure 3: mean squared error over training, median and range of the seeds"),
