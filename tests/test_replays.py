@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import LambdaCallback
 from torch import Tensor
 
 from helpers.tape import Tape
@@ -20,7 +22,7 @@ from lightning_autobalance.balancing import ConFIG
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+from lightning_autobalance.optim import AutoAdamW, AutoBalance, WarmupExponentialDecay
 from lightning_autobalance.replays import Replays
 from lightning_autobalance.variants import RBA
 
@@ -30,7 +32,7 @@ PLAIN = partial(torch.optim.AdamW, lr=1e-2, fused=True)  # the only one of torch
 
 @pytest.fixture
 def tape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(recordings.RECORDINGS, "cpu", Tape)
+    monkeypatch.setitem(recordings.RECORDINGS, "cpu", lambda _: Tape())
 
 
 def trained(
@@ -105,12 +107,11 @@ def test_what_is_logged_is_the_same(tmp_path: Path) -> None:
 def test_resume_is_exact_also_uncaptured(tmp_path: Path, then: bool) -> None:
     options: dict[str, Any] = {"optimizer": partial(AutoAdamW, lr=RATE), "trainer": {"enable_checkpointing": True}}
     whole = trained(tmp_path / "whole", cuda_graph=True, **options)
-    begun = trained(tmp_path / "begun", cuda_graph=True, steps=8, **options)
+    trained(tmp_path / "begun", cuda_graph=True, steps=8, **options)
     (path,) = (tmp_path / "begun").rglob("*.ckpt")
     saved = torch.load(path, weights_only=True)
     (group,) = saved["optimizer_states"][0]["param_groups"]
     assert (group["lr"], group["capturable"]) == (RATE, False)
-    assert isinstance(begun.trainer.optimizers[0].param_groups[0]["lr"], Tensor)  # the running one keeps its tensor
     resumed = Poisson2D(check_exact=False, optimizer=options["optimizer"], cuda_graph=then).double()
     go_on = {"ckpt_path": path, "enable_checkpointing": True}
     fit(resumed, tmp_path / "begun", max_steps=14, log_every_n_steps=5, **go_on)
@@ -127,7 +128,7 @@ class Bursting(Poisson2D):
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         found = super().residuals(points)
-        burst = torch.where(self.level > 7.5 * RATE, torch.inf, 1.0)
+        burst = torch.where(self.level > 8.5 * RATE, torch.inf, 1.0)
         return {**found, "boundary": found["boundary"] * burst, "level": (self.level - 1.0).expand(3)}
 
 
@@ -138,11 +139,11 @@ def test_a_step_that_is_not_finite_is_named_and_leaves_no_trace(tmp_path: Path) 
     module = Bursting(check_exact=False, **options).double()
     with pytest.raises(
         NonFiniteError,
-        match=r"loss of loss term `boundary` must be finite at step 8 .* captured steps: the weights are those before "
-        r"step 6\. There is no checkpoint yet",
+        match=r"loss of loss term `boundary` must be finite at step 9 .* captured steps: the weights are those before "
+        r"step 8\. There is no checkpoint yet",
     ):
         fit(module, tmp_path, points(module), max_steps=20, log_every_n_steps=5)
-    before = trained(tmp_path, Bursting, steps=6, optimizer=options["optimizer"])
+    before = trained(tmp_path, Bursting, steps=8, optimizer=options["optimizer"])
     for name, x in weights(before).items():
         torch.testing.assert_close(weights(module)[name], x, rtol=0.0, atol=0.0)
 
@@ -174,9 +175,12 @@ class Wrong(Tape):
 
 
 def test_a_wrong_recording_is_noticed_and_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(recordings.RECORDINGS, "cpu", Wrong)
+    monkeypatch.setitem(recordings.RECORDINGS, "cpu", lambda _: Wrong())
     options = {"optimizer": partial(torch.optim.AdamW, lr=RATE, fused=True)}
-    with pytest.warns(UserWarning, match="`cuda_graph` is of no effect.*the first captured step differs by"):
+    with pytest.warns(
+        UserWarning,
+        match="`cuda_graph` is of no effect.*the captured step differs from the same step uncaptured: its update",
+    ):
         captured = trained(tmp_path, cuda_graph=True, **options)
     for name, x in weights(trained(tmp_path, **options)).items():
         torch.testing.assert_close(weights(captured)[name], x, rtol=0.0, atol=0.0)
@@ -206,19 +210,33 @@ REFUSED: dict[str, tuple[str, Callable[[Path], PINNModule]]] = {
         lambda folder: trained(folder, optimizer=PLAIN, balancer=ConFIG(), cuda_graph=True),
     ),
     "optimizer": (
-        "SGD has no option `capturable`",
+        "steps of SGD cannot be captured",
         lambda folder: trained(folder, optimizer=partial(torch.optim.SGD, lr=1e-3), cuda_graph=True),
     ),
     "skipping": (
         "`skip_non_finite` must be 0, since single steps",
         lambda folder: trained(folder, skip_non_finite=2, cuda_graph=True),
     ),
+    "listener without a class": (
+        "LambdaCallback wants to act in every step",
+        lambda folder: trained(
+            folder,
+            cuda_graph=True,
+            trainer={"callbacks": [LambdaCallback(on_before_optimizer_step=lambda *_: None)]},
+        ),
+    ),
+    "state elsewhere": (
+        "steps of AutoBalance cannot be captured",
+        lambda folder: trained(
+            folder, cuda_graph=True, optimizer=lambda p: AutoBalance(p, torch.optim.AdamW, lr=1e-3, fused=True)
+        ),
+    ),
     "listener": (
         "Listening wants to act in every step",
         lambda folder: trained(folder, cuda_graph=True, trainer={"callbacks": [Listening()]}),
     ),
     "momentum that changes": (
-        "settings of the optimizer other than `lr` change",
+        "settings of the module or the optimizer change",
         lambda folder: trained(
             folder, cuda_graph=True, scheduler=partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=20)
         ),
@@ -253,6 +271,122 @@ def test_a_rate_that_is_set_by_hand_counts(tmp_path: Path) -> None:
     captured, plain = (
         trained(tmp_path, optimizer=partial(AutoAdamW, lr=RATE), trainer={"callbacks": [Halving()]}, **options)
         for options in ({"cuda_graph": True}, {})
+    )
+    assert_alike(captured, plain)
+
+
+@pytest.mark.usefixtures("tape")
+def test_every_fit_begins_anew(tmp_path: Path) -> None:
+    captured, plain = (
+        trained(tmp_path, optimizer=partial(AutoAdamW, lr=RATE), **o) for o in ({"cuda_graph": True}, {})
+    )
+    assert captured.replays._graph is None  # whose memory would stay
+    for module in (captured, plain):
+        module.optimizer = partial(AutoAdamW, lr=RATE / 16)
+        fit(module, tmp_path, points(module), max_steps=12, log_every_n_steps=5)
+    assert_alike(captured, plain)
+    (state, *_) = captured.trainer.optimizers[0].state.values()
+    assert state["step"] == 12
+
+
+class Averaging(Poisson2D):
+    """Weighs a term by an average that residuals bring up to date, in a buffer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register_buffer("average", torch.ones(()))
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = super().residuals(points)
+        if self.training:
+            self.average.mul_(0.9).add_(0.1 * found["pde"].detach().square().mean())
+        return {**found, "boundary": found["boundary"] * self.average.clone()}
+
+
+@pytest.mark.usefixtures("tape")
+def test_buffers_belong_to_the_state(tmp_path: Path) -> None:
+    captured, plain = (
+        trained(tmp_path, Averaging, optimizer=partial(AutoAdamW, lr=RATE), **o) for o in ({"cuda_graph": True}, {})
+    )
+    assert_alike(captured, plain)
+
+
+def first_weight(module: PINNModule) -> Tensor:
+    return next(iter(module.parameters()))
+
+
+def group_of(module: PINNModule) -> dict[str, Any]:
+    (group,) = module.trainer.optimizers[0].param_groups
+    return group
+
+
+def swap(module: PINNModule) -> None:
+    first_weight(module).data = first_weight(module).data.clone()
+
+
+CHANGES: dict[str, Callable[[PINNModule], Any]] = {
+    "a frozen parameter": lambda module: first_weight(module).requires_grad_(False),
+    "a fixed weight": lambda module: module.weights.update(boundary=9.0),
+    "clipping": lambda module: setattr(module, "gradient_clip_val", 1e-3),
+    "the optimizer's state": lambda module: module.trainer.optimizers[0].load_state_dict(
+        deepcopy(module.trainer.optimizers[0].state_dict())
+    ),
+    "the optimizer's settings": lambda module: group_of(module).update(weight_decay=0.5),
+    "a list in the settings": lambda module: group_of(module)["combine"].__setitem__(1, 0.0),
+    "another balancer": lambda module: setattr(module, "balancer", ConFIG()),
+    "memory of a parameter": swap,
+}
+
+
+class At(Callback):
+    def __init__(self, step: int, change: Callable[[PINNModule], Any]) -> None:
+        self.step, self.change = step, change
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            self.change(pl_module)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.usefixtures("tape")
+def test_what_changes_in_the_middle_counts(tmp_path: Path, name: str) -> None:
+    if name == "another balancer":
+        options: dict[str, Any] = {"optimizer": partial(torch.optim.AdamW, lr=RATE, fused=True)}
+    else:
+        options = {"optimizer": partial(AutoAdamW, lr=RATE, combine=[1.0, 1.0])}
+    changing = {"callbacks": [At(8, CHANGES[name])]}
+    with pytest.warns(UserWarning, match="`cuda_graph` is of no effect, and the run goes on uncaptured"):
+        captured = trained(tmp_path, trainer=changing, cuda_graph=True, **deepcopy(options))
+    plain = trained(tmp_path, trainer=changing, **options)
+    assert captured.replays.replayed > 0
+    for key, x in weights(plain).items():
+        torch.testing.assert_close(weights(captured)[key], x, rtol=0.0, atol=0.0, msg=key)
+
+
+class Detached(Poisson2D):
+    """Its gradient changes in the middle, its losses do not."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found, scale = super().residuals(points), torch.nn.functional.softplus(next(iter(self.parameters())).sum())
+        late = self._trainer is not None and self.trainer.global_step > 7
+        return {**found, "boundary": found["boundary"] * (scale.detach() if late else scale)}
+
+
+@pytest.mark.usefixtures("tape")
+def test_a_gradient_that_python_decides_is_noticed_without_logged_steps(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="differs from the same step uncaptured: its update"):
+        trained(tmp_path, Detached, cuda_graph=True, every=0)
+
+
+@pytest.mark.usefixtures("tape")
+def test_points_that_change_in_place_are_read_again(tmp_path: Path) -> None:
+    def move(module: PINNModule) -> None:
+        for x in module.trainer.datamodule._own.values():
+            x.mul_(0.9)
+
+    captured, plain = (
+        trained(tmp_path, optimizer=partial(AutoAdamW, lr=RATE), trainer={"callbacks": [At(8, move)]}, **o)
+        for o in ({"cuda_graph": True}, {})
     )
     assert_alike(captured, plain)
 

@@ -31,7 +31,7 @@ from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.passes import Passes
 from lightning_autobalance.reduction import reduced
-from lightning_autobalance.replays import Replays
+from lightning_autobalance.replays import ReleaseReplays, Replays
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.variants import MeanSquares, Variant
 
@@ -359,7 +359,8 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own stays
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [stepping.EpochSchedules(self.monitor), termination.SaveOnTermination()]
+        self.replays.reset()
+        return [stepping.EpochSchedules(self.monitor), termination.SaveOnTermination(), ReleaseReplays()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
@@ -379,7 +380,6 @@ class PINNModule(NeuralField):
             "guard": self.guard.state_dict(),
         }
         replicas.gather_state(self.variant, checkpoint["state_dict"])
-        self.replays.plain_states(checkpoint.get("optimizer_states", []))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""

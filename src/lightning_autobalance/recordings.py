@@ -1,6 +1,7 @@
 """How a device repeats a list of kernels without Python: on CUDA by a graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -21,24 +22,47 @@ class Recording(Protocol):
 
 
 class CudaRecording:
-    """A CUDA graph: one launch for all kernels."""
+    """A CUDA graph: one launch for all kernels.
 
-    def __init__(self) -> None:
+    Args:
+        device: On which the tensors lie.
+    """
+
+    def __init__(self, device: torch.device) -> None:
         self._graph = torch.cuda.CUDAGraph()
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def capture(self, function: Callable[[], None]) -> None:
-        """Capture; whatever would wait for the device is an error.
+        """Run the function once as it is, then capture it.
 
-        Args:
-            function: Its kernels are noted, not run.
+        The first run sets up what libraries keep, and finds what would wait for the device while that is harmless: a
+        capture that fails leaves torch's random numbers and memory pools in a state that later work stumbles over.
         """
-        torch.cuda.synchronize()
-        with torch.cuda.graph(self._graph):
-            function()
+        before = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(before)
+        try:
+            with torch.cuda.stream(self._stream), _waiting_is_an_error():
+                function()
+            torch.cuda.synchronize(self._stream.device)
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+                function()
+        finally:
+            torch.cuda.set_stream(before)
+        before.wait_stream(self._stream)
 
     def replay(self) -> None:
         """Launch the graph on the current stream."""
         self._graph.replay()
 
 
-RECORDINGS: dict[str, Callable[[], Recording]] = {"cuda": CudaRecording}  # by type of device
+@contextmanager
+def _waiting_is_an_error() -> Iterator[None]:
+    mode = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
+
+
+RECORDINGS: dict[str, Callable[[torch.device], Recording]] = {"cuda": CudaRecording}  # by type of device

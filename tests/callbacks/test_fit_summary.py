@@ -61,14 +61,15 @@ def test_it_says_whether_the_run_was_compiled(tmp_path: Path, reason: str, said:
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason", "said"), [(True, "", "captured │ yes"), (True, "no GPU", "no: no GPU"), (False, "", "")]
+    ("asked", "reason", "said"),
+    [(True, "", "captured │ 7 steps"), (True, "no GPU", "7 steps; then no more: no GPU"), (False, "", "")],
 )
 def test_it_says_whether_steps_were_captured(tmp_path: Path, asked: bool, reason: str, said: str) -> None:
     module = Decay()
     trainer = fit(module, tmp_path, max_steps=2)
     console = Console(record=True, width=200)
     module.replays = Replays(asked)
-    module.replays.reason = reason
+    module.replays.reason, module.replays.replayed = reason, 7
     console.print(summary(trainer, module, seconds=2.0, steps=2))
     text = re.sub(" +", " ", console.export_text())
     assert said in text

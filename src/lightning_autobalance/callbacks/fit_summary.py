@@ -14,6 +14,7 @@ from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather
 from lightning_autobalance.callbacks.figures import run_folder
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.replays import Replays
 
 
 class FitSummary(Callback):
@@ -72,7 +73,7 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     if module.passes.compiled is not None:
         table.add_row("compiled", f"no: {reason}" if (reason := module.passes.compiled.reason) else "yes")
     if module.replays.asked:
-        table.add_row("captured", f"no: {reason}" if (reason := module.replays.reason) else "yes")
+        table.add_row("captured", _captured(module.replays))
     checkpoint = trainer.checkpoint_callback
     for what, where in {
         "logs": run_folder(trainer) if trainer.loggers else "",
@@ -81,6 +82,11 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
         if where:
             table.add_row(what, str(where))
     return table
+
+
+def _captured(replays: Replays) -> str:
+    steps = f"{replays.replayed:,} steps"
+    return f"{steps}; then no more: {replays.reason}" if replays.reason else steps
 
 
 def _peak_memory(device: torch.device) -> int:

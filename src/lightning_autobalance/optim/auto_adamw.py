@@ -54,6 +54,8 @@ class AutoAdamW(PostCombine):
         ``eps=0.0, eps_root=1e-8``, with which gradients far below 1e-4 hardly move a weight.
     """
 
+    capturable = True
+
     def __init__(
         self,
         params: ParamsT,

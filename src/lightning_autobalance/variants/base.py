@@ -80,7 +80,7 @@ class Variant(ResizedBuffers, ABC):
     has_point_weights: bool = False
     """Whether weights belong to points, which then must stay."""
     capturable: bool = False
-    """Whether a step does the same operations every time and keeps no state in Python: it may be captured."""
+    """Whether a step does the same operations every time, whatever `begin` is told, and keeps no state in Python."""
 
     def prepare(self, site: Site) -> Site:
         """Learn the names of terms and parts before training, and refuse what cannot work.
