@@ -13,6 +13,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from helpers.runs import UNDRAWN
 from lightning_autobalance import __version__, cli, lightning_cli, problems
+from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.checkpoint_io import CheckpointWriteError
 from lightning_autobalance.cli import lightning, main
 from lightning_autobalance.lightning_cli import run
@@ -48,6 +49,12 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second each, for tests that do not look at them."""
+    monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)
+
+
 def fails(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     with pytest.raises(SystemExit) as stopped:
         main(["fit", *args])
@@ -65,11 +72,23 @@ PAIRS = [  # the main methods with every problem, the others with one: a method 
     for method in METHODS
     for config in (CONFIGS if method.stem in MAIN else [ROOT / "configs" / "poisson_inverse_2d.yaml"])
 ]
+DRAWN = [(c, m) for c, m in PAIRS if m.stem == "auto_adamw" and c.stem != "helmholtz_2d_quick"]  # every problem once
 
 
-@pytest.mark.parametrize(("config", "method"), PAIRS, ids=lambda p: p.stem)
-def test_every_configuration_trains(config: Path, method: Path, tmp_path: Path) -> None:
-    drawn = method.stem in MAIN
+def test_every_problem_is_drawn() -> None:
+    drawn = {yaml.safe_load(config.read_text())["model"]["class_path"] for config, _ in DRAWN}
+    assert drawn == {yaml.safe_load(config.read_text())["model"]["class_path"] for config in CONFIGS}
+
+
+@pytest.mark.parametrize(
+    ("config", "method", "drawn"),
+    [
+        *((config, method, (config, method) in DRAWN) for config, method in PAIRS),
+        *(pytest.param(c, m, True, marks=pytest.mark.slow) for c, m in PAIRS if m.stem in MAIN and (c, m) not in DRAWN),
+    ],
+    ids=lambda p: getattr(p, "stem", "drawn" if p else "undrawn"),
+)
+def test_every_configuration_trains(config: Path, method: Path, drawn: bool, tmp_path: Path) -> None:
     main(["fit", f"--config={config}", f"--config={method}", *SMALL, *(() if drawn else UNDRAWN)])
     (folder,) = (tmp_path / "runs").iterdir()
     files = {f.name for f in (folder / "version_0").iterdir()}
@@ -106,12 +125,14 @@ def test_every_network_trains_in_taylor_mode(config: Path, net: Path, capsys: py
     assert "not accepted" not in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_second_run_gets_its_own_folder(tmp_path: Path) -> None:
     for _ in range(2):
         main(["fit", *helmholtz()])
     assert {f.name for f in (tmp_path / "runs" / "Helmholtz2D").iterdir()} == {"version_0", "version_1"}
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_pde_beside_its_yaml(tmp_path: Path) -> None:
     (tmp_path / "my_own_pde.py").write_text(MY_PDE)
     config = {
@@ -124,6 +145,7 @@ def test_a_pde_beside_its_yaml(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "MyPoisson").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_validate_test_and_predict_from_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["fit", *helmholtz()])
     last = next((tmp_path / "runs").rglob("last.ckpt"))
@@ -132,6 +154,7 @@ def test_validate_test_and_predict_from_a_checkpoint(tmp_path: Path, capsys: pyt
     assert "test/rel_l2" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_checkpoint_loads_without_its_yaml(tmp_path: Path) -> None:
     from lightning_autobalance.problems import Helmholtz2D
 
@@ -154,6 +177,7 @@ MY_HARD_NET = {
 }
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_built_in_condition_of_yaml_survives_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_hard_pde.py").write_text(MY_HARD_PDE)
@@ -170,6 +194,7 @@ def test_a_built_in_condition_of_yaml_survives_a_checkpoint(tmp_path: Path, monk
     assert loaded.derivative_mode == "taylor"
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("problem", [problems.ReactionDiffusion1D, problems.PoissonInverse2D])
 def test_a_checkpoint_of_every_problem_loads_without_its_yaml(problem: type[PINNModule], tmp_path: Path) -> None:
     (config,) = (c for c in CONFIGS if yaml.safe_load(c.read_text())["model"]["class_path"] == problem.__name__)
@@ -199,6 +224,7 @@ def test_errors_that_explain_themselves_end_the_command(
         run([])
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> None:
     kinds = {type(c).__name__ for c in run(["fit", *helmholtz("--default_callbacks=false")]).trainer.callbacks}
     assert not kinds & {"BalanceMonitor", "SolutionPlotter", "FitSummary"}
@@ -238,6 +264,19 @@ def test_mistakes_in_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "'data.point.interior'. Did you mean data.points?" in fails(capsys, "--config=bad.yaml")
 
 
+def test_a_trainer_mistake_is_told_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lightning-autobalance", "fit", *helmholtz("--trainer.gradient_clip_val=1.0")])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert "error: `gradient_clip_val` must not be given to the Trainer, got 1.0" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
 def test_a_trainer_mistake_ends_the_process_without_a_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lightning_autobalance", "fit", *helmholtz("--trainer.gradient_clip_val=1.0")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -246,6 +285,7 @@ def test_a_trainer_mistake_ends_the_process_without_a_traceback(tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_print_config_is_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main(["fit", *helmholtz("--print_config")])
@@ -262,7 +302,9 @@ def test_version(command: list[str]) -> None:
 
 def test_the_lightning_command_trains(tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "lightning"
-    done = subprocess.run([program, "fit", *helmholtz()], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [program, "fit", *helmholtz(*UNDRAWN)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert "Helmholtz2D with AutoAdamW" in done.stdout
 
 

@@ -15,38 +15,51 @@ from lightning_autobalance.module import PINNModule
 MAIN = ("auto_adamw", "config", "m_config", "ntk", "RBA", "Stack", "redrawn")
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
-BATCHES = {  # what one start of the processes runs, since a start takes longer than a run
-    "main": (2, (*MAIN, *SINGLE)),
-    "others": (2, OTHERS),
-    "three": (3, (*MAIN, *OTHERS)),
+BATCHES = {  # what one start of the processes runs: how many processes, for how many steps
+    "main": (2, (*MAIN, *SINGLE), 100),
+    "long": (2, (*MAIN, *SINGLE, *OTHERS), 200),
+    "three": (3, (*MAIN, *OTHERS), 200),
 }
+
+
+def by_default(batch: str) -> Any:
+    return () if batch == "main" else pytest.mark.slow
+
+
 every = pytest.mark.parametrize(
     ("batch", "name"),
     [
-        pytest.param(batch, name, marks=() if batch == "main" else pytest.mark.slow, id=f"{batch}-{name}")
-        for batch, (_, names) in BATCHES.items()
+        pytest.param(batch, name, marks=by_default(batch), id=f"{batch}-{name}")
+        for batch, (_, names, _) in BATCHES.items()
         for name in names
     ],
 )
 RESUMED = ("auto_adamw", "ntk", "RBA")
+resumed_of_two = pytest.mark.parametrize(
+    "batch", [pytest.param(b, marks=by_default(b)) for b in BATCHES if BATCHES[b][0] == 2]
+)
 
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What the processes of a batch leave; in its folder `resumed`, what they make of runs that began alone."""
+
     @cache
     def folder(batch: str) -> Path:
-        processes, names = BATCHES[batch]
+        processes, names, steps = BATCHES[batch]
         out = tmp_path_factory.mktemp(batch)
-        launch(processes, out, names)
+        for name in RESUMED:
+            run(name, out, steps // 2)[0].save_checkpoint(out / "alone" / f"{name}.ckpt")
+        launch(processes, out, names, steps, RESUMED)
         return out
 
     return folder
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Trainer, PINNModule]]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], tuple[Trainer, PINNModule]]:
     folder = tmp_path_factory.mktemp("alone")
-    return cache(lambda name, steps=200: run(name, folder, steps))
+    return cache(lambda name, steps: run(name, folder, steps))
 
 
 def parameters(module: PINNModule) -> torch.Tensor:
@@ -60,9 +73,10 @@ def assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
 @every
 def test_the_parameters_are_those_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
     found = torch.load(several(batch) / f"{name}.pt", weights_only=True)
-    trainer, module = alone(name)
+    steps = BATCHES[batch][2]
+    trainer, module = alone(name, steps)
     expected = parameters(module)
-    assert found["steps"] == trainer.global_step == 200
+    assert found["steps"] == trainer.global_step == steps
     assert found["derivatives"] == module.derivative_mode == "taylor"
     for mine in found["everywhere"]:
         assert torch.equal(mine, found["everywhere"][0])  # no drift between processes
@@ -72,7 +86,7 @@ def test_the_parameters_are_those_of_one_process(batch: str, name: str, several:
 @every
 def test_the_log_and_the_metrics_are_those_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
     found = torch.load(several(batch) / f"{name}.pt", weights_only=True)
-    trainer, module = alone(name)
+    trainer, module = alone(name, BATCHES[batch][2])
     assert found["latest"] == pytest.approx(module.latest, rel=1e-3 if "@" in name else 1e-5)
     assert found["metrics"] == pytest.approx(
         {k: float(v) for k, v in trainer.callback_metrics.items()}, rel=1e-4 if "@" in name else 1e-6
@@ -82,7 +96,7 @@ def test_the_log_and_the_metrics_are_those_of_one_process(batch: str, name: str,
 @every
 def test_the_checkpoint_is_that_of_one_process(batch: str, name: str, several: Any, alone: Any) -> None:
     found = torch.load(several(batch) / f"{name}.ckpt", weights_only=True)
-    expected = alone(name)[1].state_dict()
+    expected = alone(name, BATCHES[batch][2])[1].state_dict()
     assert found["state_dict"].keys() == expected.keys()
     for key, value in expected.items():
         if isinstance(value, torch.Tensor):
@@ -93,18 +107,17 @@ def test_the_checkpoint_is_that_of_one_process(batch: str, name: str, several: A
             assert found["state_dict"][key] == value
 
 
+@resumed_of_two
 @pytest.mark.parametrize("name", RESUMED)
-def test_a_run_of_two_goes_on_alone(name: str, several: Any, alone: Any, tmp_path: Path) -> None:
-    _, resumed = run(name, tmp_path, 300, ckpt_path=several("main") / f"{name}.ckpt")
-    assert_near(parameters(resumed), parameters(alone(name, 300)[1]))
+def test_a_run_of_two_goes_on_alone(batch: str, name: str, several: Any, alone: Any, tmp_path: Path) -> None:
+    steps = BATCHES[batch][2] * 3 // 2
+    _, resumed = run(name, tmp_path, steps, ckpt_path=several(batch) / f"{name}.ckpt")
+    assert_near(parameters(resumed), parameters(alone(name, steps)[1]))
 
 
-def test_a_run_alone_goes_on_as_two(alone: Any, tmp_path: Path) -> None:
-    for name in RESUMED:
-        trainer, _ = run(name, tmp_path, 100)
-        trainer.save_checkpoint(tmp_path / f"{name}.ckpt")
-    launch(2, tmp_path, RESUMED, str(tmp_path))
-    for name in RESUMED:
-        found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
-        assert found["steps"] == 200
-        assert_near(found["everywhere"][0], parameters(alone(name)[1]))
+@resumed_of_two
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_run_alone_goes_on_as_two(batch: str, name: str, several: Any, alone: Any) -> None:
+    found = torch.load(several(batch) / "resumed" / f"{name}.pt", weights_only=True)
+    assert found["steps"] == BATCHES[batch][2]
+    assert_near(found["everywhere"][0], parameters(alone(name, BATCHES[batch][2])[1]))

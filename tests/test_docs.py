@@ -79,6 +79,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)  # half a second a picture, tested elsewhere
+    monkeypatch.setattr("lightning_autobalance.callbacks.hessian_spectrum.save_figure", lambda *_: None)  # likewise
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     for name, text in quickstart.files_of((ROOT / quickstart.PAGE).read_text()).items():
         (tmp_path / name).write_text(text)

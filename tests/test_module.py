@@ -38,7 +38,7 @@ def seeded(cls: type[PINNModule] = Decay, **options: Any) -> PINNModule:
 @pytest.mark.parametrize("optimizer", [AutoAdamW, torch.optim.AdamW, torch.optim.SGD], ids=lambda o: o.__name__)
 def test_training_reduces_the_error(optimizer: Any, tmp_path: Path) -> None:
     module = seeded(optimizer=partial(optimizer, lr=1e-2))
-    trainer = fit(module, tmp_path, max_steps=200)
+    trainer = fit(module, tmp_path, points(module, steps_per_epoch=50), max_steps=200)
     start = seeded()
     x = module.grid(100)
     assert (module(x) - module.exact(x)).square().mean() < 0.5 * (start(x) - start.exact(x)).square().mean()

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from lightning_autobalance import checks
+from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import lightning, main
 from lightning_autobalance.lightning_cli import run
 from lightning_autobalance.scaffold import write
@@ -27,6 +28,7 @@ SMALL = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # as `main` does for the command line
+    monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)  # half a second a picture, tested elsewhere
     yield
     for name in [name for name in sys.modules if name.startswith("my_")]:
         del sys.modules[name]

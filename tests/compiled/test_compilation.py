@@ -121,7 +121,7 @@ def test_what_is_compiled_anew_is_compared_anew(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(compilation.CompiledPass, "_agrees", counted)
     torch.manual_seed(0)
     module = Poisson2D(compile=True, variant=RAR(interval=2, added=3, candidates=9)).double()
-    fit(module, tmp_path, max_steps=5)
+    fit(module, tmp_path, max_steps=3)
     assert compared[:2] == [32, 35]
 
 

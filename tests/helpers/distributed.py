@@ -1,19 +1,18 @@
-"""Runs that one process and several must agree on; as a script, one of several processes that run them all."""
+"""Runs that one process and several must agree on, and the start of several processes that run them all."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from helpers.runs import server
 from helpers.toys import fit
 from helpers.waves import MAKE, Wave
 from lightning_autobalance.balancing import DWA, NTK, ConFIG, MConFIG, PCGrad
@@ -21,7 +20,6 @@ from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.optim import AutoAdamW, AutoBalance
 
-STEPS = 200
 COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have the same numbers of all
 
 
@@ -51,7 +49,7 @@ RUNS: dict[str, Callable[[], Any]] = {
 REDRAWN = {"redrawn": RUNS["auto_adamw"]}
 
 
-def run(name: str, folder: Path, steps: int = STEPS, **options: Any) -> tuple[Trainer, Any]:
+def run(name: str, folder: Path, steps: int, **options: Any) -> tuple[Trainer, Any]:
     """Train one of them in float64, or in float32 where its name ends with "@32"."""
     name, _, bits = name.partition("@")
     torch.manual_seed(0)
@@ -68,44 +66,56 @@ def run(name: str, folder: Path, steps: int = STEPS, **options: Any) -> tuple[Tr
     return fit(module, folder, data, max_steps=steps, **more), module
 
 
-def launch(processes: int, out: Path, names: Sequence[str], *arguments: str) -> None:
-    """Start processes as torchrun does, and wait for them.
+def launch(processes: int, out: Path, names: Sequence[str], steps: int, resumed: Sequence[str] = ()) -> None:
+    """Start processes with the environment that torchrun gives them, and wait for them.
+
+    Args:
+        processes: How many.
+        out: Where ``{name}.pt`` and ``{name}.ckpt`` are left for each run.
+        names: Of the runs.
+        steps: Of each run.
+        resumed: Runs that go on from ``alone/{name}.ckpt``; they leave their files in ``resumed``.
 
     Raises:
         RuntimeError: If one fails; with what it wrote.
     """
     port = 29500 + os.getpid() % 2000 + processes
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    (out / "resumed").mkdir()
+    runs = [(name, out, None) for name in names]
+    runs += [(name, out / "resumed", out / "alone" / f"{name}.ckpt") for name in resumed]
     with ExitStack() as stack:
         running = []
         for rank in range(processes):
             told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-            environment = {**os.environ, **address, **{name: str(number) for name, number in told.items()}}
-            environment |= {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-            command = [sys.executable, __file__, str(out), ",".join(names), *arguments]
-            log = stack.enter_context((out / f"log{rank}").open("w+"))
-            running.append(stack.enter_context(Popen(command, env=environment, stdout=log, stderr=log)))
+            environment = address | {name: str(number) for name, number in told.items()}
+            running.append(server().Process(target=one_of_several, args=(environment, out / f"log{rank}", runs, steps)))
+            running[-1].start()
+            stack.callback(running[-1].join)
             stack.callback(running[-1].kill)  # before it is waited for: where one has failed, others wait for it
-        while any(process.poll() is None for process in running) and not any(process.poll() for process in running):
+        while any(process.is_alive() for process in running) and not any(process.exitcode for process in running):
             time.sleep(0.1)
-    if failed := [rank for rank, process in enumerate(running) if process.returncode]:
+        failed = [rank for rank, process in enumerate(running) if process.exitcode]
+    if failed:
         raise RuntimeError((out / f"log{failed[0]}").read_text()[-4000:])
 
 
-def main() -> None:
+def one_of_several(
+    environment: Mapping[str, str], log: Path, runs: Sequence[tuple[str, Path, Path | None]], steps: int
+) -> None:
     """Run each, write what the first process ends with, and whether the others end with the same."""
+    with log.open("w") as file:  # what C++ writes, too
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environment)
     torch.set_num_threads(1)
-    out, names, *rest = sys.argv[1:]
-    resume = rest[0] if rest else None
-    several = {"strategy": "ddp", "devices": int(os.environ["WORLD_SIZE"]), "accelerator": "cpu"}
-    for name in names.split(","):
-        path = Path(resume) / f"{name}.ckpt" if resume else None
-        trainer, module = run(name, Path(out), ckpt_path=path, **several)
+    several = {"strategy": "ddp", "devices": int(environment["WORLD_SIZE"]), "accelerator": "cpu"}
+    for name, out, path in runs:
+        trainer, module = run(name, out, steps, ckpt_path=path, **several)
         found = torch.cat([p.detach().flatten() for p in module.parameters()])
         everywhere = [torch.empty_like(found) for _ in range(trainer.world_size)]
         torch.distributed.all_gather(everywhere, found)
-        trainer.save_checkpoint(Path(out) / f"{name}.ckpt")
+        trainer.save_checkpoint(out / f"{name}.ckpt")
         if trainer.is_global_zero:
             result = {
                 "everywhere": everywhere,
@@ -114,8 +124,4 @@ def main() -> None:
                 "steps": trainer.global_step,
                 "derivatives": module.derivative_mode,
             }
-            torch.save(result, Path(out) / f"{name}.pt")
-
-
-if __name__ == "__main__":
-    main()
+            torch.save(result, out / f"{name}.pt")

@@ -77,12 +77,17 @@ def _halving(optimizer: Optimizer) -> StepLR:
     return StepLR(optimizer, 50, gamma=0.5)
 
 
+def server() -> Any:
+    """Starts processes that have everything imported: it does so once, and each is a copy of it."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["lightning_autobalance.lightning_cli"])
+    return context
+
+
 def stopped(folder: Path, steps: int, number: signal.Signals, rng: random.Random) -> int:
     """Start the run in a process of its own and stop it 1 to 24 steps later, at any moment; give back the last step."""
-    server = get_context("forkserver")  # imports everything once; each run is a copy of it
-    server.set_forkserver_preload(["lightning_autobalance.lightning_cli"])
-    done = server.Value("q", -1, lock=False)
-    process = server.Process(target=train_and_save, args=(folder, steps, done))
+    done = server().Value("q", -1, lock=False)
+    process = server().Process(target=train_and_save, args=(folder, steps, done))
     process.start()
     while done.value < 0 and process.is_alive():
         time.sleep(0.002)

@@ -445,8 +445,15 @@ def test_torch_schedules_act_as_on_adamw(schedule: Callable[[torch.optim.Optimiz
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own, in inductor
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
-@every
+@pytest.mark.parametrize(
+    ("make", "backend"),
+    [
+        pytest.param(make, backend, id=f"{name}-{backend}", marks=pytest.mark.slow if slow else ())
+        for name, make in EVERY.items()
+        for backend in ("aot_eager", "inductor")
+        for slow in [backend == "inductor" or name in ("auto_adamw_weights", "auto_adamw_foreach")]
+    ],
+)
 def test_compiled_step_equals_eager(make: Make, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # Dynamo cannot trace the checks
     torch._dynamo.reset()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from helpers.toys import Poisson2D
 from lightning_autobalance.bench import fields, hessian
@@ -74,6 +75,19 @@ def test_without_results_there_is_no_picture(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "out").exists()
 
 
+def test_all_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Figure] = {}
+    monkeypatch.chdir(ROOT)
+    with monkeypatch.context() as patched:  # a second or two to write each: one is written here, all with -m slow
+        patched.setattr(draw, "save", lambda figure, path: made.update({path.stem: figure}))
+        draw.draw(PICTURES, Results([line(0)], 3), tmp_path)
+    assert made.keys() == PICTURES.keys()
+    assert all(figure.axes for figure in made.values())
+    draw.draw(["figure2"], Results([line(0)], 3), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["figure2.png"]
+
+
+@pytest.mark.slow
 def test_all_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert draw.QUADRATIC.exists()  # drawn by the example, which has a test of its own
