@@ -23,7 +23,8 @@ HEAD = """# The paper, reproduced
 
 What the AutoBalance paper reports and what came out here, with the same problems, networks, points, schedule and
 steps. `lightning-autobalance reproduce all` trains what is missing and writes this page; the numbers come from
-`results/`, one line per run, with settings, versions and error history. What is missing is called missing.
+`results/`, one line per run, with settings, versions and error history; runs with `--model.compile=true` among their
+options differ from others by rounding. What is missing is called missing.
 
 How to read it: *best* is the best of the seeds, as in the paper; *failed* counts runs whose error is not below that of
 the zero function; a verdict follows from the numbers beside it by a rule in the code, and is given only when every run
