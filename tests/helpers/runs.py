@@ -3,12 +3,14 @@
 import os
 import random
 import signal
+import sys
 import time
 import warnings
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -82,6 +84,16 @@ def server() -> Any:
     context = get_context("forkserver")
     context.set_forkserver_preload(["lightning_autobalance.lightning_cli"])
     return context
+
+
+def run_tests(arguments: list[str], folder: Path, log: Path) -> None:
+    """What a process does that runs tests of its own: here, where it can be imported from."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they are imported already, too late for pytest
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(folder)
+    sys.exit(int(pytest.main(arguments)))
 
 
 def stopped(folder: Path, steps: int, number: signal.Signals, rng: random.Random) -> int:
