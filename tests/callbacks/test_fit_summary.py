@@ -61,15 +61,22 @@ def test_it_says_whether_the_run_was_compiled(tmp_path: Path, reason: str, said:
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason", "said"),
-    [(True, "", "captured │ 7 steps"), (True, "no GPU", "7 steps; then no more: no GPU"), (False, "", "")],
+    ("asked", "replayed", "reason", "said"),
+    [
+        (True, 7, "", "captured │ 7 steps"),
+        (True, 7, "changed", "captured │ 7 steps; then no more: changed"),
+        (True, 0, "no GPU", "captured │ no: no GPU"),
+        (False, 0, "", ""),
+    ],
 )
-def test_it_says_whether_steps_were_captured(tmp_path: Path, asked: bool, reason: str, said: str) -> None:
+def test_it_says_whether_steps_were_captured(
+    tmp_path: Path, asked: bool, replayed: int, reason: str, said: str
+) -> None:
     module = Decay()
     trainer = fit(module, tmp_path, max_steps=2)
     console = Console(record=True, width=200)
     module.replays = Replays(asked)
-    module.replays.reason, module.replays.replayed = reason, 7
+    module.replays.reason, module.replays.replayed = reason, replayed
     console.print(summary(trainer, module, seconds=2.0, steps=2))
     text = re.sub(" +", " ", console.export_text())
     assert said in text

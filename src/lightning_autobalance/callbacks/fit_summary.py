@@ -85,6 +85,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
 
 
 def _captured(replays: Replays) -> str:
+    if replays.reason and not replays.replayed:
+        return f"no: {replays.reason}"
     steps = f"{replays.replayed:,} steps"
     return f"{steps}; then no more: {replays.reason}" if replays.reason else steps
 
