@@ -12,6 +12,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second each, for tests that do not look at them."""
+    monkeypatch.setattr("lightning_autobalance.callbacks.SolutionPlotter._draw", lambda *_: None)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out what must run without checks of shapes in signatures; `test_compilation.py` starts it."""
     return True if collection_path.name == "compiled" and config.getoption("jaxtyping_packages", None) else None

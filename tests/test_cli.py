@@ -13,7 +13,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from helpers.runs import UNDRAWN
 from lightning_autobalance import __version__, cli, lightning_cli, problems
-from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.checkpoint_io import CheckpointWriteError
 from lightning_autobalance.cli import lightning, main
 from lightning_autobalance.lightning_cli import run
@@ -47,12 +46,6 @@ class MyPoisson(PINNModule):
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-
-
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a second each, for tests that do not look at them."""
-    monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)
 
 
 def fails(capsys: pytest.CaptureFixture[str], *args: str) -> str:

@@ -11,7 +11,6 @@ import torch
 import yaml
 from torch import nn
 
-from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.lightning_cli import run
 
@@ -20,10 +19,7 @@ README = (ROOT / "README.md").read_text()
 QUIET = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a second each, tested elsewhere."""
-    monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")  # which are tested elsewhere
 
 
 def blocks(language: str) -> list[str]:

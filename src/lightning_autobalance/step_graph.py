@@ -67,19 +67,18 @@ class StepGraph:
         finally:
             self.restore()
 
-    @torch.no_grad()
     def keep(self) -> None:
         """Remember parameters, buffers and the optimizer's state as they are."""
-        for kept, now in zip(self._kept, self._state, strict=True):
-            torch._foreach_copy_(kept, now)
-        self.finite.fill_(True)
-        self.count.zero_()
+        self._copy(self._state, self._kept)
 
-    @torch.no_grad()
     def restore(self) -> None:
         """Go back to what `keep` remembered."""
-        for kept, now in zip(self._kept, self._state, strict=True):
-            torch._foreach_copy_(now, kept)
+        self._copy(self._kept, self._state)
+
+    @torch.no_grad()
+    def _copy(self, source: list[list[Tensor]], target: list[list[Tensor]]) -> None:
+        for there, here in zip(source, target, strict=True):
+            torch._foreach_copy_(here, there)
         self.finite.fill_(True)
         self.count.zero_()
 

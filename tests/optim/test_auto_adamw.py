@@ -200,11 +200,7 @@ def test_a_term_without_gradient_adds_nothing(kernel: dict[str, Any]) -> None:
 # Reference ------------------------------------------------------------------------------------------------------------
 
 
-@kernels
-@pytest.mark.parametrize("shape", [(), (4,), (3, 2)])
-@pytest.mark.parametrize("combine", ["sum", "mean", [0.2, 3.0, -1.0]])
-def test_equals_the_reference(kernel: dict[str, Any], shape: tuple[int, ...], combine: Any) -> None:
-    values = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.02, "combine": combine}
+def assert_equals_the_reference(kernel: dict[str, Any], shape: tuple[int, ...], values: dict[str, Any]) -> None:
     w = torch.ones(shape, dtype=torch.float64, requires_grad=True)
     v, exp_avg, exp_avg_sq = w.detach().clone(), *torch.zeros(2, 3, *shape, dtype=torch.float64)
     optimizer = AutoAdamW([w], **{**values, **kernel})
@@ -216,6 +212,14 @@ def test_equals_the_reference(kernel: dict[str, Any], shape: tuple[int, ...], co
     assert_close(w.detach(), v, rtol=0.0, atol=1e-13)
     assert_close((state["exp_avg"], state["exp_avg_sq"]), (exp_avg, exp_avg_sq), rtol=1e-13, atol=0.0)
     assert state["step"].item() == 10.0
+
+
+@kernels
+@pytest.mark.parametrize("shape", [(), (4,), (3, 2)])
+@pytest.mark.parametrize("combine", ["sum", "mean", [0.2, 3.0, -1.0]])
+def test_equals_the_reference(kernel: dict[str, Any], shape: tuple[int, ...], combine: Any) -> None:
+    values = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.02, "combine": combine}
+    assert_equals_the_reference(kernel, shape, values)
 
 
 @rooted
@@ -225,17 +229,7 @@ def test_equals_the_reference_inside_the_root(
     kernel: dict[str, Any], shape: tuple[int, ...], eps: float, eps_root: float
 ) -> None:
     values = {"lr": 0.1, "betas": (0.8, 0.95), "eps": eps, "eps_root": eps_root, "weight_decay": 0.02}
-    w = torch.ones(shape, dtype=torch.float64, requires_grad=True)
-    v, exp_avg, exp_avg_sq = w.detach().clone(), *torch.zeros(2, 3, *shape, dtype=torch.float64)
-    optimizer = AutoAdamW([w], **{**values, **kernel})
-    for step, jac in enumerate(random_jacs(10, 3, *shape), start=1):
-        w.jac = jac  # type: ignore[attr-defined]
-        optimizer.step()
-        auto_adamw_reference_(v, jac, exp_avg, exp_avg_sq, step=step, **values)
-    (state,) = optimizer.state.values()
-    assert_close(w.detach(), v, rtol=0.0, atol=1e-13)
-    assert_close((state["exp_avg"], state["exp_avg_sq"]), (exp_avg, exp_avg_sq), rtol=1e-13, atol=0.0)
-    assert state["step"].item() == 10.0
+    assert_equals_the_reference(kernel, shape, values)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
