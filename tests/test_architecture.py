@@ -27,6 +27,7 @@ RING = {
     "together": 2,
     "variants": 3,
     "gradients": 3,
+    "graph_points": 2,
     "stepping": 4,
     "guard": 4,
     "compilation": 4,

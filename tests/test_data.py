@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Grid, LatinHypercube
+from lightning_autobalance.points import DeviceUniform, Grid, LatinHypercube, Sampler, Uniform, sample
 
 
 class Seen(Poisson2D):
@@ -62,9 +62,22 @@ def test_resampling_with_several_steps_per_call(tmp_path: Path) -> None:
     assert found == [0] * 4 + [1] * 4 + [2] * 2
 
 
-def test_resampling_within_a_call_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match=r"`resample_every` must be a multiple .*\(2\), got 3"):
-        batches(tmp_path, resample_every=3, steps_per_call=2)
+@pytest.mark.parametrize("sampler", [Uniform(), DeviceUniform()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("every", [1, 3, 4])
+def test_points_may_change_within_a_call(tmp_path: Path, sampler: Sampler, every: int) -> None:
+    options: dict[str, Any] = {"steps": 11, "resample_every": every, "sampler": sampler}
+    found = batches(tmp_path, steps_per_call=4, **options)
+    assert draws(found) == [step // every for step in range(11)]
+    for there, here in zip(found, batches(tmp_path, **options), strict=True):
+        assert all(torch.equal(there[part], here[part]) for part in here)
+
+
+def test_points_drawn_on_the_device_are_those_of_sample(tmp_path: Path) -> None:
+    found = batches(tmp_path, steps=3, resample_every=1, sampler=DeviceUniform(), precision="64-true")
+    for draw, batch in enumerate(found):
+        for part, x in batch.items():
+            expected = sample(Poisson2D.domain, part, len(x), DeviceUniform(), 0, draw)
+            assert torch.equal(x, torch.from_numpy(expected))
 
 
 def test_dtype_follows_the_precision(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance import recordings
 from lightning_autobalance.balancing import ConFIG
 from lightning_autobalance.callbacks import BalanceMonitor
+from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, AutoBalance, WarmupExponentialDecay
+from lightning_autobalance.points import DeviceUniform, Sampler, Sobol, Uniform
 from lightning_autobalance.replays import Replays
 from lightning_autobalance.variants import RBA
 
@@ -66,6 +68,16 @@ CASES: dict[str, dict[str, Any]] = {
     "clipped": {"optimizer": partial(AutoAdamW, lr=RATE), "gradient_clip_val": 0.5},
     "weighted": {"optimizer": partial(torch.optim.AdamW, lr=RATE, fused=True), "weights": {"boundary": 10.0}},
     "redrawn": {"optimizer": partial(AutoAdamW, lr=RATE), "data": {"resample_every": 1}},
+    "redrawn_in_a_call": {
+        "optimizer": partial(AutoAdamW, lr=RATE),
+        "data": {"resample_every": 3, "sampler": Sobol()},
+        "steps_per_call": 5,
+    },
+    "drawn_inside": {
+        "optimizer": partial(AutoAdamW, lr=RATE),
+        "data": {"resample_every": 2, "sampler": DeviceUniform()},
+        "steps_per_call": 5,
+    },
     "reverse": {"optimizer": partial(AutoAdamW, lr=RATE), "derivatives": "reverse"},
     "eps_root": {"optimizer": partial(AutoAdamW, lr=RATE, eps_root=1e-8)},
     "several_a_call": {"optimizer": partial(AutoAdamW, lr=RATE), "steps_per_call": 4},
@@ -77,6 +89,26 @@ CASES: dict[str, dict[str, Any]] = {
 def test_captured_equals_uncaptured(tmp_path: Path, case: str) -> None:
     plain = trained(tmp_path, **CASES[case])
     assert_alike(trained(tmp_path, cuda_graph=True, **CASES[case]), plain)
+
+
+@pytest.mark.usefixtures("tape")
+@pytest.mark.parametrize(("sampler", "host"), [(DeviceUniform(), 0), (Uniform(), 9)], ids=["device", "host"])
+def test_a_captured_step_draws_its_points_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, host: int
+) -> None:
+    asked: list[int] = []
+    at = CollocationPoints.points_at
+
+    def noted(data: CollocationPoints, step: int) -> dict[str, Tensor]:
+        asked.append(step)
+        return at(data, step)
+
+    monkeypatch.setattr(CollocationPoints, "points_at", noted)
+    data = {"resample_every": 1, "sampler": sampler, "steps_per_epoch": 60}
+    module = trained(tmp_path, steps=30, every=20, cuda_graph=True, steps_per_call=30, data=data)
+    replayed = module.replays.replayed
+    assert replayed > 20
+    assert len({step for step in asked if step > 20}) == host
 
 
 @pytest.mark.usefixtures("tape")

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Domain, Sampler, Uniform, sample
+from lightning_autobalance.points import DeviceUniform, Domain, Drawing, Draws, Sampler, Uniform, sample
 from lightning_autobalance.ranks import own
 
 HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
@@ -26,8 +26,8 @@ class CollocationPoints(LightningDataModule):
     Args:
         points: How many points to draw by part of the domain, such as ``{interior: 2000, boundary: 400}``. A part with
             several faces gets its points spread evenly over them.
-        sampler: How points are spread over a part: ``Uniform``, ``Grid``, ``LatinHypercube`` or ``Sobol``. Uniform by
-            default.
+        sampler: How points are spread over a part: ``Uniform``, ``DeviceUniform``, ``Grid``, ``LatinHypercube`` or
+            ``Sobol``. Uniform by default.
         resample_every: Draw new points every so many optimizer steps; 0 keeps the first draw, which is the safer
             choice: points that change every step make some runs stall at the zero function.
         seed: Seed of the points. By default the seed given to ``seed_everything`` (``torch.initial_seed()``).
@@ -78,6 +78,7 @@ class CollocationPoints(LightningDataModule):
         self._draw = -1
         self._points: dict[str, Tensor] = {}  # of all processes
         self._own: dict[str, Tensor] = {}  # of this one
+        self._inside: _Inside | None = None
 
     @property
     def module(self) -> PINNModule:
@@ -91,10 +92,10 @@ class CollocationPoints(LightningDataModule):
         return module
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
-        """Check the parts' names against the domain and the pace of re-drawing against the module's."""
+        """Check the parts' names and numbers against the domain."""
         module, processes = self.module, self.trainer.world_size if self.trainer is not None else 1
         self.seed = self.trainer.strategy.broadcast(self.seed) if self.trainer is not None else self.seed
-        self._own = {}
+        self._own, self._inside = {}, None
         try:
             for part, count in self.counts.items():
                 faces = len(module.domain.faces(part))
@@ -108,11 +109,6 @@ class CollocationPoints(LightningDataModule):
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
-        if self.resample_every % module.steps_per_call:
-            raise MisconfigurationException(
-                f"`resample_every` must be a multiple of the module's `steps_per_call` ({module.steps_per_call}), "
-                f"got {self.resample_every}."
-            )
 
     def draw(self, domain: Domain, number: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """Draw the points of every part.
@@ -142,11 +138,33 @@ class CollocationPoints(LightningDataModule):
         module = self.module
         number = step // self.resample_every if self.resample_every else 0
         if number != self._draw:
-            self._points = self.draw(module.domain, number, module.points_dtype)
+            inside = self.inside()
+            self._points = inside.draw(number) if inside else self.draw(module.domain, number, module.points_dtype)
             self._draw, self._own = number, {}
         source = self._own or {part: own(x) for part, x in self._points.items()}
         self._own = {part: x.to(module.device, module.points_dtype) for part, x in source.items()}
         return dict(self._own)
+
+    def inside(self) -> "_Inside | None":
+        """Draws points on the module's device, where the sampler can; the same one as long as nothing changes."""
+        if not isinstance(self.sampler, DeviceUniform):
+            return None
+        module, now = self.module, self._inside
+        if now is None or (now.device, now.dtype) != (module.device, module.points_dtype):
+            now = _Inside(self, module)
+            self._inside = now
+        return now
+
+    def batch(self, step: int) -> dict[str, Tensor] | Draws:
+        """The points of the ``training_step`` that begins after so many optimizer steps.
+
+        Args:
+            step: Number of optimizer steps done before.
+        """
+        every, inside = self.resample_every, self.inside() if self.resample_every else None
+        if every and (inside or every % self.module.steps_per_call):
+            return Draws(step, self.points_at, inside)
+        return self.points_at(step)
 
     def train_dataloader(self) -> "PointLoader":
         """One batch per ``training_step``: the points of all parts, by name."""
@@ -199,7 +217,22 @@ class CollocationPoints(LightningDataModule):
             )
         self.seed = state_dict["seed"]
         self._draw = state_dict["draw"]
-        self._points, self._own = dict(state_dict["points"]), {}
+        self._points, self._own, self._inside = dict(state_dict["points"]), {}, None
+
+
+class _Inside:
+    """Draws a data module's points where its module is, from a step's number there."""
+
+    def __init__(self, data: CollocationPoints, module: PINNModule) -> None:
+        self.device, self.dtype, self._every = module.device, module.points_dtype, data.resample_every
+        self._drawing = Drawing(module.domain, data.counts, data.seed, self.device, self.dtype)
+
+    def draw(self, number: int) -> dict[str, Tensor]:
+        return self._drawing(torch.tensor(number, device=self.device))
+
+    def __call__(self, step: Tensor) -> dict[str, Tensor]:
+        drawn = self._drawing(torch.div(step, self._every, rounding_mode="floor"))
+        return {part: own(x) for part, x in drawn.items()}
 
 
 class PointLoader:
@@ -215,11 +248,11 @@ class PointLoader:
     def __len__(self) -> int:
         return -(-self._data.steps_per_epoch // self._data.module.steps_per_call)
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[dict[str, Tensor] | Draws]:
         module = self._data.module
         start, each = module.trainer.global_step, module.steps_per_call
         for call in range(len(self)):  # a resumed run's first call ends at the next multiple of steps_per_call
-            yield self._data.points_at(start if call == 0 else (start // each + call) * each)
+            yield self._data.batch(start if call == 0 else (start // each + call) * each)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: where to go on follows from ``global_step``. Tells Lightning that a resume in mid-epoch is exact."""

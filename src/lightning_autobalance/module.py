@@ -30,6 +30,7 @@ from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.passes import Passes
+from lightning_autobalance.points import Draws, points_of
 from lightning_autobalance.reduction import reduced
 from lightning_autobalance.replays import ReleaseReplays, Replays
 from lightning_autobalance.shapes import Fields, Points
@@ -186,7 +187,7 @@ class PINNModule(NeuralField):
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+    def training_step(self, batch: Mapping[str, Tensor] | Draws, batch_idx: int) -> None:  # noqa: ARG002
         """Take optimizer steps up to the next multiple of ``steps_per_call``, but none past ``max_steps``."""
         done, limit = self.trainer.global_step, self.trainer.max_steps
         for step in range(done, (done // self.steps_per_call + 1) * self.steps_per_call):
@@ -198,7 +199,7 @@ class PINNModule(NeuralField):
             gradients.check_weights(self, self.trainer.global_step)
             self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
 
-    def _step(self, points: Mapping[str, Tensor], step: int) -> None:
+    def _step(self, batch: Mapping[str, Tensor] | Draws, step: int) -> None:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.logs_this_step = every > 0 and step % every == 0
         optimizer = self.optimizers()
@@ -207,8 +208,8 @@ class PINNModule(NeuralField):
         if not self._ready:
             self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-        replayed = self.replays.take(self, points, params, step)
-        values = None if replayed else self._set_gradients(points, params, step)
+        replayed = self.replays.take(self, batch, params, step)
+        values = None if replayed else self._set_gradients(points_of(batch, step), params, step)
         if values is not None:
             optimizer.step()
         else:

@@ -1,6 +1,6 @@
 """Training steps that are captured once and replayed: a small network's step on a GPU is bound by its launches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from lightning_autobalance import gradients
 from lightning_autobalance.capturing import obstacle
+from lightning_autobalance.graph_points import Batch
 from lightning_autobalance.guard import last_checkpoint
+from lightning_autobalance.points import Draws, points_of
 from lightning_autobalance.step_graph import StepGraph
 
 if TYPE_CHECKING:
@@ -52,12 +54,12 @@ class Replays:
         self._graph: StepGraph | None = None
         self._since: int | None = None  # the step before which parameters and state were remembered
 
-    def take(self, module: "PINNModule", points: Mapping[str, Any], params: Sequence[Tensor], step: int) -> bool:
+    def take(self, module: "PINNModule", batch: Batch, params: Sequence[Tensor], step: int) -> bool:
         """Take a step by a replay, or say that it must be taken as any other.
 
         Args:
             module: Is trained.
-            points: The data's, by part, each (b, d).
+            batch: The data's points.
             params: The parameters.
             step: Number of optimizer steps done before.
         """
@@ -68,15 +70,15 @@ class Replays:
             self.settle(module)  # before parameters are used for anything else
         if self._graph is None:
             self._warm += usual
-            return not usual and self._capture(module, points, params) and self._replay(points, step)
-        why = self._graph.changed(points, params) if self._since is None else self._graph.set_otherwise()
+            return not usual and self._capture(module, batch, params, step) and self._replay(batch, step)
+        why = self._graph.changed(batch, params, step) if self._since is None else self._graph.set_otherwise()
         if why:
             self.settle(module)
             self.refuse(why)
             return False
         if module.logs_this_step or self._is_due():
-            self._verify(points)
-        return not usual and self._replay(points, step)
+            self._verify(batch, step)
+        return not usual and self._replay(batch, step)
 
     def settle(self, module: "PINNModule") -> None:
         """Make sure that all replays since the last time were finite; reads one number from the device.
@@ -112,22 +114,22 @@ class Replays:
             self.release()
             rank_zero_warn(f"`cuda_graph` is of no effect, and the run goes on uncaptured: {reason}.")
 
-    def _capture(self, module: "PINNModule", points: Mapping[str, Any], params: Sequence[Tensor]) -> bool:
+    def _capture(self, module: "PINNModule", batch: Batch, params: Sequence[Tensor], step: int) -> bool:
         optimizer = module.trainer.optimizers[0]
-        if why := obstacle(module, optimizer, points):
+        if why := obstacle(module, optimizer, points_of(batch, step)):
             self.refuse(why)
             return False
         try:
-            self._graph = StepGraph(module, points, params, optimizer)
-            if why := self._graph.compare(points):
+            self._graph = StepGraph(module, batch, params, step, optimizer)
+            if why := self._graph.compare(batch, step):
                 self.refuse(f"the captured step differs from the same step uncaptured: {why}")
         except Exception as error:  # whatever cannot be captured; as any other, the step raises what is truly wrong
             said = str(error.__context__ or error).strip() or "no reason given"
             self.refuse(f"{type(error).__name__}: {said.splitlines()[0].rstrip('.')}")
         return not self.reason
 
-    def _verify(self, points: Mapping[str, Tensor]) -> None:
-        if self._graph is not None and (why := self._graph.compare(points)):
+    def _verify(self, batch: Batch, step: int) -> None:
+        if self._graph is not None and (why := self._graph.compare(batch, step)):
             self.release()
             raise MisconfigurationException(
                 "`cuda_graph` must be left out where a step depends on more than points, parameters, buffers and "
@@ -135,11 +137,12 @@ class Replays:
                 f"from the same step uncaptured: {why}."
             )
 
-    def _replay(self, points: Mapping[str, Tensor], step: int) -> bool:
+    def _replay(self, batch: Batch, step: int) -> bool:
         if self._graph is None:
             return False
+        if self._since is None or isinstance(batch, Draws):
+            self._graph.load(batch, step)
         if self._since is None:
-            self._graph.load(points)
             self._graph.keep()
             self._since = step
         self._graph.replay()

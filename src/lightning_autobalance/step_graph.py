@@ -12,6 +12,8 @@ from torch.optim import Optimizer
 
 from lightning_autobalance import gradients
 from lightning_autobalance.capturing import hooks_of
+from lightning_autobalance.graph_points import Batch, graph_points
+from lightning_autobalance.points import points_of
 from lightning_autobalance.recordings import RECORDINGS
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ class StepGraph:
 
     Args:
         module: Is trained.
-        points: By part, each (b, d); later ones must have the same shapes.
+        batch: The data's points; later ones must have the same shapes.
         params: The parameters.
+        step: Number of optimizer steps done before.
         optimizer: Has the option ``capturable``, and has stepped before.
 
     Attributes:
@@ -41,13 +44,13 @@ class StepGraph:
     """
 
     def __init__(
-        self, module: "PINNModule", points: Mapping[str, Tensor], params: Sequence[Tensor], optimizer: Optimizer
+        self, module: "PINNModule", batch: Batch, params: Sequence[Tensor], step: int, optimizer: Optimizer
     ) -> None:
         self._module = module
         self._params = list(params)
         self._optimizer = optimizer
-        self._points = {part: x.detach().clone() for part, x in points.items()}
         device, m = self._params[0].device, len(module.terms)
+        self._points = graph_points(batch, step, device)
         self._rates = [torch.zeros((), device=device) for _ in optimizer.param_groups]  # float32, as kernels read it
         for state in optimizer.state.values():
             if isinstance(count := state.get("step"), Tensor):
@@ -82,16 +85,16 @@ class StepGraph:
         self.finite.fill_(True)
         self.count.zero_()
 
-    def changed(self, points: Mapping[str, Tensor], params: Sequence[Tensor]) -> str:
+    def changed(self, batch: Batch, params: Sequence[Tensor], step: int) -> str:
         """Why a step would now be another than the captured one; or nothing.
 
         Args:
-            points: By part, each (b, d).
+            batch: The data's points.
             params: The parameters.
+            step: Number of optimizer steps done before.
         """
-        shapes = {part: (x.shape, x.dtype) for part, x in points.items()}
-        if shapes != {part: (x.shape, x.dtype) for part, x in self._points.items()}:
-            return "the numbers of points or their type change"
+        if not self._points.fits(batch, step):
+            return "the numbers of points, their type or their sampler change"
         if [*map(id, params)] != [*map(id, self._params)] or self._where_now() != self._where:
             return "parameters, buffers or the optimizer's state are others than before"
         return self.set_otherwise()
@@ -100,30 +103,31 @@ class StepGraph:
         """Why the settings of module and optimizer are others than those captured; or nothing."""
         return "" if self._fixed_now() == self._fixed else "settings of the module or the optimizer change"
 
-    def load(self, points: Mapping[str, Tensor]) -> None:
+    def load(self, batch: Batch, step: int) -> None:
         """Take over points for the next replays.
 
         Args:
-            points: By part, each (b, d).
+            batch: The data's points.
+            step: Number of optimizer steps done before.
         """
-        for part, x in points.items():
-            self._points[part].copy_(x)
+        self._points.load(batch, step)
 
     def replay(self) -> None:
         """Take the step, with the learning rates of now."""
         self._set_rates()
         self._recording.replay()
 
-    def compare(self, points: Mapping[str, Tensor]) -> str:
+    def compare(self, batch: Batch, step: int) -> str:
         """How a replay differs from the same step uncaptured, beyond rounding; or nothing. Leaves no trace.
 
         Args:
-            points: By part, each (b, d).
+            batch: The data's points.
+            step: Number of optimizer steps done before.
         """
-        self.load(points)
+        self.load(batch, step)
         self.keep()
         before, found = _flat(self._params), []
-        for take in (self.replay, self._step):
+        for take in (self.replay, lambda: self._step(points_of(batch, step))):
             try:
                 take()
                 found.append((_flat(self._params) - before, self.values.clone()))
@@ -137,26 +141,27 @@ class StepGraph:
             return f"its losses are {losses.tolist()}, and {expected_losses.tolist()} uncaptured"
         return ""
 
-    def _step(self) -> None:
+    def _step(self, points: Mapping[str, Tensor] | None = None) -> None:
+        """With the points of the captured step unless there are others."""
         module, logs = self._module, self._module.logs_this_step
         module.logs_this_step = False
         try:
             with self._capturable():
-                self._take()
+                self._take(self._points() if points is None else points)
         finally:
             module.logs_this_step = logs
             gradients.forget(self._params)
 
-    def _take(self) -> None:
+    def _take(self, points: Mapping[str, Tensor]) -> None:
         module = self._module
-        values, blocks, _ = module.passes(module, self._points, self._params, 0)  # who is capturable ignores the 0
+        values, blocks, _ = module.passes(module, points, self._params, 0)  # who is capturable ignores the 0
         each = [torch.linalg.vector_norm(b.reshape(len(b), -1), dim=1) for b in blocks if b is not None]
         norms = torch.linalg.vector_norm(torch.stack(each), dim=0)
         for own, new in ((self.values, values), (self.norms, norms)):
             own.copy_(torch.where(self.finite, new, own))
         self.finite.logical_and_(torch.isfinite(torch.cat([values, norms]).sum()))
         self.count.add_(self.finite)
-        module.hand_over(values, blocks, self._points, self._params, 0)
+        module.hand_over(values, blocks, points, self._params, 0)
         self._optimizer.step()
 
     @contextmanager

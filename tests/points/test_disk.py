@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lightning_autobalance.points import Disk, Grid, Uniform, sample
@@ -27,7 +28,8 @@ def test_the_circle_by_hand() -> None:
 
 def test_the_interior_by_hand() -> None:
     (face,) = DISK.faces("interior")
-    assert_allclose(face.place(np.array([[0.25, 0.0], [0.0, 0.3], [1.0, 0.25]])), [[2.5, -2], [1, -2], [1, 1]])
+    unit = torch.tensor([[0.25, 0.0], [0.0, 0.3], [1.0, 0.25]], dtype=torch.float64)
+    assert_allclose(face.place(unit), [[2.5, -2], [1, -2], [1, 1]])
 
 
 def test_boundary_points_lie_on_the_circle() -> None:

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 
 from lightning_autobalance import points as room
@@ -64,7 +65,7 @@ def test_unit_cubes_are_placed_whole(domain: Domain, part: str) -> None:
     """The corners of a face's cube are in the domain too."""
     for face in domain.faces(part):
         corners = np.array(list(product((0.0, 1.0), repeat=face.dim))).reshape(2**face.dim, face.dim)
-        assert domain.contains(face.place(corners)).all()
+        assert domain.contains(face.place(torch.from_numpy(corners)).numpy()).all()
 
 
 @domains

@@ -54,6 +54,17 @@ def test_a_problem_has_its_own_speed_where_it_is_known() -> None:
     assert Speeds([{"problem": "p"}]).seconds(Run("p", "m", 0, 1, ())) is None
 
 
+def test_runs_of_this_sweep_tell_more_than_earlier_ones() -> None:
+    earlier = {"problem": "p", "variant": "v", "iterations": 10, "seconds": 50.0}
+    speeds = Speeds([earlier, {**earlier, "variant": "w", "seconds": 10.0}])
+    run = Run("p", "m", 0, 100, (), variant="v")
+    assert speeds.seconds(run) == 500.0
+    speeds.add({**earlier, "variant": "w", "seconds": 2.0})
+    assert speeds.seconds(run) == 20.0
+    speeds.add({**earlier, "seconds": 6.0})
+    assert speeds.seconds(run) == 60.0
+
+
 def test_plain_lines_where_there_is_no_terminal() -> None:
     a, b = runs("a", "b")
     shown = Shown([a, b])

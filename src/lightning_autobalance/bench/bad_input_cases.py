@@ -239,7 +239,6 @@ CASES = [
     Case("NTK with GPINN", options(optimizer=torch.optim.Adam, balancer=NTK(), variant=GPINN())),
     Case("Causal without time", options(variant=Causal())),
     Case("`resample_every` with RBA", lambda: fit(Decay(variant=RBA()), resample_every=2)),
-    Case("`resample_every` 3 with `steps_per_call` 2", lambda: fit(Decay(steps_per_call=2), resample_every=3)),
     Case("the weight of an unknown term", options(weights={"pdee": 1.0})),
     Case("an unknown term in `measured`", lambda: fit(_Measured())),
     Case("a part that the domain has not", lambda: fit(counts={**COUNTS, "initial": 4})),

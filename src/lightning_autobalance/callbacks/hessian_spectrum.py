@@ -1,6 +1,7 @@
 """Spectra of the terms' Hessians at chosen steps of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lightning_autobalance.callbacks.preconditioners import is_known
 from lightning_autobalance.callbacks.term_spectra import Spectra, term_spectra, weighted_losses
 from lightning_autobalance.curvature import effective_condition_number
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.points import Draws, points_of
 
 
 class HessianSpectrum(Callback):
@@ -73,7 +75,7 @@ class HessianSpectrum(Callback):
         _check(self)
         self.history: dict[int, dict[str, float]] = {}
         self._seen = -1  # optimizer steps up to which no chosen step is left
-        self._points: dict[str, Tensor] | None = None
+        self._points: Callable[[], Mapping[str, Tensor]] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Start anew; a checkpoint is loaded later."""
@@ -95,13 +97,13 @@ class HessianSpectrum(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        batch: dict[str, Tensor],
+        batch: dict[str, Tensor] | Draws,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Before the first step, see whether the losses can be computed beside training; look at step 0."""
         if self._points is None:
-            self._points = batch
-            _try(pl_module, batch, self.double)
+            self._points = partial(points_of, batch, trainer.global_step)
+            _try(pl_module, self._points(), self.double)
             self._look_if_due(trainer, pl_module)
 
     def on_train_batch_end(
@@ -109,11 +111,11 @@ class HessianSpectrum(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Any,  # noqa: ARG002
-        batch: dict[str, Tensor],
+        batch: dict[str, Tensor] | Draws,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Look, if this step was chosen."""
-        self._points = batch
+        self._points = partial(points_of, batch, trainer.global_step - 1)
         self._look_if_due(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -152,7 +154,7 @@ class HessianSpectrum(Callback):
             return
         spectra = term_spectra(
             module,
-            points,
+            points(),
             trainer.optimizers[0],
             exact_up_to=self.exact_up_to,
             steps=self.lanczos_steps,

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lightning_autobalance.points.domain import Array, Domain, Face, checked_bounds, inside
 
@@ -51,15 +53,14 @@ class Box(Domain):
         sides = [Face(d - 1, partial(self._on_side, i, end)) for i in range(d) for end in (0, 1)]
         return {"interior": (Face(d, self._scaled),), "boundary": tuple(sides)}
 
-    def _scaled(self, unit: Array) -> Array:
-        low, high = np.array(self._bounds).T
-        scaled: Array = low + (high - low) * unit
-        return scaled
+    def _scaled(self, unit: Tensor) -> Tensor:
+        return torch.stack([_between(*b, u) for b, u in zip(self._bounds, unit.unbind(1), strict=True)], dim=1)
 
-    def _on_side(self, i: int, end: int, unit: Array) -> Array:
-        points = self._scaled(np.insert(unit, i, float(end), axis=1))
-        points[:, i] = self._bounds[i][end]  # exactly on the edge, whatever the rounding
-        return points
+    def _on_side(self, i: int, end: int, unit: Tensor) -> Tensor:
+        others = [b for j, b in enumerate(self._bounds) if j != i]
+        columns = [_between(*b, u) for b, u in zip(others, unit.unbind(1), strict=True)]
+        columns.insert(i, unit.new_full((len(unit),), self._bounds[i][end]))  # exactly on the edge
+        return torch.stack(columns, dim=1)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
         """Which points lie in the box or on its edge.
@@ -98,3 +99,7 @@ class Rectangle(Box):
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         super().__init__(x, y)
+
+
+def _between(low: float, high: float, unit: Tensor) -> Tensor:
+    return low + (high - low) * unit

@@ -3,7 +3,9 @@
 from math import isfinite, pi
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lightning_autobalance.points.domain import Array, Domain, Face, rounding
 
@@ -40,15 +42,15 @@ class Disk(Domain):
     def _faces(self) -> dict[str, tuple[Face, ...]]:
         return {"interior": (Face(2, self._polar),), "boundary": (Face(1, self._on_circle),)}
 
-    def _polar(self, unit: Array) -> Array:
-        return self._at(self._radius * np.sqrt(unit[:, 0]), 2 * pi * unit[:, 1])  # the root makes it uniform by area
+    def _polar(self, unit: Tensor) -> Tensor:
+        return self._at(self._radius * torch.sqrt(unit[:, 0]), 2 * pi * unit[:, 1])  # the root: uniform by area
 
-    def _on_circle(self, unit: Array) -> Array:
-        return self._at(np.full(len(unit), self._radius), 2 * pi * unit[:, 0])
+    def _on_circle(self, unit: Tensor) -> Tensor:
+        return self._at(self._radius, 2 * pi * unit[:, 0])
 
-    def _at(self, radius: Array, angle: Array) -> Array:
-        points: Array = np.array(self._center) + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return points
+    def _at(self, radius: Tensor | float, angle: Tensor) -> Tensor:
+        x, y = self._center
+        return torch.stack([x + radius * torch.cos(angle), y + radius * torch.sin(angle)], dim=1)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
         """Which points lie in the disk or on the circle.

@@ -8,6 +8,7 @@ from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
 
@@ -18,11 +19,12 @@ class Face:
 
     Args:
         dim: Dimension of the cube; 0 for a single point.
-        place: Takes points of the cube, (n, dim), to points of the domain, (n, d), so that uniform ones stay uniform.
+        place: Takes points of the cube, (n, dim), to points of the domain, (n, d), so that uniform ones stay uniform;
+            by operations of torch, so that points can be drawn on any device.
     """
 
     dim: int
-    place: Callable[[Array], Array]
+    place: Callable[[Tensor], Tensor]
 
 
 class Domain(ABC):

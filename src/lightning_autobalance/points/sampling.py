@@ -1,11 +1,10 @@
 """From a domain, a sampler and a seed to points."""
 
-from zlib import crc32
+import torch
 
-import numpy as np
-
-from lightning_autobalance.points.domain import Array, Domain
+from lightning_autobalance.points.domain import Array, Domain, Face
 from lightning_autobalance.points.samplers import Sampler
+from lightning_autobalance.points.streams import Stream
 
 
 def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, draw: int) -> Array:
@@ -28,21 +27,34 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
         ValueError: If there is no such part, ``count`` is not positive, ``seed`` or ``draw`` is negative, or the
             sampler cannot draw the count that falls to a face.
     """
-    if count < 1:
-        raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
     for name, number in {"seed": seed, "draw": draw}.items():
         if number < 0:
             raise ValueError(f"`{name}` must be >= 0, got {number}.")
+    places = []
+    for i, (face, n) in enumerate(shared_out(domain, part, count)):
+        if n:
+            try:
+                places.append(face.place(sampler.unit(n, face.dim, Stream(seed, part, i), draw)))
+            except ValueError as error:
+                faces = len(domain.faces(part))
+                raise ValueError(f"`points` of {part!r}, {count} over {faces} face(s): {error}") from error
+    points: Array = torch.cat(places).numpy()
+    return points
+
+
+def shared_out(domain: Domain, part: str, count: int) -> list[tuple[Face, int]]:
+    """How many points fall to each face of a part.
+
+    Args:
+        domain: Where.
+        part: Its part, such as "interior".
+        count: How many there are in all; the first faces take what is left.
+
+    Raises:
+        ValueError: If there is no such part, or ``count`` is not positive.
+    """
+    if count < 1:
+        raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
     faces = domain.faces(part)
     each, left = divmod(count, len(faces))
-    places = []
-    for i, face in enumerate(faces):
-        n = each + (i < left)
-        if n:
-            # PCG64 by name: numpy may give `default_rng` another generator one day, and change everybody's points.
-            rng = np.random.Generator(np.random.PCG64([seed, crc32(part.encode()), draw, i]))
-            try:
-                places.append(face.place(sampler(n, face.dim, rng)))
-            except ValueError as error:
-                raise ValueError(f"`points` of {part!r}, {count} over {len(faces)} face(s): {error}") from error
-    return np.concatenate(places)
+    return [(face, each + (i < left)) for i, face in enumerate(faces)]

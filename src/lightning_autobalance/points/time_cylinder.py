@@ -3,7 +3,9 @@
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lightning_autobalance.points.domain import Array, Domain, Face, checked_bounds, inside
 
@@ -43,12 +45,12 @@ class TimeCylinder(Domain):
     def _moving(self, face: Face) -> Face:
         return Face(face.dim + 1, partial(self._over_time, face))
 
-    def _over_time(self, face: Face, unit: Array) -> Array:
+    def _over_time(self, face: Face, unit: Tensor) -> Tensor:
         start, end = self._time
-        return np.column_stack([face.place(unit[:, :-1]), start + (end - start) * unit[:, -1]])
+        return torch.cat([face.place(unit[:, :-1]), start + (end - start) * unit[:, -1:]], dim=1)
 
-    def _at_start(self, face: Face, unit: Array) -> Array:
-        return np.column_stack([face.place(unit), np.full(len(unit), self._time[0])])
+    def _at_start(self, face: Face, unit: Tensor) -> Tensor:
+        return torch.cat([face.place(unit), unit.new_full((len(unit), 1), self._time[0])], dim=1)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
         """Which points lie in space's domain at a time of the span.

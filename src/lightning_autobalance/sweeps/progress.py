@@ -16,34 +16,51 @@ from lightning_autobalance.sweeps.worker import Outcome
 
 
 class Speeds:
-    """Seconds per optimizer step of the runs that ended, by problem.
+    """Seconds per optimizer step of the runs that ended.
 
     Args:
-        results: Lines of a results file, from which earlier runs are known.
+        results: Lines of a results file, from which earlier runs are known: perhaps of another machine, so that they
+            count only until runs of this sweep tell more.
     """
 
     def __init__(self, results: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._known: dict[str, list[float]] = {}
+        self._now: dict[Any, list[float]] = {}
+        self._earlier: dict[Any, list[float]] = {}
         for result in results:
-            self.add(result)
+            _note(result, self._earlier)
 
     def add(self, result: Mapping[str, Any]) -> None:
-        """Learn from a run.
+        """Learn from a run of this sweep.
 
         Args:
             result: Its line in the results file.
         """
-        if result.get("seconds") and result["iterations"]:
-            self._known.setdefault(result["problem"], []).append(result["seconds"] / result["iterations"])
+        _note(result, self._now)
 
     def seconds(self, run: Run) -> float | None:
-        """How long a run takes from its first step: as the others of its problem, else as all others; None at first.
+        """How long a run takes from its first step; None at first.
+
+        As the others of its problem and variant, else of its problem, else as all others.
 
         Args:
             run: One that has not ended.
         """
-        known = self._known.get(run.problem) or [speed for speeds in self._known.values() for speed in speeds]
-        return fmean(known) * run.iterations if known else None
+        keys = ((run.problem, run.variant), run.problem)
+        for known in (*(table.get(key) for table in (self._now, self._earlier) for key in keys), self._all()):
+            if known:
+                return fmean(known) * run.iterations
+        return None
+
+    def _all(self) -> list[float]:
+        return [
+            x for table in (self._now, self._earlier) for key, xs in table.items() if isinstance(key, str) for x in xs
+        ]
+
+
+def _note(result: Mapping[str, Any], table: dict[Any, list[float]]) -> None:
+    if result.get("seconds") and result["iterations"]:
+        for key in ((result["problem"], result.get("variant", "plain")), result["problem"]):
+            table.setdefault(key, []).append(result["seconds"] / result["iterations"])
 
 
 class Progress:

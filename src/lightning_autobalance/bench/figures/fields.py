@@ -27,7 +27,7 @@ def heatmaps(problem: str, rows: Sequence[Row], folder: Path) -> Figure | None:
     there = [saved for saved in found.values() if saved is not None]
     if not there:
         return None
-    figure = Figure(figsize=(7, 2.6 * (len(rows) + 1)), layout="constrained")
+    figure = Figure(figsize=(8.5, 2.6 * (len(rows) + 1)), layout="constrained")
     axes = figure.subplots(len(rows) + 1, 2, squeeze=False)
     exact, extent = there[0]["exact"], there[0]["extent"]
     limits = {"vmin": float(exact.min()), "vmax": float(exact.max())}
