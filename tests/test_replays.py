@@ -356,6 +356,23 @@ def swap(module: PINNModule) -> None:
     first_weight(module).data = first_weight(module).data.clone()
 
 
+@pytest.mark.usefixtures("tape")
+def test_another_pace_of_points_counts(tmp_path: Path) -> None:
+    def hurry(module: PINNModule) -> None:
+        module.trainer.datamodule.resample_every = 1
+
+    options: dict[str, Any] = {
+        "optimizer": partial(AutoAdamW, lr=RATE),
+        "data": {"resample_every": 2, "sampler": DeviceUniform(), "steps_per_epoch": 50},
+        "every": 50,
+    }
+    with pytest.warns(UserWarning, match="the numbers of points, their type or their sampler change"):
+        captured = trained(tmp_path, steps=18, cuda_graph=True, trainer={"callbacks": [At(14, hurry)]}, **options)
+    plain = trained(tmp_path, steps=18, trainer={"callbacks": [At(14, hurry)]}, **options)
+    for name, x in weights(plain).items():
+        torch.testing.assert_close(weights(captured)[name], x, rtol=0.0, atol=0.0, msg=name)
+
+
 CHANGES: dict[str, Callable[[PINNModule], Any]] = {
     "a frozen parameter": lambda module: first_weight(module).requires_grad_(False),
     "a fixed weight": lambda module: module.weights.update(boundary=9.0),

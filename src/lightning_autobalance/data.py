@@ -91,10 +91,12 @@ class CollocationPoints(LightningDataModule):
             )
         return module
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002
+    def setup(self, stage: str) -> None:
         """Check the parts' names and numbers against the domain."""
         module, processes = self.module, self.trainer.world_size if self.trainer is not None else 1
         self.seed = self.trainer.strategy.broadcast(self.seed) if self.trainer is not None else self.seed
+        if stage == "fit":  # perhaps of another module; a checkpoint is loaded later
+            self._draw, self._points = -1, {}
         self._own, self._inside = {}, None
         try:
             for part, count in self.counts.items():
@@ -147,11 +149,12 @@ class CollocationPoints(LightningDataModule):
 
     def inside(self) -> "_Inside | None":
         """Draws points on the module's device, where the sampler can; the same one as long as nothing changes."""
-        if not isinstance(self.sampler, DeviceUniform):
-            return None
         module, now = self.module, self._inside
-        if now is None or (now.device, now.dtype) != (module.device, module.points_dtype):
-            now = _Inside(self, module)
+        if not isinstance(self.sampler, DeviceUniform) or module.device.type == "mps":  # which has no float64
+            return None
+        key = (module.device, module.points_dtype, module.domain, self.resample_every, self.seed, dict(self.counts))
+        if now is None or now.key != key:
+            now = _Inside(*key)
             self._inside = now
         return now
 
@@ -223,12 +226,15 @@ class CollocationPoints(LightningDataModule):
 class _Inside:
     """Draws a data module's points where its module is, from a step's number there."""
 
-    def __init__(self, data: CollocationPoints, module: PINNModule) -> None:
-        self.device, self.dtype, self._every = module.device, module.points_dtype, data.resample_every
-        self._drawing = Drawing(module.domain, data.counts, data.seed, self.device, self.dtype)
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, domain: Domain, every: int, seed: int, counts: dict[str, int]
+    ) -> None:
+        self.key = (device, dtype, domain, every, seed, counts)
+        self._device, self._every = device, every
+        self._drawing = Drawing(domain, counts, seed, device, dtype)
 
     def draw(self, number: int) -> dict[str, Tensor]:
-        return self._drawing(torch.tensor(number, device=self.device))
+        return self._drawing(torch.tensor(number, device=self._device))
 
     def __call__(self, step: Tensor) -> dict[str, Tensor]:
         drawn = self._drawing(torch.div(step, self._every, rounding_mode="floor"))

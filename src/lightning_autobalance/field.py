@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lightning_autobalance.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.derivatives import partials, supports_taylor
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain
+from lightning_autobalance.points import Domain, Draws
 from lightning_autobalance.shapes import Fields, Points
 
 Module = TypeVar("Module", bound=LightningModule)
@@ -91,6 +91,17 @@ class NeuralField(LightningModule):
                 f"`net`, `balancer` and `variant` of {cls.__name__} must be as in the checkpoint: pass those that it "
                 f"was trained with, `{cls.__name__}.load_from_checkpoint(path, net=...)`. {error}"
             ) from error
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's, which cannot tell the size of a batch whose points change from step to step.
+
+        Args:
+            *args: As in ``LightningModule.log``.
+            **kwargs: The same; ``batch_size`` is 1 for such a batch, if it is not given.
+        """
+        if kwargs.get("batch_size") is None and isinstance(_current_batch(self._trainer), Draws):
+            kwargs["batch_size"] = 1
+        super().log(*args, **kwargs)
 
     def _check_declarations(self) -> None:
         if not isinstance(self.domain, Domain):
@@ -191,3 +202,7 @@ class NeuralField(LightningModule):
             Points of the module's dtype on the CPU, (b, d).
         """
         return torch.as_tensor(self.domain.grid(count), dtype=self.points_dtype)
+
+
+def _current_batch(trainer: Any) -> Any:
+    return getattr(getattr(trainer, "_results", None), "batch", None)

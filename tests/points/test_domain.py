@@ -3,6 +3,7 @@
 import copy
 import pickle
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from lightning_autobalance.points import (
     Box,
     Disk,
     Domain,
+    Face,
     Interval,
     LatinHypercube,
     Rectangle,
@@ -129,3 +131,24 @@ def test_copies_draw_the_same_points(domain: Domain, copied: object) -> None:
     for part in domain.parts:
         draws = [sample(d, part, 10, LatinHypercube(), seed=1, draw=2) for d in (domain, twin)]
         assert_array_equal(*draws)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (lambda unit: unit.numpy(), "ndarray"),
+        (lambda unit: unit[:, 0], r"\(4,\)"),
+        (lambda unit: unit[:1], r"\(1, 1\)"),
+    ],
+)
+def test_a_face_that_gives_no_points_is_named(place: Any, found: str) -> None:
+    class Own(Interval):
+        def _faces(self) -> dict[str, tuple[Face, ...]]:
+            return {"interior": (Face(1, place),), "boundary": super()._faces()["boundary"]}
+
+    domains = Own(0.0, 1.0), TimeCylinder(Own(0.0, 1.0), (0.0, 1.0))
+    for domain in domains:
+        with pytest.raises(
+            ValueError, match=rf"`points` of 'interior', 4 over 1 face.*`place` of a `Face` .* got {found}"
+        ):
+            sample(domain, "interior", 4, Uniform(), 0, 0)

@@ -19,6 +19,8 @@ def test_reads_like_the_points_of_its_first_step() -> None:
     assert len(draws) == 2
     assert "interior" in draws
     assert "initial" not in draws
+    assert float(draws.get("interior")[0]) == 4
+    assert draws.get("initial") is None
     assert [x.shape for x in draws.values()] == [(2, 1), (1, 1)]
     assert {part: len(x) for part, x in draws.items()} == {"interior": 2, "boundary": 1}
     assert torch.equal(dict(draws)["interior"], at(4)["interior"])  # type: ignore[call-overload]

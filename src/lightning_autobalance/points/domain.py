@@ -26,6 +26,27 @@ class Face:
     dim: int
     place: Callable[[Tensor], Tensor]
 
+    def points(self, unit: Tensor) -> Tensor:
+        """Points of the face.
+
+        Args:
+            unit: Points of the cube, (n, dim).
+
+        Returns:
+            (n, d).
+
+        Raises:
+            ValueError: If ``place`` gives anything but a tensor with one row per point.
+        """
+        points = self.place(unit)
+        if not isinstance(points, Tensor) or points.dim() != 2 or len(points) != len(unit):
+            found = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
+            raise ValueError(
+                f"`place` of a `Face` must give a tensor of shape ({len(unit)}, d), by operations of torch such as "
+                f"`torch.stack`, got {found}."
+            )
+        return points
+
 
 class Domain(ABC):
     """Where a PDE holds: coordinates, and parts with names such as "interior" and "boundary"."""

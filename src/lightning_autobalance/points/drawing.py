@@ -49,5 +49,5 @@ class Drawing:
         places: dict[str, list[Tensor]] = {}
         units = torch.split(uniform(self._seeds, draw), self._sizes)
         for (part, _, face, n), flat in zip(self._faces, units, strict=True):
-            places.setdefault(part, []).append(face.place(flat.reshape(n, face.dim)))
+            places.setdefault(part, []).append(face.points(flat.reshape(n, face.dim)))
         return {part: torch.cat(each).to(self._dtype) for part, each in places.items()}

@@ -39,6 +39,15 @@ class Draws:
     def __contains__(self, part: object) -> bool:
         return part in self.at(self.step)
 
+    def get(self, part: str, default: Any = None) -> Any:
+        """The points of the first step, or something else where there is no such part.
+
+        Args:
+            part: Its name.
+            default: What else.
+        """
+        return self.at(self.step).get(part, default)
+
     def keys(self) -> Any:
         """The names of the parts."""
         return self.at(self.step).keys()

@@ -34,7 +34,7 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
     for i, (face, n) in enumerate(shared_out(domain, part, count)):
         if n:
             try:
-                places.append(face.place(sampler.unit(n, face.dim, Stream(seed, part, i), draw)))
+                places.append(face.points(sampler.unit(n, face.dim, Stream(seed, part, i), draw)))
             except ValueError as error:
                 faces = len(domain.faces(part))
                 raise ValueError(f"`points` of {part!r}, {count} over {faces} face(s): {error}") from error

@@ -47,10 +47,10 @@ class TimeCylinder(Domain):
 
     def _over_time(self, face: Face, unit: Tensor) -> Tensor:
         start, end = self._time
-        return torch.cat([face.place(unit[:, :-1]), start + (end - start) * unit[:, -1:]], dim=1)
+        return torch.cat([face.points(unit[:, :-1]), start + (end - start) * unit[:, -1:]], dim=1)
 
     def _at_start(self, face: Face, unit: Tensor) -> Tensor:
-        return torch.cat([face.place(unit), unit.new_full((len(unit), 1), self._time[0])], dim=1)
+        return torch.cat([face.points(unit), unit.new_full((len(unit), 1), self._time[0])], dim=1)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
         """Which points lie in space's domain at a time of the span.
