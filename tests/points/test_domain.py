@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from helpers.domains import DOMAINS
 from lightning_autobalance import points as room
 from lightning_autobalance.points import (
-    Box,
     Disk,
     Domain,
     Face,
@@ -24,17 +24,6 @@ from lightning_autobalance.points import (
     sample,
 )
 
-DOMAINS: dict[str, Domain] = {
-    "interval": Interval(-2.0, 5.0),
-    "rectangle": Rectangle((-1.0, 1.0), (0.0, 3.0)),
-    "box": Box((0.0, 1.0), (2.0, 4.0), (-1.0, 0.0)),
-    "box4": Box((0.0, 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 2.0), coordinates="xyzw"),
-    "disk": Disk((1.0, -2.0), 3.0),
-    "heat": TimeCylinder(Interval(0.0, 1.0), (2.0, 5.0)),
-    "wave": TimeCylinder(Disk(), (0.0, 1.0)),
-    "far": Disk((1e6, -1e6), 1e-2),
-    "far_box": Rectangle((1e6, 1e6 + 1e-2), (0.0, 1.0)),
-}
 CASES = [pytest.param(d, p, id=f"{name}-{p}") for name, d in DOMAINS.items() for p in d.parts]
 domains = pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
 

@@ -7,27 +7,16 @@ import torch
 from numpy.testing import assert_allclose
 from torch import Tensor
 
+from helpers.domains import DOMAINS
 from helpers.tape import Tape
 from lightning_autobalance.points import (
-    Box,
     DeviceUniform,
-    Disk,
     Domain,
     Drawing,
-    Interval,
     Rectangle,
-    TimeCylinder,
     sample,
 )
 
-DOMAINS: dict[str, Domain] = {
-    "interval": Interval(-1.0, 2.0),
-    "rectangle": Rectangle((0.0, 1.0), (-3.0, 4.0)),
-    "box": Box((0, 1), (2, 3), (4, 5)),
-    "disk": Disk((1.0, -1.0), 2.0),
-    "heat": TimeCylinder(Interval(0.0, 1.0), (2.0, 6.0)),
-    "pipe": TimeCylinder(Disk(), (0.0, 1.0)),
-}
 CPU = torch.device("cpu")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lightning_autobalance.points.domain import Domain
+from lightning_autobalance.points.domain import Domain, Face
 from lightning_autobalance.points.samplers import DeviceUniform
 from lightning_autobalance.points.sampling import shared_out
 from lightning_autobalance.points.split_mix import uniform
@@ -26,13 +26,12 @@ class Drawing:
     def __init__(
         self, domain: Domain, counts: Mapping[str, int], seed: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        shared = {part: shared_out(domain, part, count) for part, count in counts.items()}
-        self._faces = [(part, i, *shares) for part, faces in shared.items() for i, shares in enumerate(faces)]
-        rngs = [Stream(seed, part, i).generator() for part, i, *_ in self._faces]
-        seeds = [
-            DeviceUniform.seeds(n, face.dim, rng).flatten()
-            for (*_, face, n), rng in zip(self._faces, rngs, strict=True)
-        ]
+        self._faces: list[tuple[str, Face, int]] = []
+        seeds = []
+        for part, count in counts.items():
+            for i, (face, n) in enumerate(shared_out(domain, part, count)):
+                self._faces.append((part, face, n))
+                seeds.append(DeviceUniform.seeds(n, face.dim, Stream(seed, part, i).generator()).flatten())
         self._sizes = [len(x) for x in seeds]
         self._seeds = torch.cat(seeds).to(device)
         self._dtype = dtype
@@ -48,6 +47,6 @@ class Drawing:
         """
         places: dict[str, list[Tensor]] = {}
         units = torch.split(uniform(self._seeds, draw), self._sizes)
-        for (part, _, face, n), flat in zip(self._faces, units, strict=True):
+        for (part, face, n), flat in zip(self._faces, units, strict=True):
             places.setdefault(part, []).append(face.points(flat.reshape(n, face.dim)))
         return {part: torch.cat(each).to(self._dtype) for part, each in places.items()}

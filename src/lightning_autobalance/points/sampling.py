@@ -30,14 +30,13 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
     for name, number in {"seed": seed, "draw": draw}.items():
         if number < 0:
             raise ValueError(f"`{name}` must be >= 0, got {number}.")
-    places = []
-    for i, (face, n) in enumerate(shared_out(domain, part, count)):
+    shares, places = shared_out(domain, part, count), []
+    for i, (face, n) in enumerate(shares):
         if n:
             try:
                 places.append(face.points(sampler.unit(n, face.dim, Stream(seed, part, i), draw)))
             except ValueError as error:
-                faces = len(domain.faces(part))
-                raise ValueError(f"`points` of {part!r}, {count} over {faces} face(s): {error}") from error
+                raise ValueError(f"`points` of {part!r}, {count} over {len(shares)} face(s): {error}") from error
     points: Array = torch.cat(places).numpy()
     return points
 
