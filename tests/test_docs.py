@@ -15,12 +15,12 @@ import pytest
 import torch
 import yaml
 
+from benchmarks import bad_inputs, docs, ensemble_cost, method_cost, quickstart, variant_cost
+from benchmarks.peers import __main__ as peers
 from lightning_autobalance import balancing, nets
-from lightning_autobalance.bench import bad_inputs, docs, ensemble_cost, method_cost, quickstart, variant_cost
-from lightning_autobalance.bench.peers import __main__ as peers
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
-from lightning_autobalance.lightning_cli import run
+from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.sweeps.product import plan
 from lightning_autobalance.sweeps.training import execute
 

@@ -12,7 +12,7 @@ import yaml
 from torch import nn
 
 from lightning_autobalance.cli import main
-from lightning_autobalance.lightning_cli import run
+from lightning_autobalance.cli.lightning_cli import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

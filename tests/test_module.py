@@ -19,10 +19,10 @@ from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import Aggregator, EqualWeights
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.gradients import NonFiniteError
-from lightning_autobalance.hyperparameters import is_plain
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+from lightning_autobalance.training.hyperparameters import is_plain
 from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN
 
 

@@ -15,7 +15,7 @@ import yaml
 from lightning_autobalance import checks
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import lightning, main
-from lightning_autobalance.lightning_cli import run
+from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.scaffold import write
 from lightning_autobalance.scaffold.files import IN_USE, TEMPLATES, class_name
 

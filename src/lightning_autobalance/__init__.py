@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, HessianSpectrum, SolutionPlotter
-    from lightning_autobalance.curvature import hessian_spectrum
     from lightning_autobalance.data import CollocationPoints
     from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials
     from lightning_autobalance.dropin import TermLog, step_terms
-    from lightning_autobalance.ensemble import SeedEnsemble
-    from lightning_autobalance.jacobian import backward
+    from lightning_autobalance.jacobian import backward, hessian_spectrum
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
     from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, WarmupExponentialDecay
     from lightning_autobalance.points import Box, Disk, Interval, Rectangle, TimeCylinder
+    from lightning_autobalance.sweeps.ensemble import SeedEnsemble
 
 __version__ = version("lightning-autobalance")
 

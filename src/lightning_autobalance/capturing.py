@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 from torch.optim import optimizer as torch_optimizer
 
 from lightning_autobalance.optim import PostCombine
-from lightning_autobalance.ranks import world
 from lightning_autobalance.recordings import RECORDINGS
+from lightning_autobalance.utils.distributed import world_size
 
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
@@ -29,7 +29,7 @@ def obstacle(module: "PINNModule", optimizer: Optimizer, points: Mapping[str, An
     device, precision, balancer = module.device.type, module.trainer.precision, module.balancer
     found = {
         f"it needs a device of type {', '.join(RECORDINGS)}, got {device}": device not in RECORDINGS,
-        f"it needs one process, got {world()}": world() > 1,
+        f"it needs one process, got {world_size()}": world_size() > 1,
         f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}": precision not in PRECISIONS,
         "`skip_non_finite` must be 0, since single steps cannot be left out": module.guard.limit > 0,
         "a batch must hold tensors only": not all(isinstance(x, Tensor) for x in points.values()),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import DeviceUniform, Domain, Drawing, Draws, Sampler, Uniform, sample
-from lightning_autobalance.ranks import own
+from lightning_autobalance.utils.distributed import own_rows
 
 HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
 
@@ -143,7 +143,7 @@ class CollocationPoints(LightningDataModule):
             inside = self.inside()
             self._points = inside.draw(number) if inside else self.draw(module.domain, number, module.points_dtype)
             self._draw, self._own = number, {}
-        source = self._own or {part: own(x) for part, x in self._points.items()}
+        source = self._own or {part: own_rows(x) for part, x in self._points.items()}
         self._own = {part: x.to(module.device, module.points_dtype) for part, x in source.items()}
         return dict(self._own)
 
@@ -238,7 +238,7 @@ class _Inside:
 
     def __call__(self, step: Tensor) -> dict[str, Tensor]:
         drawn = self._drawing(torch.div(step, self._every, rounding_mode="floor"))
-        return {part: own(x) for part, x in drawn.items()}
+        return {part: own_rows(x) for part, x in drawn.items()}
 
 
 class PointLoader:

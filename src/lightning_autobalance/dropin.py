@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from lightning_autobalance import gradients, stepping
+from lightning_autobalance import gradients
 from lightning_autobalance.checks import check_combination, check_trainer
 from lightning_autobalance.jacobian import term_gradients
 from lightning_autobalance.optim import PostCombine
+from lightning_autobalance.training import schedulers
 
 
 class TermLog:
@@ -98,9 +99,9 @@ def step_terms(
     gradients.forget(params)
     if log.logs_this_step:
         log._write(trainer, values, lr, step)
-    stepping.step(trainer, "step", step + 1, None)
+    schedulers.step(trainer, "step", step + 1, None)
     if trainer.is_last_batch:
-        stepping.step(trainer, "epoch", trainer.current_epoch + 1, None)
+        schedulers.step(trainer, "epoch", trainer.current_epoch + 1, None)
 
 
 def _log_of(module: LightningModule) -> TermLog:

@@ -10,11 +10,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from lightning_autobalance.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.derivatives import partials, supports_taylor
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Domain, Draws
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 
 Module = TypeVar("Module", bound=LightningModule)
 

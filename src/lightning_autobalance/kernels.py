@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from lightning_autobalance.derivatives import plain_operations
-from lightning_autobalance.ranks import total
 from lightning_autobalance.shapes import Losses
+from lightning_autobalance.utils.distributed import sum_over_ranks
 
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
@@ -47,7 +47,7 @@ def kernel_diagonals(module: "PINNModule", points: Mapping[str, Tensor]) -> Loss
         rows_from = origins(module, points)
         sums = [_sum_of_squares(module, points, term, r, rows_from[term]) for term, r in residuals.items()]
     counts = torch.tensor([float(r.numel()) for r in residuals.values()]).to(sums[0])
-    means = total(torch.stack(sums)) / total(counts)  # over the points of all processes
+    means = sum_over_ranks(torch.stack(sums)) / sum_over_ranks(counts)  # over the points of all processes
     return torch.stack([module.weights.get(term, 1.0) * mean for term, mean in zip(residuals, means, strict=True)])
 
 

@@ -12,10 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from lightning_autobalance import gradients, replicas, stepping, termination, variation
-from lightning_autobalance.allocator import keep_freed_memory
+from lightning_autobalance import gradients, variation
 from lightning_autobalance.balancing import Balancer, EqualWeights, StepView
-from lightning_autobalance.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.checks import (
     check_checkpoint,
     check_combination,
@@ -25,7 +23,6 @@ from lightning_autobalance.checks import (
 )
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.guard import StepGuard
-from lightning_autobalance.hyperparameters import is_plain, under_cli
 from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
@@ -34,6 +31,10 @@ from lightning_autobalance.points import Draws, points_of
 from lightning_autobalance.reduction import reduced
 from lightning_autobalance.replays import ReleaseReplays, Replays
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.training import distributed_state, schedulers, sigterm
+from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
+from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.utils.malloc import keep_freed_memory
 from lightning_autobalance.variants import MeanSquares, Variant
 
 CHECKPOINT_KEY = "lightning_autobalance"
@@ -167,13 +168,13 @@ class PINNModule(NeuralField):
             check_combination(optimizer, self.balancer, self.terms)
             if self.scheduler is None:
                 return optimizer
-            return stepping.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
+            return schedulers.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
         except ValueError as error:  # of the optimizer or the schedule: a value that the configuration gave
             raise MisconfigurationException(str(error)) from error
 
     def _get_ready(self, optimizer: Optimizer) -> None:
         """What a subclass may have skipped by overriding a hook without ``super()``, in time for the first step."""
-        if not any(isinstance(callback, stepping.EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+        if not any(isinstance(callback, schedulers.EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
             raise MisconfigurationException(
                 f"`configure_callbacks` of {type(self).__name__} must add its callbacks to those of "
                 "`super().configure_callbacks()`, got an override that leaves them out."
@@ -213,12 +214,12 @@ class PINNModule(NeuralField):
         if values is not None:
             optimizer.step()
         else:
-            stepping.count_only(optimizer)
+            schedulers.count_only(optimizer)
         gradients.forget(params)
         if self.logs_this_step and values is not None:
             self._record_losses(values, float(optimizer.param_groups[0]["lr"]))
             self._log(step)
-        stepping.step(self.trainer, "step", step + 1, self.monitor)
+        schedulers.step(self.trainer, "step", step + 1, self.monitor)
 
     def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor | None:
         values, blocks = reduced(*self.passes(self, points, params, step))
@@ -361,14 +362,14 @@ class PINNModule(NeuralField):
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
         self.replays.reset()
-        return [stepping.EpochSchedules(self.monitor), termination.SaveOnTermination(), ReleaseReplays()]
+        return [schedulers.EpochSchedules(self.monitor), sigterm.SaveOnTermination(), ReleaseReplays()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
         if stage == "fit":
             if self.device.type == "cpu":
                 keep_freed_memory()
-            replicas.synchronise(self)
+            distributed_state.synchronise(self)
             check_module(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -380,13 +381,13 @@ class PINNModule(NeuralField):
             "variant": type(self.variant).__name__,
             "guard": self.guard.state_dict(),
         }
-        replicas.gather_state(self.variant, checkpoint["state_dict"])
+        distributed_state.gather_state(self.variant, checkpoint["state_dict"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""
         check_checkpoint(self, checkpoint, CHECKPOINT_KEY)
         self.guard.load_state_dict(checkpoint.get(CHECKPOINT_KEY, {}).get("guard", self.guard.state_dict()))
-        replicas.spread_state(self.variant, checkpoint["state_dict"])
+        distributed_state.spread_state(self.variant, checkpoint["state_dict"])
 
     def _save_plain_hyperparameters(self) -> None:
         # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lightning_autobalance.ranks import total, world
 from lightning_autobalance.shapes import Losses
+from lightning_autobalance.utils.distributed import sum_over_ranks, world_size
 
 
 def reduced(
@@ -28,7 +28,7 @@ def reduced(
     Returns:
         The same, of all processes.
     """
-    if world() == 1:
+    if world_size() == 1:
         return values, list(blocks)
     there = [block for block in blocks if block is not None]
     weight = torch.tensor(counts, dtype=there[0].dtype, device=there[0].device)
@@ -37,7 +37,7 @@ def reduced(
         (weight * values.to(weight))[:, None],
         *(weight[:, None] * b.reshape(len(b), -1) for b in there),
     ]
-    bucket = total(torch.cat(rows, dim=1))
+    bucket = sum_over_ranks(torch.cat(rows, dim=1))
     means = bucket[:, 1:] / bucket[:, :1]
     parts = iter(torch.split(means[:, 1:], [block[0].numel() for block in there], dim=1))
     return means[:, 0].to(values), [b if b is None else next(parts).reshape(b.shape) for b in blocks]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lightning_autobalance import together
 from lightning_autobalance.kernels import origins
-from lightning_autobalance.ranks import alone
-from lightning_autobalance.variants import MeanSquares, Moment, Site, Variant
+from lightning_autobalance.utils.distributed import single_process
+from lightning_autobalance.variants import MeanSquares, ProblemInfo, StepContext, Variant
 
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
@@ -41,17 +41,21 @@ def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> tuple[str, ..
     trainer = module.trainer if module._trainer is not None else None
     steps = 0 if trainer is None else trainer.max_steps if trainer.max_steps >= 0 else None
     redrawn = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)
-    site = Site(module.domain, _parts_of_terms(module, points), steps, redrawn)
+    problem = ProblemInfo(module.domain, _parts_of_terms(module, points), steps, redrawn)
     try:
-        seen = module.variant.prepare(site)
+        seen = module.variant.prepare(problem)
     except ValueError as error:
         raise MisconfigurationException(f"`variant` {name} cannot work with this run: {error}") from error
-    if module.balancer is not None and module.balancer.asks_kernels and seen.origins.keys() != site.origins.keys():
+    if (
+        module.balancer is not None
+        and module.balancer.asks_kernels
+        and seen.parts_of_terms.keys() != problem.parts_of_terms.keys()
+    ):
         raise MisconfigurationException(
             f"`balancer` must not be {type(module.balancer).__name__} with the variant {name}: it weighs terms by the "
             f"kernels of their residuals, and {name} adds a term that has none. Take another balancer."
         )
-    return tuple(seen.origins)
+    return tuple(seen.parts_of_terms)
 
 
 def has_points(variant: Variant) -> bool:
@@ -72,7 +76,7 @@ def losses(module: "PINNModule", points: Mapping[str, Tensor]) -> dict[str, Tens
         points: The data's, by part, each (b, d).
     """
     _ensure_prepared(module, points)
-    with alone():  # a callback may ask in one process only
+    with single_process():  # a callback may ask in one process only
         placed = module.variant.place(points)
         found: dict[str, Tensor] = module.variant(placed, module.residuals(placed))
     return found
@@ -88,7 +92,7 @@ def started(module: "PINNModule", points: Mapping[str, Tensor], step: int) -> di
     """
     _ensure_prepared(module, points)
     variant = module.variant
-    variant.begin(Moment(step, lambda there: _without_graph(module, there)), points)
+    variant.begin(StepContext(step, lambda there: _without_graph(module, there)), points)
     placed = variant.perturb(variant.place(points))
     return {part: x.detach().requires_grad_(x.requires_grad) for part, x in placed.items()}  # leaves, to compile
 

@@ -6,7 +6,7 @@ import torch
 from lightning_autobalance.callbacks.hessian_figure import draw_spectra
 from lightning_autobalance.callbacks.hessian_spectrum import numbers
 from lightning_autobalance.callbacks.term_spectra import SUM, Spectra
-from lightning_autobalance.curvature import Spectrum
+from lightning_autobalance.jacobian import Spectrum
 
 
 def spectra(*kinds: str, exact: bool = True) -> Spectra:

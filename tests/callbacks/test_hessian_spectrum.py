@@ -16,7 +16,7 @@ from helpers.toys import Decay, fit, points, trainer
 from lightning_autobalance import HessianSpectrum
 from lightning_autobalance.callbacks.hessian_spectrum import numbers
 from lightning_autobalance.callbacks.term_spectra import SUM, term_spectra
-from lightning_autobalance.curvature import effective_condition_number
+from lightning_autobalance.jacobian import effective_condition_number
 
 
 @pytest.fixture

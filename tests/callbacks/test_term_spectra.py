@@ -11,7 +11,7 @@ from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.callbacks.term_spectra import SUM, term_spectra, weighted_losses
-from lightning_autobalance.curvature import Spectrum, dense, hessian
+from lightning_autobalance.jacobian import Spectrum, dense, hessian
 from lightning_autobalance.optim import AutoAdamW
 
 

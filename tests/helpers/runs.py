@@ -82,7 +82,7 @@ def _halving(optimizer: Optimizer) -> StepLR:
 def server() -> Any:
     """Starts processes that have everything imported: it does so once, and each is a copy of it."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["lightning_autobalance.lightning_cli"])
+    context.set_forkserver_preload(["lightning_autobalance.cli.lightning_cli"])
     return context
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from helpers.toys import trainer
 from lightning_autobalance.data import CollocationPoints
-from lightning_autobalance.ensemble import SeedEnsemble
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.sweeps.ensemble import SeedEnsemble
 
 SEEDS = (0, 1, 2)
 Build = Callable[[], tuple[PINNModule, CollocationPoints]]

@@ -6,25 +6,25 @@ import torch
 from torch import Tensor
 
 from lightning_autobalance.points import Domain, Rectangle
-from lightning_autobalance.variants import Moment, Site
+from lightning_autobalance.variants import ProblemInfo, StepContext
 from lightning_autobalance.variants.base import ByPart
 
 UNIT = Rectangle((0.0, 1.0), (0.0, 1.0))
 
 
-def site(domain: Domain = UNIT, steps: int | None = 100, redrawn: int = 0, **parts: str) -> Site:
+def problem(domain: Domain = UNIT, steps: int | None = 100, resample_every: int = 0, **parts: str) -> ProblemInfo:
     """A problem with a term ``pde`` inside and ``boundary`` on the edge."""
-    origins = {term: (part,) for term, part in {"pde": "interior", "boundary": "boundary", **parts}.items()}
-    return Site(domain, origins, steps, redrawn)
+    parts_of_terms = {term: (part,) for term, part in {"pde": "interior", "boundary": "boundary", **parts}.items()}
+    return ProblemInfo(domain, parts_of_terms, steps, resample_every)
 
 
-def moment(step: int, residuals: Callable[[ByPart], dict[str, Tensor]] | None = None) -> Moment:
+def context(step: int, residuals: Callable[[ByPart], dict[str, Tensor]] | None = None) -> StepContext:
     """A step; residuals elsewhere are not expected by default."""
 
     def unexpected(points: ByPart) -> dict[str, Tensor]:
         raise AssertionError("this variant must not ask for residuals elsewhere")
 
-    return Moment(step, residuals if residuals is not None else unexpected)
+    return StepContext(step, residuals if residuals is not None else unexpected)
 
 
 def of(*values: float) -> Tensor:

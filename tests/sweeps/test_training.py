@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from lightning_autobalance.bench import main_job, table1, table2
+from benchmarks import main_job, table1, table2
 from lightning_autobalance.sweeps.runs import Run, missing
 from lightning_autobalance.sweeps.training import execute
 

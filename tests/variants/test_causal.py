@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.variants import UNIT, of, site
+from helpers.variants import UNIT, of, problem
 from lightning_autobalance.points import Interval, TimeCylinder
 from lightning_autobalance.variants import Causal, MeanSquares
 
@@ -19,7 +19,7 @@ def points(*t: float) -> dict[str, Tensor]:
 
 def prepared(**options: float) -> Causal:
     variant = Causal(**options)  # type: ignore[arg-type]
-    variant.prepare(site(DOMAIN))
+    variant.prepare(problem(DOMAIN))
     return variant
 
 
@@ -59,7 +59,7 @@ def test_weights_are_constants() -> None:
 
 def test_a_problem_without_time_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Causal needs a domain with a coordinate t, got \('x', 'y'\)"):
-        Causal().prepare(site(UNIT))
+        Causal().prepare(problem(UNIT))
 
 
 @pytest.mark.parametrize("bad", [{"tolerance": -1.0}, {"chunks": 0}])

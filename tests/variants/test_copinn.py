@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.variants import moment, of, site
+from helpers.variants import context, of, problem
 from lightning_autobalance.variants import CoPINN
 
 X = torch.tensor([[1.0, 0.0], [2.0, 0.0], [5.0, 0.0]], dtype=torch.float64)
@@ -13,8 +13,8 @@ POINTS = {"interior": X, "boundary": X[:1]}
 
 def at(step: int, **options: object) -> CoPINN:
     variant = CoPINN(**options)  # type: ignore[arg-type]
-    variant.prepare(site(steps=100))
-    variant.begin(moment(step), POINTS)
+    variant.prepare(problem(steps=100))
+    variant.begin(context(step), POINTS)
     return variant
 
 
@@ -57,11 +57,11 @@ def test_weights_are_constants_unless_asked_for() -> None:
 
 def test_its_own_number_of_iterations_and_what_comes_after() -> None:
     variant = CoPINN(iterations=10)
-    variant.prepare(site(steps=None))
-    variant.begin(moment(20), POINTS)
+    variant.prepare(problem(steps=None))
+    variant.begin(context(20), POINTS)
     assert variant.remaining.item() == 0.0
     with pytest.raises(ValueError, match="`iterations` of CoPINN must be given"):
-        CoPINN().prepare(site(steps=None))
+        CoPINN().prepare(problem(steps=None))
 
 
 @pytest.mark.parametrize("bad", [{"beta": -1.0}, {"beta": 1.5}, {"iterations": 0}])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.variants import UNIT, line, moment, of, site
+from helpers.variants import UNIT, context, line, of, problem
 from lightning_autobalance.variants import CWP, MeanSquares
 from lightning_autobalance.variants.base import ByPart
 
@@ -14,8 +14,8 @@ RESIDUALS = {"pde": of(1.0, 4.0, 2.0), "boundary": of(2.0)}
 
 def test_the_vector() -> None:
     variant = CWP(eta=0.1, radius=0.15)
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     losses = variant.reduce(variant.learn(POINTS, RESIDUALS))
     torch.testing.assert_close(variant.weights, of(1.0, 1.0, 0.9470588235)[None])
     assert losses["pde"].item() == pytest.approx((1 + 16 + 4 * 0.9470588235) / 3)
@@ -24,8 +24,8 @@ def test_the_vector() -> None:
 
 def test_with_eta_zero_it_is_the_plain_pinn() -> None:
     variant = CWP(eta=0.0, resample_every=0)
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     losses = variant.reduce(variant.learn(variant.place(POINTS), RESIDUALS))
     assert losses["pde"].item() == MeanSquares()(POINTS, RESIDUALS)["pde"].item()
 
@@ -42,10 +42,10 @@ def corner(points: ByPart) -> dict[str, Tensor]:
 
 
 def trained(variant: CWP, steps: int, count: int = 200) -> dict[str, Tensor]:
-    variant.prepare(site(UNIT))
+    variant.prepare(problem(UNIT))
     points = cloud(count)
     for step in range(steps):
-        variant.begin(moment(step, corner), points)
+        variant.begin(context(step, corner), points)
         placed = variant.place(points)
         variant.learn(placed, corner(placed))
     return points
@@ -66,7 +66,7 @@ def test_a_replacement_keeps_the_points_of_large_weights() -> None:
     variant = CWP(resample_every=5, share=0.2, seed=1)
     points = trained(variant, 5)
     weights, old = variant.weights.clone(), variant.current.clone()
-    variant.begin(moment(5, corner), points)
+    variant.begin(context(5, corner), points)
     stayed = (variant.current == old).all(dim=1)
     assert (~stayed).sum() == 40
     assert weights[0, ~stayed].max() <= weights[0, stayed].min()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.variants import line, moment, of, site
+from helpers.variants import context, line, of, problem
 from lightning_autobalance.variants import CWP, RBA, SAPINN
 
 POINTS = line(0.1, 0.2, 0.3)
@@ -11,8 +11,8 @@ RESIDUALS = {"pde": of(1.0, 2.0, 3.0), "boundary": of(1.0)}
 
 
 def seen(variant: RBA) -> RBA:
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     variant.learn(POINTS, RESIDUALS)
     return variant
 
@@ -20,20 +20,20 @@ def seen(variant: RBA) -> RBA:
 @pytest.mark.parametrize("kind", [RBA, CWP, SAPINN])
 def test_points_that_are_drawn_anew_are_refused_before_training(kind: type) -> None:
     with pytest.raises(ValueError, match=f"`data.resample_every` must be 0 with {kind.__name__}.*got 5"):
-        kind().prepare(site(redrawn=5))
+        kind().prepare(problem(resample_every=5))
 
 
 def test_other_points_are_refused() -> None:
     variant = seen(RBA())
-    variant.begin(moment(1), POINTS)
-    variant.begin(moment(2), {part: x.clone() for part, x in POINTS.items()})  # the same numbers
+    variant.begin(context(1), POINTS)
+    variant.begin(context(2), {part: x.clone() for part, x in POINTS.items()})  # the same numbers
     with pytest.raises(ValueError, match=r"points of 'interior' must stay the same with RBA.*at step 3"):
-        variant.begin(moment(3), line(0.1, 0.2, 0.4))
+        variant.begin(context(3), line(0.1, 0.2, 0.4))
 
 
 def test_points_of_other_parts_may_change() -> None:
     variant = seen(RBA())
-    variant.begin(moment(1), {**POINTS, "boundary": torch.ones(1, 2)})
+    variant.begin(context(1), {**POINTS, "boundary": torch.ones(1, 2)})
 
 
 def test_other_numbers_of_points_are_refused_outside_training_too() -> None:
@@ -46,7 +46,7 @@ def test_before_the_first_step_nothing_is_weighted() -> None:
 
 
 def test_terms_by_name() -> None:
-    where = site(mass="interior")
+    where = problem(mass="interior")
     variant = RBA()
     variant.prepare(where)
     assert variant.terms == ("pde", "mass")

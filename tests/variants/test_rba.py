@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.variants import line, moment, of, site
+from helpers.variants import context, line, of, problem
 from lightning_autobalance.variants import RBA, MeanSquares
 
 POINTS = line(0.1, 0.2, 0.3)
@@ -12,18 +12,18 @@ AFTER = (of(0.005, 0.01, 0.0025), of(0.0095, 0.01025, 0.01225))
 
 
 def trained(variant: RBA) -> tuple[RBA, dict[str, torch.Tensor]]:
-    variant.prepare(site())
+    variant.prepare(problem())
     for step, residual in enumerate(STEPS):
-        variant.begin(moment(step), POINTS)
+        variant.begin(context(step), POINTS)
         losses = variant.reduce(variant.learn(POINTS, {"pde": residual, "boundary": of(2.0)}))
     return variant, losses
 
 
 def test_the_vectors_of_the_weights() -> None:
     variant = RBA(eta=0.01, gamma=0.9)
-    variant.prepare(site())
+    variant.prepare(problem())
     for step, (residual, expected) in enumerate(zip(STEPS, AFTER, strict=True)):
-        variant.begin(moment(step), POINTS)
+        variant.begin(context(step), POINTS)
         variant.learn(POINTS, {"pde": residual, "boundary": of(2.0)})
         torch.testing.assert_close(variant.weights, expected[None])
 
@@ -37,8 +37,8 @@ def test_the_vectors_of_the_losses(inside: bool, expected: float) -> None:
 
 def test_the_defaults_in_the_first_step() -> None:
     variant = RBA()
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     variant.learn(POINTS, {"pde": STEPS[0], "boundary": of(2.0)})
     torch.testing.assert_close(variant.weights, of(5e-4, 1e-3, 2.5e-4)[None])
 
@@ -50,9 +50,9 @@ def test_without_learning_it_is_the_plain_pinn() -> None:
 
 def test_weights_stay_below_their_bound() -> None:
     variant = RBA(eta=0.01, gamma=0.9)
-    variant.prepare(site())
+    variant.prepare(problem())
     for step in range(200):
-        variant.begin(moment(step), POINTS)
+        variant.begin(context(step), POINTS)
         variant.learn(POINTS, {"pde": STEPS[0], "boundary": of(2.0)})
     assert variant.weights.max().item() == pytest.approx(0.1)
     assert variant.weights.max() <= 0.1 + 1e-12
@@ -67,8 +67,8 @@ def test_a_jump_start_and_a_floor() -> None:
 
 def test_a_residual_of_two_values_counts_with_its_norm() -> None:
     variant = RBA(eta=0.01, gamma=0.9)
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     row = torch.tensor([[3.0, 4.0], [0.0, 10.0], [1.0, 0.0]], dtype=torch.float64)
     rows = variant.learn(POINTS, {"pde": row, "boundary": of(2.0)})
     torch.testing.assert_close(variant.weights, of(0.005, 0.01, 0.001)[None])
@@ -77,8 +77,8 @@ def test_a_residual_of_two_values_counts_with_its_norm() -> None:
 
 def test_zero_residuals_give_no_nan() -> None:
     variant = RBA()
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     variant.learn(POINTS, {"pde": torch.zeros(3), "boundary": of(2.0)})
     assert torch.equal(variant.weights, torch.zeros(1, 3))
 

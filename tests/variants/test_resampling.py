@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.variants import UNIT, moment, of, site
+from helpers.variants import UNIT, context, of, problem
 from lightning_autobalance.variants import RAD, RAR
 from lightning_autobalance.variants.base import ByPart
 from lightning_autobalance.variants.resampling import Resampling
@@ -27,10 +27,10 @@ def in_corner(x: Tensor) -> int:
 
 
 def run(variant: Resampling, steps: int = 11) -> Tensor:
-    variant.prepare(site(UNIT))
+    variant.prepare(problem(UNIT))
     points = cloud()
     for step in range(steps):
-        variant.begin(moment(step, corner), points)
+        variant.begin(context(step, corner), points)
     assert torch.equal(variant.place(points)["interior"], variant.current)
     return variant.current
 
@@ -62,9 +62,9 @@ def test_rar_adds_points_and_keeps_the_others(greedy: bool) -> None:
 
 def test_residuals_that_vanish_everywhere_leave_uniform_points() -> None:
     variant = RAD(interval=1, offset=0.0, candidates=500, seed=0)
-    variant.prepare(site(UNIT))
+    variant.prepare(problem(UNIT))
     for step in range(2):
-        variant.begin(moment(step, lambda p: {"pde": torch.zeros(len(p["interior"]))}), cloud())
+        variant.begin(context(step, lambda p: {"pde": torch.zeros(len(p["interior"]))}), cloud())
     assert variant.current.shape == (100, 2)
     assert variant.current.isfinite().all()
 
@@ -78,7 +78,7 @@ def test_several_terms_count_alike() -> None:
 @pytest.mark.parametrize("make", [RAD, RAR])
 def test_points_that_the_data_draws_anew_are_refused(make: Callable[[], Resampling]) -> None:
     with pytest.raises(ValueError, match=r"`data.resample_every` must be 0 with RA[DR], which chooses the points"):
-        make().prepare(site(redrawn=3))
+        make().prepare(problem(resample_every=3))
 
 
 @pytest.mark.parametrize("bad", [{"interval": 0}, {"candidates": 0}, {"power": -1.0}, {"offset": -1.0}])

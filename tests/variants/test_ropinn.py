@@ -4,7 +4,7 @@ import jaxtyping
 import pytest
 import torch
 
-from helpers.variants import UNIT, line, moment, of, site
+from helpers.variants import UNIT, context, line, of, problem
 from lightning_autobalance.variants import RoPINN
 
 POINTS = line(0.1, 0.2, 0.3)
@@ -13,8 +13,8 @@ HISTORY = (of(1.0, 2.0, 0.0), of(3.0, 2.0, 0.0), of(2.0, -2.0, 0.0))
 
 def prepared(**options: object) -> RoPINN:
     variant = RoPINN(**{"seed": 0, **options})  # type: ignore[arg-type]
-    variant.prepare(site(UNIT))
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem(UNIT))
+    variant.begin(context(0), POINTS)
     return variant
 
 
@@ -68,7 +68,7 @@ def test_draws_change_from_step_to_step_and_follow_from_the_seed() -> None:
     first = a.perturb(POINTS)["interior"]
     assert torch.equal(first, b.perturb(POINTS)["interior"])
     assert torch.equal(first, a.perturb(POINTS)["interior"])  # within a step
-    a.begin(moment(1), POINTS)
+    a.begin(context(1), POINTS)
     assert not torch.equal(first, a.perturb(POINTS)["interior"])
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.variants import line, moment, of, site
+from helpers.variants import context, line, of, problem
 from lightning_autobalance.variants import CWP, GPINN, RAD, RBA, SAPINN, CoPINN, MeanSquares, RoPINN, Stack, Variant
 
 POINTS = line(0.1, 0.2, 0.3)
@@ -12,8 +12,8 @@ POINTS = line(0.1, 0.2, 0.3)
 def test_one_alone_is_itself() -> None:
     alone, stacked = RBA(eta=0.01), Stack([RBA(eta=0.01)])
     for variant in (alone, stacked):
-        variant.prepare(site())
-        variant.begin(moment(0), POINTS)
+        variant.prepare(problem())
+        variant.begin(context(0), POINTS)
     residuals = {"pde": of(1.0, 2.0, 3.0), "boundary": of(1.0)}
     for a, b in zip(alone.learn(POINTS, residuals).values(), stacked.learn(POINTS, residuals).values(), strict=True):
         assert torch.equal(a, b)
@@ -21,17 +21,17 @@ def test_one_alone_is_itself() -> None:
 
 def test_each_sees_what_the_one_before_gives() -> None:
     attention = RBA()
-    Stack([GPINN(), attention]).prepare(site())
+    Stack([GPINN(), attention]).prepare(problem())
     assert attention.terms == ("pde", "pde_gradient")
     attention = RBA()
-    Stack([attention, GPINN()]).prepare(site())
+    Stack([attention, GPINN()]).prepare(problem())
     assert attention.terms == ("pde",)
 
 
 def test_weights_multiply() -> None:
     variant = Stack([RBA(eta=0.0, gamma=1.0, start=2.0), RBA(eta=0.0, gamma=1.0, start=3.0)])
-    variant.prepare(site())
-    variant.begin(moment(0), POINTS)
+    variant.prepare(problem())
+    variant.begin(context(0), POINTS)
     residuals = {"pde": of(1.0, 2.0, 3.0), "boundary": of(1.0)}
     torch.testing.assert_close(variant.learn(POINTS, residuals)["pde"], 6 * residuals["pde"])
     torch.testing.assert_close(variant(POINTS, residuals)["pde"], 36 * MeanSquares()(POINTS, residuals)["pde"])
@@ -39,9 +39,9 @@ def test_weights_multiply() -> None:
 
 def test_moved_points_do_not_disturb_weights_of_points() -> None:
     variant = Stack([RoPINN(radius=1.0, seed=0), RBA()])
-    variant.prepare(site())
+    variant.prepare(problem())
     for step in range(3):
-        variant.begin(moment(step), POINTS)
+        variant.begin(context(step), POINTS)
         moved = variant.perturb(variant.place(POINTS))
         assert not torch.equal(moved["interior"], POINTS["interior"])
         variant.learn(moved, {"pde": of(1.0, 2.0, 3.0), "boundary": of(1.0)})

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from lightning_autobalance.buffers import ResizedBuffers
 from lightning_autobalance.shapes import Jacobian, Losses
+from lightning_autobalance.utils.buffers import ResizedBuffers
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from lightning_autobalance.callbacks.figures import new_figure
 from lightning_autobalance.callbacks.term_spectra import SUM, Spectra
-from lightning_autobalance.curvature import Spectrum
+from lightning_autobalance.jacobian import Spectrum
 
 FLOOR = 1e-12  # of the largest eigenvalue: below lies what rounding leaves of zeros
 TITLES = {

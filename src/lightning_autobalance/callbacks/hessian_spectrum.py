@@ -14,7 +14,7 @@ from lightning_autobalance.callbacks.figures import run_folder, save_figure
 from lightning_autobalance.callbacks.hessian_figure import draw_spectra
 from lightning_autobalance.callbacks.preconditioners import is_known
 from lightning_autobalance.callbacks.term_spectra import Spectra, term_spectra, weighted_losses
-from lightning_autobalance.curvature import effective_condition_number
+from lightning_autobalance.jacobian import effective_condition_number
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Draws, points_of
 

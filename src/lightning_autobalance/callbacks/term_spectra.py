@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lightning_autobalance.callbacks.preconditioners import preconditioner
-from lightning_autobalance.curvature import Operator, Spectrum, dense, hessian, scaled, spectrum_of, total
+from lightning_autobalance.jacobian import Operator, Spectrum, dense, hessian, scaled, spectrum_of, total
 from lightning_autobalance.module import PINNModule
 
 SUM = "sum_of_terms"

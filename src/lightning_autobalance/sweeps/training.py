@@ -58,7 +58,7 @@ def execute(run: Run) -> dict[str, Any]:
     """
     import torch
 
-    from lightning_autobalance.lightning_cli import run as command
+    from lightning_autobalance.cli.lightning_cli import run as command
 
     claim(run)
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 """Variants: they turn points and residuals into one loss per term."""
 
-from lightning_autobalance.variants.base import Moment, Site, Variant
+from lightning_autobalance.variants.base import ProblemInfo, StepContext, Variant
 from lightning_autobalance.variants.causal import Causal
 from lightning_autobalance.variants.copinn import CoPINN
 from lightning_autobalance.variants.cwp import CWP
@@ -20,7 +20,7 @@ __all__ = [
     "CoPINN",
     "GPINN",
     "MeanSquares",
-    "Moment",
+    "StepContext",
     "PartVariant",
     "PointWeights",
     "RAD",
@@ -28,7 +28,7 @@ __all__ = [
     "RBA",
     "RoPINN",
     "SAPINN",
-    "Site",
+    "ProblemInfo",
     "Stack",
     "Variant",
 ]

@@ -6,29 +6,29 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from lightning_autobalance.buffers import ResizedBuffers
 from lightning_autobalance.points import Domain
 from lightning_autobalance.shapes import Jacobian
+from lightning_autobalance.utils.buffers import ResizedBuffers
 
 ByPart = Mapping[str, Tensor]  # points by part of the domain, each (b, d)
 ByTerm = Mapping[str, Tensor]  # residuals by loss term, each (b,) or (b, k)
 
 
 @dataclass(frozen=True)
-class Site:
+class ProblemInfo:
     """What a variant may know of a problem before training.
 
     Args:
         domain: Where the points lie.
-        origins: By loss term, the parts of the domain whose points its residual is taken at, in the order of its rows.
-        steps: Optimizer steps of the whole run; None where it has no end, 0 where nothing is trained.
-        redrawn: After how many steps the data draws new points; 0 never.
+        parts_of_terms: By loss term, the parts of the domain where its residual is taken, in the order of its rows.
+        max_steps: Optimizer steps of the whole run; None where it has no end, 0 where nothing is trained.
+        resample_every: After how many steps the data draws new points; 0 never.
     """
 
     domain: Domain
-    origins: Mapping[str, tuple[str, ...]]
-    steps: int | None = None
-    redrawn: int = 0
+    parts_of_terms: Mapping[str, tuple[str, ...]]
+    max_steps: int | None = None
+    resample_every: int = 0
 
     def terms_on(self, part: str) -> tuple[str, ...]:
         """The loss terms with one row per point of a part.
@@ -36,20 +36,20 @@ class Site:
         Args:
             part: Of the domain.
         """
-        return tuple(term for term, parts in self.origins.items() if parts == (part,))
+        return tuple(term for term, parts in self.parts_of_terms.items() if parts == (part,))
 
-    def with_term(self, term: str, part: str) -> "Site":
+    def with_term(self, term: str, part: str) -> "ProblemInfo":
         """The same with one more loss term.
 
         Args:
             term: Its name.
             part: Where its residual is taken.
         """
-        return replace(self, origins={**self.origins, term: (part,)})
+        return replace(self, parts_of_terms={**self.parts_of_terms, term: (part,)})
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """What a variant may know of a step.
 
     Args:
@@ -82,11 +82,11 @@ class Variant(ResizedBuffers, ABC):
     capturable: bool = False
     """Whether a step does the same operations every time, whatever `begin` is told, and keeps no state in Python."""
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Learn the names of terms and parts before training, and refuse what cannot work.
 
         Args:
-            site: The problem.
+            problem: What is known of it.
 
         Returns:
             The problem as a variant stacked on this one sees it.
@@ -94,13 +94,13 @@ class Variant(ResizedBuffers, ABC):
         Raises:
             ValueError: If the variant cannot work there.
         """
-        return site
+        return problem
 
-    def begin(self, moment: Moment, points: ByPart) -> None:
+    def begin(self, context: StepContext, points: ByPart) -> None:
         """Start a training step: draw random numbers, choose other points.
 
         Args:
-            moment: What is known of the step.
+            context: What is known of the step.
             points: The data's, by part, each (b, d).
         """
 

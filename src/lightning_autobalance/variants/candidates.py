@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lightning_autobalance.points import Domain, Uniform, sample
 from lightning_autobalance.shapes import Points
-from lightning_autobalance.variants.base import ByPart, Moment
+from lightning_autobalance.variants.base import ByPart, StepContext
 
 FIRST_DRAW = 2**31 + 1  # out of reach of the data's draws
 
@@ -38,16 +38,16 @@ class Candidates:
         drawn = sample(domain, self.part, count, Uniform(), self.seed, FIRST_DRAW + step)
         return torch.as_tensor(drawn, dtype=like.dtype).to(like.device)
 
-    def squares(self, moment: Moment, points: ByPart, here: Points, terms: tuple[str, ...]) -> Tensor:
+    def squares(self, context: StepContext, points: ByPart, here: Points, terms: tuple[str, ...]) -> Tensor:
         """Squared residuals at other points of the part, summed over the values of a residual, (t, c).
 
         Args:
-            moment: What is known of the step.
+            context: What is known of the step.
             points: Those of all parts.
             here: The other points, (c, d).
             terms: Names of the loss terms.
         """
-        residuals = moment.residuals({**points, self.part: here})
+        residuals = context.residuals({**points, self.part: here})
         return torch.stack([residuals[term].detach().reshape(len(here), -1).square().sum(dim=1) for term in terms])
 
     def choose(self, scores: Tensor, count: int, step: int) -> Tensor:

@@ -5,9 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from lightning_autobalance.ranks import total
-from lightning_autobalance.variants.base import ByPart, ByTerm, Site
-from lightning_autobalance.variants.checks import check_at_least, check_positive
+from lightning_autobalance.utils.arguments import check_at_least, check_positive
+from lightning_autobalance.utils.distributed import sum_over_ranks
+from lightning_autobalance.variants.base import ByPart, ByTerm, ProblemInfo
 from lightning_autobalance.variants.part import PartVariant
 
 
@@ -48,21 +48,21 @@ class Causal(PartVariant):
         self.chunks = chunks
         self._least: dict[str, Tensor] = {}
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms and the axis of time.
 
         Raises:
             ValueError: If there is none.
         """
-        coordinates = site.domain.coordinates
+        coordinates = problem.domain.coordinates
         if "t" not in coordinates:
             raise ValueError(
                 f"Causal needs a domain with a coordinate t, got {coordinates}. Use a `TimeCylinder`, or another "
                 "variant for a problem without time."
             )
         self._column = coordinates.index("t")
-        self._span = site.domain.bounds[self._column]
-        return super().prepare(site)
+        self._span = problem.domain.bounds[self._column]
+        return super().prepare(problem)
 
     def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
         """The residuals, times the root of their piece's weight."""
@@ -70,12 +70,12 @@ class Causal(PartVariant):
         t = points[self.part][:, self._column].detach()
         piece = ((t - start) / (end - start) * self.chunks).long().clamp(0, self.chunks - 1)
         member = torch.nn.functional.one_hot(piece, self.chunks).to(t)  # (b, M)
-        count = total(member.sum(dim=0))
+        count = sum_over_ranks(member.sum(dim=0))
         weighted = dict(residuals)
         for term in self.terms:
             row = residuals[term]
             squares = row.detach().square().reshape(len(row), -1).mean(dim=1)
-            losses = total(squares.to(t) @ member) / count.clamp(min=1)
+            losses = sum_over_ranks(squares.to(t) @ member) / count.clamp(min=1)
             weights = torch.exp(-self.tolerance * (losses.cumsum(dim=0) - losses))
             self._least[term] = weights[-1]
             share = weights * count.sum() / (count.clamp(min=1) * (count > 0).sum())  # every piece counts alike

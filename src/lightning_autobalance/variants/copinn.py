@@ -5,9 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from lightning_autobalance.ranks import largest, world
-from lightning_autobalance.variants.base import ByPart, ByTerm, Moment, Site
-from lightning_autobalance.variants.checks import check_fraction, check_positive
+from lightning_autobalance.utils.arguments import check_fraction, check_positive
+from lightning_autobalance.utils.distributed import max_over_ranks, world_size
+from lightning_autobalance.variants.base import ByPart, ByTerm, ProblemInfo, StepContext
 from lightning_autobalance.variants.part import PartVariant, by_points
 
 
@@ -59,20 +59,20 @@ class CoPINN(PartVariant):
         self.detach = detach
         self.register_buffer("remaining", torch.ones(()))  # 1 - (e - 1) / E, exact where it matters: near 0
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms and the length of the run.
 
         Raises:
             ValueError: If the run has no end.
         """
-        if self.iterations is None and site.steps is None:
+        if self.iterations is None and problem.max_steps is None:
             raise ValueError("`iterations` of CoPINN must be given where `trainer.max_steps` is not, got neither.")
-        self._length = self.iterations if self.iterations is not None else site.steps
-        return super().prepare(site)
+        self._length = self.iterations if self.iterations is not None else problem.max_steps
+        return super().prepare(problem)
 
-    def begin(self, moment: Moment, points: ByPart) -> None:  # noqa: ARG002
+    def begin(self, context: StepContext, points: ByPart) -> None:  # noqa: ARG002
         """Note how much of the run is left."""
-        self.remaining.fill_(max(1.0 - moment.step / (self._length or 1), 0.0))
+        self.remaining.fill_(max(1.0 - context.step / (self._length or 1), 0.0))
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
         """The points, ready to be differentiated by."""
@@ -107,7 +107,7 @@ class CoPINN(PartVariant):
 
 def _span(difficulty: Tensor) -> tuple[Tensor, Tensor]:
     """The least and the largest, over all processes; differentiable in a single one."""
-    if world() == 1:
+    if world_size() == 1:
         return difficulty.min(), difficulty.max()
-    negative, high = largest(torch.stack([-difficulty.min(), difficulty.max()])).unbind()
+    negative, high = max_over_ranks(torch.stack([-difficulty.min(), difficulty.max()])).unbind()
     return -negative, high

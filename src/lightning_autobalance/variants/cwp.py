@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from lightning_autobalance.points import Domain
-from lightning_autobalance.ranks import gathered, own
-from lightning_autobalance.variants.base import ByPart, Moment, Site
+from lightning_autobalance.utils.arguments import check_at_least, check_fraction, check_positive
+from lightning_autobalance.utils.distributed import gather_rows, own_rows
+from lightning_autobalance.variants.base import ByPart, ProblemInfo, StepContext
 from lightning_autobalance.variants.candidates import Candidates
-from lightning_autobalance.variants.checks import check_at_least, check_fraction, check_positive
 from lightning_autobalance.variants.neighbours import Neighbours, find_neighbours, local_means, radius_for
 from lightning_autobalance.variants.point_weights import PointWeights, relative
 from lightning_autobalance.variants.seeded import Seeded
@@ -82,19 +82,19 @@ class CWP(Seeded, PointWeights):
         self.register_buffer("current", torch.empty(0))  # the points in use, (b, d)
         self._near: tuple[Tensor, Neighbours] | None = None  # follows from the points
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms and the domain."""
-        self._domain: Domain = site.domain
-        return super().prepare(site)
+        self._domain: Domain = problem.domain
+        return super().prepare(problem)
 
-    def begin(self, moment: Moment, points: ByPart) -> None:
+    def begin(self, context: StepContext, points: ByPart) -> None:
         """See that the data's points stayed; replace some of those in use where it is time."""
-        super().begin(moment, points)
+        super().begin(context, points)
         if not self.current.numel():
             self.current = self.anchors
         every = self.resample_every
-        if every and moment.step and moment.step % every == 0 and self.weights.numel():
-            self._replace(moment, points)
+        if every and context.step and context.step % every == 0 and self.weights.numel():
+            self._replace(context, points)
         self._around()
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
@@ -103,11 +103,13 @@ class CWP(Seeded, PointWeights):
 
     def updated(self, weights: Tensor, sizes: Tensor) -> Tensor:
         """Move towards the averaged residuals."""
-        return (1 - self.eta) * weights + self.eta * relative(self._around().average(gathered(sizes.square(), axis=1)))
+        return (1 - self.eta) * weights + self.eta * relative(
+            self._around().average(gather_rows(sizes.square(), axis=1))
+        )
 
     def _around(self) -> Neighbours:
         if self._near is None or self._near[0] is not self.current:
-            self._near = (self.current, self._of(self.current, gathered(self.current)))
+            self._near = (self.current, self._of(self.current, gather_rows(self.current)))
         return self._near[1]
 
     def _of(self, places: Tensor, points: Tensor) -> Neighbours:
@@ -116,18 +118,18 @@ class CWP(Seeded, PointWeights):
     def _h(self, points: Tensor) -> float:
         return self.radius if self.radius is not None else radius_for(self.neighbours, *points.shape)
 
-    def _replace(self, moment: Moment, points: ByPart) -> None:
-        weights, whole = gathered(self.weights, axis=1).clone(), gathered(self.current).clone()
+    def _replace(self, context: StepContext, points: ByPart) -> None:
+        weights, whole = gather_rows(self.weights, axis=1).clone(), gather_rows(self.current).clone()
         leave = round(self.share * len(whole))
         if not leave:
             return
         draws = Candidates(self.seed, self.part)
-        fresh = draws.points(self._domain, self.candidates * len(whole), moment.step, whole)
-        squares = draws.squares(moment, points, fresh, self.terms)
+        fresh = draws.points(self._domain, self.candidates * len(whole), context.step, whole)
+        squares = draws.squares(context, points, fresh, self.terms)
         smooth = local_means(fresh, squares, self._domain.bounds, self._h(whole))
         scores = (smooth / smooth.amax(dim=1, keepdim=True).clamp(min=torch.finfo(smooth.dtype).tiny)).sum(dim=0)
-        fresh = fresh[draws.choose(scores, leave, moment.step)]
+        fresh = fresh[draws.choose(scores, leave, context.step)]
         around = self._of(fresh, whole).average(weights)
         least = weights.sum(dim=0).argsort(stable=True)[:leave]
         weights[:, least], whole[least] = around, fresh
-        self.weights, self.current = own(weights, axis=1), own(whole)
+        self.weights, self.current = own_rows(weights, axis=1), own_rows(whole)

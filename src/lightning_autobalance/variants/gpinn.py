@@ -5,8 +5,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from lightning_autobalance.variants.base import ByPart, ByTerm, Site
-from lightning_autobalance.variants.checks import check_at_least
+from lightning_autobalance.utils.arguments import check_at_least
+from lightning_autobalance.variants.base import ByPart, ByTerm, ProblemInfo
 from lightning_autobalance.variants.part import PartVariant, by_points
 
 SUFFIX = "_gradient"
@@ -39,14 +39,14 @@ class GPINN(PartVariant):
         check_at_least("weight", weight, 0)
         self.weight = weight
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms, and announce those that are added."""
-        site = super().prepare(site)
+        problem = super().prepare(problem)
         for term in self.terms:
-            if term + SUFFIX in site.origins:
+            if term + SUFFIX in problem.parts_of_terms:
                 raise ValueError(f"`residuals` must have no term {term + SUFFIX!r} with GPINN, which adds it, got one.")
-            site = site.with_term(term + SUFFIX, self.part)
-        return site
+            problem = problem.with_term(term + SUFFIX, self.part)
+        return problem
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
         """The points, ready to be differentiated by."""

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from lightning_autobalance.together import slopes
-from lightning_autobalance.variants.base import ByPart, Site, Variant
+from lightning_autobalance.variants.base import ByPart, ProblemInfo, Variant
 
 
 class PartVariant(Variant):
@@ -20,13 +20,13 @@ class PartVariant(Variant):
         self.given = tuple(terms) if terms is not None else None
         self.terms: tuple[str, ...] = self.given or ()
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms.
 
         Raises:
             ValueError: If there are none, or one that was named has not one row per point of the part.
         """
-        name, there = type(self).__name__, site.terms_on(self.part)
+        name, there = type(self).__name__, problem.terms_on(self.part)
         for term in self.given if self.given is not None else ():
             if term not in there:
                 raise ValueError(
@@ -36,10 +36,11 @@ class PartVariant(Variant):
         self.terms = self.given if self.given is not None else there
         if not self.terms:
             raise ValueError(
-                f"{name} needs a loss term with one residual per point of {self.part!r}, got {dict(site.origins)} "
-                "(by term, the parts its rows follow from). Name another part by `part`."
+                f"{name} needs a loss term with one residual per point of {self.part!r}, got "
+                f"{dict(problem.parts_of_terms)} (by term, the parts its rows follow from). Name another part by "
+                "`part`."
             )
-        return site
+        return problem
 
     def with_gradient(self, points: ByPart) -> dict[str, Tensor]:
         """The points, those of the part such that residuals can be differentiated by them.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lightning_autobalance.ranks import largest, total
-from lightning_autobalance.variants.base import ByPart, ByTerm, Moment, Site
+from lightning_autobalance.utils.distributed import max_over_ranks, sum_over_ranks
+from lightning_autobalance.variants.base import ByPart, ByTerm, ProblemInfo, StepContext
 from lightning_autobalance.variants.part import PartVariant
 
 
@@ -35,26 +35,26 @@ class PointWeights(PartVariant):
         self.register_buffer("anchors", torch.empty(0))
         self._seen: Tensor | None = None
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms; refuse points that are drawn anew.
 
         Raises:
             ValueError: If they are.
         """
-        if site.redrawn:
+        if problem.resample_every:
             raise ValueError(
                 f"`data.resample_every` must be 0 with {type(self).__name__}, whose weights belong to points that "
-                f"stay, got {site.redrawn}. Or use a variant without weights per point, such as CoPINN."
+                f"stay, got {problem.resample_every}. Or use a variant without weights per point, such as CoPINN."
             )
-        return super().prepare(site)
+        return super().prepare(problem)
 
-    def begin(self, moment: Moment, points: ByPart) -> None:
+    def begin(self, context: StepContext, points: ByPart) -> None:
         """See that the points are those that the weights belong to.
 
         Raises:
             ValueError: If they are not.
         """
-        self.first_step = moment.step == 0
+        self.first_step = context.step == 0
         given = points[self.part]
         if not self.weights.numel():
             self.start_weights(given.new_zeros(len(self.terms), len(given)))
@@ -65,7 +65,7 @@ class PointWeights(PartVariant):
         elif given.shape != self.anchors.shape or not torch.equal(given, self.anchors.to(given)):
             raise ValueError(
                 f"The points of {self.part!r} must stay the same with {type(self).__name__}, whose weights belong to "
-                f"them, got other points at step {moment.step}. Draw them once: `data.resample_every: 0`."
+                f"them, got other points at step {context.step}. Draw them once: `data.resample_every: 0`."
             )
         self._seen = given
 
@@ -124,8 +124,8 @@ class PointWeights(PartVariant):
         """Mean and largest weight of each term."""
         found: dict[str, Tensor] = {}
         for term, weight in zip(self.terms, self.weights, strict=False):
-            sums = total(torch.stack([weight.sum(), torch.full_like(weight[0], len(weight))]))
-            found |= {f"weight_mean/{term}": sums[0] / sums[1], f"weight_max/{term}": largest(weight.max())}
+            sums = sum_over_ranks(torch.stack([weight.sum(), torch.full_like(weight[0], len(weight))]))
+            found |= {f"weight_mean/{term}": sums[0] / sums[1], f"weight_max/{term}": max_over_ranks(weight.max())}
         return found
 
 
@@ -140,7 +140,7 @@ def relative(sizes: Tensor) -> Tensor:
     Args:
         sizes: By term and point, not negative, (t, b).
     """
-    most = largest(sizes.amax(dim=1, keepdim=True))
+    most = max_over_ranks(sizes.amax(dim=1, keepdim=True))
     return sizes / torch.where(most > 0, most, torch.ones_like(most))
 
 

@@ -5,7 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from lightning_autobalance.variants.checks import check_at_least, check_fraction
+from lightning_autobalance.utils.arguments import check_at_least, check_fraction
 from lightning_autobalance.variants.point_weights import PointWeights, relative
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from lightning_autobalance.points import Domain
-from lightning_autobalance.ranks import gathered, own, total
 from lightning_autobalance.shapes import Points
-from lightning_autobalance.variants.base import ByPart, Moment, Site
+from lightning_autobalance.utils.arguments import check_at_least, check_positive
+from lightning_autobalance.utils.distributed import gather_rows, own_rows, sum_over_ranks
+from lightning_autobalance.variants.base import ByPart, ProblemInfo, StepContext
 from lightning_autobalance.variants.candidates import Candidates
-from lightning_autobalance.variants.checks import check_at_least, check_positive
 from lightning_autobalance.variants.part import PartVariant
 from lightning_autobalance.variants.seeded import Seeded
 
@@ -56,30 +56,30 @@ class Resampling(Seeded, PartVariant):
         self._set_seed(seed)
         self.register_buffer("current", torch.empty(0))
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms and the domain.
 
         Raises:
             ValueError: If the data draws points by itself.
         """
-        if site.redrawn:
+        if problem.resample_every:
             raise ValueError(
                 f"`data.resample_every` must be 0 with {type(self).__name__}, which chooses the points of "
-                f"{self.part!r} itself every `interval` steps, got {site.redrawn}."
+                f"{self.part!r} itself every `interval` steps, got {problem.resample_every}."
             )
-        self._domain: Domain = site.domain
-        return super().prepare(site)
+        self._domain: Domain = problem.domain
+        return super().prepare(problem)
 
-    def begin(self, moment: Moment, points: ByPart) -> None:
+    def begin(self, context: StepContext, points: ByPart) -> None:
         """Choose points where it is time."""
         if not self.current.numel():
             self.current = points[self.part].detach().clone()
-        if moment.step and moment.step % self.interval == 0:
+        if context.step and context.step % self.interval == 0:
             draws = Candidates(self.seed, self.part)
-            whole = gathered(self.current)  # every process chooses for all, and alike
-            fresh = draws.points(self._domain, max(self.candidates, self.wanted(whole)), moment.step, whole)
-            squares = draws.squares(moment, points, fresh, self.terms)
-            self.current = own(self.chosen(whole, fresh, self.density(squares), moment.step))
+            whole = gather_rows(self.current)  # every process chooses for all, and alike
+            fresh = draws.points(self._domain, max(self.candidates, self.wanted(whole)), context.step, whole)
+            squares = draws.squares(context, points, fresh, self.terms)
+            self.current = own_rows(self.chosen(whole, fresh, self.density(squares), context.step))
 
     def density(self, squares: Tensor) -> Tensor:
         r"""The sum over terms of :math:`|r|^k / \overline{|r|^k} + c`, (c,).
@@ -116,7 +116,7 @@ class Resampling(Seeded, PartVariant):
 
     def numbers(self) -> dict[str, Tensor]:
         """How many points there are."""
-        return {"points": total(torch.tensor(float(len(self.current)), device=self.current.device))}
+        return {"points": sum_over_ranks(torch.tensor(float(len(self.current)), device=self.current.device))}
 
 
 @final

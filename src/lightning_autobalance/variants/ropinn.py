@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from lightning_autobalance.shapes import Jacobian
-from lightning_autobalance.variants.base import ByPart, Moment, Site
-from lightning_autobalance.variants.checks import check_at_least, check_positive
+from lightning_autobalance.utils.arguments import check_at_least, check_positive
+from lightning_autobalance.variants.base import ByPart, ProblemInfo, StepContext
 from lightning_autobalance.variants.part import PartVariant
 from lightning_autobalance.variants.seeded import Seeded
 
@@ -79,14 +79,14 @@ class RoPINN(Seeded, PartVariant):
         self._step = 0
         self._bounds: tuple[tuple[float, float], ...] = ()
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Find the terms and the bounds of the domain."""
-        self._bounds = site.domain.bounds
-        return super().prepare(site)
+        self._bounds = problem.domain.bounds
+        return super().prepare(problem)
 
-    def begin(self, moment: Moment, points: ByPart) -> None:  # noqa: ARG002
+    def begin(self, context: StepContext, points: ByPart) -> None:  # noqa: ARG002
         """Note the step, whose random numbers are drawn next."""
-        self._step = moment.step
+        self._step = context.step
 
     @property
     def reach(self) -> Tensor:

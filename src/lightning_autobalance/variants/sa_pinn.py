@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from lightning_autobalance.ranks import total
+from lightning_autobalance.utils.arguments import check_positive
+from lightning_autobalance.utils.distributed import sum_over_ranks
 from lightning_autobalance.variants.base import ByPart, ByTerm
-from lightning_autobalance.variants.checks import check_positive
 from lightning_autobalance.variants.point_weights import PointWeights, known
 from lightning_autobalance.variants.seeded import Seeded
 
@@ -78,7 +78,7 @@ class SAPINN(Seeded, PointWeights):
         climbed, count = weights.clone(), sizes.new_tensor(float(sizes.shape[1]))
         adam(
             [climbed],
-            [known(2 * weights * sizes.square() / total(count), torch.zeros_like(weights))],
+            [known(2 * weights * sizes.square() / sum_over_ranks(count), torch.zeros_like(weights))],
             [self.exp_avg],
             [self.exp_avg_sq],
             [],

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_autobalance.ranks import rank, world
+from lightning_autobalance.utils.distributed import rank, world_size
 
 
 class Seeded(nn.Module):
@@ -31,8 +31,8 @@ class Seeded(nn.Module):
             columns: Numbers per row.
         """
         generator = np.random.Generator(np.random.PCG64([self.seed, *numbers]))
-        last = rank() + world() * (rows - 1)
-        return torch.as_tensor(generator.random((last + 1, columns))[rank() :: world()])
+        last = rank() + world_size() * (rows - 1)
+        return torch.as_tensor(generator.random((last + 1, columns))[rank() :: world_size()])
 
     def get_extra_state(self) -> dict[str, Any]:
         """The seed, for the checkpoint."""

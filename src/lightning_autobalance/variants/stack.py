@@ -6,7 +6,7 @@ from typing import final
 from torch import Tensor, nn
 
 from lightning_autobalance.shapes import Jacobian
-from lightning_autobalance.variants.base import ByPart, ByTerm, Moment, Site, Variant
+from lightning_autobalance.variants.base import ByPart, ByTerm, ProblemInfo, StepContext, Variant
 
 
 @final
@@ -33,16 +33,16 @@ class Stack(Variant):
         self.replaces_points = any(v.replaces_points for v in variants)
         self.has_point_weights = any(v.has_point_weights for v in variants)
 
-    def prepare(self, site: Site) -> Site:
+    def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Let each see the terms that those before leave."""
         for variant in self.variants:
-            site = variant.prepare(site)
-        return site
+            problem = variant.prepare(problem)
+        return problem
 
-    def begin(self, moment: Moment, points: ByPart) -> None:
+    def begin(self, context: StepContext, points: ByPart) -> None:
         """Each with the data's points."""
         for variant in self.variants:
-            variant.begin(moment, points)
+            variant.begin(context, points)
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
         """One after the other."""

@@ -10,6 +10,7 @@ from torch.optim.adam import adam
 
 from lightning_autobalance.balancing.base import Balancer, StepView
 from lightning_autobalance.shapes import Losses
+from lightning_autobalance.utils.arguments import check_at_least, check_fraction, check_positive
 
 
 class Weighting(Balancer):
@@ -56,7 +57,7 @@ class PeriodicWeighting(Weighting):
     def __init__(self, interval: int, decay: float) -> None:
         super().__init__()
         check_at_least("interval", interval, 1)
-        check_fraction("decay", decay)
+        check_fraction("decay", decay, below_one=True)
         self.interval = interval
         self.decay = decay
         self.register_buffer("current", torch.empty(0))
@@ -213,33 +214,3 @@ def softmax_weights(logits: Losses) -> Losses:
         logits: One per term, (m,).
     """
     return len(logits) * torch.softmax(torch.nan_to_num(logits, nan=0.0), dim=0)
-
-
-def check_at_least(name: str, value: int, least: int) -> None:
-    """Refuse a number that is too small.
-
-    Raises:
-        ValueError: If it is.
-    """
-    if value < least:
-        raise ValueError(f"`{name}` must be >= {least}, got {value}.")
-
-
-def check_positive(name: str, value: float) -> None:
-    """Refuse a number that is not positive and finite.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if not 0 < value < float("inf"):
-        raise ValueError(f"`{name}` must be finite and > 0, got {value}.")
-
-
-def check_fraction(name: str, value: float, *, closed: bool = False) -> None:
-    """Refuse a number outside [0, 1), or [0, 1] where that is closed.
-
-    Raises:
-        ValueError: If it is outside.
-    """
-    if not (0 <= value < 1 or (closed and value == 1)):
-        raise ValueError(f"`{name}` must be >= 0 and {'<=' if closed else '<'} 1, got {value}.")

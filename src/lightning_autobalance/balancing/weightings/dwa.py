@@ -8,12 +8,11 @@ from torch import Tensor
 from lightning_autobalance.balancing.base import StepView
 from lightning_autobalance.balancing.weightings.base import (
     Weighting,
-    check_at_least,
-    check_positive,
     ratio,
     softmax_weights,
 )
 from lightning_autobalance.shapes import Losses
+from lightning_autobalance.utils.arguments import check_at_least, check_positive
 
 
 @final

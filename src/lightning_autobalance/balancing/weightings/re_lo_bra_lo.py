@@ -8,12 +8,11 @@ from torch import Tensor
 from lightning_autobalance.balancing.base import StepView
 from lightning_autobalance.balancing.weightings.base import (
     SeededWeighting,
-    check_fraction,
-    check_positive,
     ratio,
     softmax_weights,
 )
 from lightning_autobalance.shapes import Losses
+from lightning_autobalance.utils.arguments import check_fraction, check_positive
 
 
 @final
@@ -51,8 +50,8 @@ class ReLoBRaLo(SeededWeighting):
         self, decay: float = 0.999, rho: float = 0.999, temperature: float = 0.1, seed: int | None = None
     ) -> None:
         super().__init__(seed)
-        check_fraction("decay", decay)
-        check_fraction("rho", rho, closed=True)
+        check_fraction("decay", decay, below_one=True)
+        check_fraction("rho", rho)
         check_positive("temperature", temperature)
         self.decay = decay
         self.rho = rho

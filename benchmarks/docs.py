@@ -1,0 +1,124 @@
+"""`python -m benchmarks.docs`: results files to the numbers in the docs."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import quickstart
+from benchmarks.experiments import read
+from benchmarks.main_job import OUT, PROBLEMS, SEEDS
+from benchmarks.report import TITLES, speed
+
+Result = Mapping[str, Any]
+SPEED = Path("results/speed")
+
+
+def blocks() -> dict[tuple[Path, str], str]:
+    """What stands between the markers: text by page and by name of the marker."""
+    return {
+        (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
+        (Path("docs/concepts.md"), "speed"): speed(SPEED),
+        (Path("docs/how-to/speed.md"), "speed"): speed(SPEED),
+        (Path("docs/how-to/hard-constraints.md"), "derivatives"): derivatives(SPEED / "derivatives.json"),
+        (Path("docs/how-to/multi-gpu.md"), "ddp"): ddp(SPEED / "ddp.json"),
+        (Path("docs/when-not.md"), "comparison"): comparison(read(OUT)),
+    }
+
+
+def printed(lines: Iterable[str]) -> str:
+    """Lines of a terminal as a fenced block.
+
+    Args:
+        lines: Without their ends.
+    """
+    return "\n".join(["```text", *lines, "```"])
+
+
+def derivatives(path: Path) -> str:
+    """What nested reverse mode costs, as a sentence.
+
+    Args:
+        path: The JSON file of the benchmark of the derivatives.
+    """
+    found = json.loads(path.read_text())
+    low, high = (1 / ratio for ratio in reversed(found["ratio_range"]))
+    return (
+        f"Measured on the Helmholtz residual with its parameter gradient, {found['points']:,} points, one CPU thread: "
+        f"reverse\nmode takes {1 / found['ratio']:.1f} times as long as Taylor mode ({low:.1f} to {high:.1f})."
+    )
+
+
+def ddp(path: Path) -> str:
+    """What a step costs when two processes share it, as a sentence.
+
+    Args:
+        path: The JSON file of the benchmark of several processes.
+    """
+    found = json.loads(path.read_text())
+    ratios = [found[f"steps_per_call_{each}"] for each in (1, 10)]
+    one, ten = (f"{r['ratio']:.2f} ({r['ratio_range'][0]:.2f} to {r['ratio_range'][1]:.2f})" for r in ratios)
+    return (
+        "Measured on the Helmholtz benchmark, two processes beside one, one CPU thread each, on two cores:\n"
+        f"a step takes {one} times as long, and {ten} with `steps_per_call: 10`."
+    )
+
+
+def comparison(results: Iterable[Result]) -> str:
+    """AutoAdamW beside AdamW, seed by seed: how often which was better, and a Markdown table.
+
+    Args:
+        results: Lines of a results file; a seed without both methods is left out.
+    """
+    found = {(r["problem"], r["seed"], r["method"]): r for r in results}
+    lower = []
+    lines = [
+        "| problem | seed | MSE: AutoAdamW | MSE: AdamW | lower | mean cosine of the updates |",
+        "|---|---|---|---|---|---|",
+    ]
+    for problem in PROBLEMS:
+        for seed in SEEDS:
+            ours, plain = (found.get((problem, seed, method)) for method in ("auto_adamw", "adamw"))
+            if ours and plain:
+                lower.append("AutoAdamW" if ours["mse"] < plain["mse"] else "AdamW")
+                errors = f"{ours['mse']:.2e} | {plain['mse']:.2e} | {lower[-1]}"
+                lines.append(f"| {TITLES[problem]} | {seed} | {errors} | {opposition(ours):.2f} |")
+    return "\n".join([f"Plain AdamW has the lower error in {lower.count('AdamW')} of {len(lower)} pairs.", "", *lines])
+
+
+def opposition(result: Result) -> float:
+    """The mean cosine between the updates of the terms, over a run's validations and all pairs.
+
+    Args:
+        result: A line of a results file.
+    """
+    cosines = [v for row in result["history"] for name, v in row.items() if name.startswith("balance/update_cos/")]
+    return statistics.fmean(cosines)
+
+
+def between(text: str, name: str, body: str) -> str:
+    """A page with other text between two markers.
+
+    Args:
+        text: The page.
+        name: The markers are ``<!-- name:begin -->`` and ``<!-- name:end -->``.
+        body: What stands between them afterwards.
+
+    Raises:
+        ValueError: If a marker is missing or there twice.
+    """
+    begin, end = (f"<!-- {name}:{word} -->" for word in ("begin", "end"))
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"`text` must hold the markers {begin} and {end} once, in this order.")
+    return f"{text.split(begin)[0]}{begin}\n{body}\n{end}{text.split(end)[1]}"
+
+
+def main() -> None:
+    """Rewrite the pages, from the folder of the repository."""
+    for (page, name), body in blocks().items():
+        page.write_text(between(page.read_text(), name, body))
+
+
+if __name__ == "__main__":
+    main()

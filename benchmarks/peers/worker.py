@@ -1,0 +1,120 @@
+"""The process of one contender."""
+
+import logging
+import multiprocessing
+import os
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from benchmarks.peers.agreement import DisagreementError, deviation
+from benchmarks.peers.case import Case
+from benchmarks.peers.contender import Prepared
+from benchmarks.peers.contenders import BY_NAME
+
+MIB = 2**20
+
+
+class Finished(Exception):  # noqa: N818  not an error
+    """No more steps are wanted."""
+
+
+class Turns:
+    """Lets a training run some steps at a time: the training calls `tick` after every one.
+
+    Args:
+        connection: Gives numbers of steps, None for no more; takes what each turn measured.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._left = 0
+        self._start = 0.0
+
+    def tick(self) -> None:
+        """A step is done: go on, or answer and wait for the next turn."""
+        self._left -= 1
+        if self._left == 0:
+            self._connection.send({"seconds": perf_counter() - self._start, **memory()})
+        if self._left <= 0:
+            steps = self._connection.recv()
+            if steps is None:
+                raise Finished
+            self._left, self._start = steps, perf_counter()
+
+
+def memory() -> dict[str, float]:
+    """The largest resident memory of this process so far, in MiB; nothing where the system does not tell."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return {}
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return {"peak_mib": int(line.split()[1]) * 1024 / MIB}
+
+
+def checked(case: Case, prepared: Prepared) -> float | None:
+    """The deviation of a contender, computed by a copy of this process: memory and allocator here stay as they are.
+
+    Args:
+        case: What to train.
+        prepared: The contender.
+
+    Raises:
+        DisagreementError: If it computes something else, or the copy ended.
+    """
+    if prepared.losses is None or "fork" not in multiprocessing.get_all_start_methods():
+        return deviation(case, prepared)
+    here, there = multiprocessing.Pipe(duplex=False)
+    copy = multiprocessing.get_context("fork").Process(target=_send_deviation, args=(there, case, prepared))
+    copy.start()
+    there.close()
+    try:
+        found: float | str = here.recv()
+    except EOFError:
+        found = "its process ended"
+    copy.join()
+    if isinstance(found, str):
+        raise DisagreementError(found)
+    return found
+
+
+def _send_deviation(connection: Connection, case: Case, prepared: Prepared) -> None:
+    try:
+        connection.send(deviation(case, prepared))
+    except Exception as error:
+        connection.send(_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def serve(connection: Connection, name: str, case: Case) -> None:
+    """Prepare a contender, check it, train as long as it is asked to.
+
+    Args:
+        connection: To the process that measures. It first gets the ``deviation``, or why it ``failed``.
+        name: Of the contender.
+        case: What to train.
+    """
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        _be_quiet()
+        torch.set_num_threads(1)
+        try:
+            prepared = BY_NAME[name].setup(case)
+            connection.send({"deviation": checked(case, prepared), **memory()})
+            prepared.run(Turns(connection).tick)
+        except (Finished, EOFError, BrokenPipeError):
+            return
+        except Exception as error:
+            connection.send({"failed": f"{type(error).__name__}: {_first_line(error)}"})
+
+
+def _be_quiet() -> None:
+    warnings.simplefilter("ignore")
+    for logger in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(logger).setLevel(logging.ERROR)

@@ -1,0 +1,5 @@
+"""The commands `lightning-autobalance` and `lightning`: a light entry point, and Lightning's CLI with our defaults."""
+
+from lightning_autobalance.cli.entry_points import lightning, main
+
+__all__ = ["main", "lightning"]

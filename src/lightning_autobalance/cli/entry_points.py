@@ -1,0 +1,55 @@
+"""The commands `lightning-autobalance` and `lightning`."""
+
+import os
+import sys
+from importlib.metadata import distributions
+
+from lightning_autobalance import __version__, scaffold
+
+SUBCOMMANDS = ("new", "sweep", "reproduce", "fit", "validate", "test", "predict")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the subcommand that the command line begins with.
+
+    Args:
+        args: The command line without the program's name; that of the process by default.
+    """
+    line = sys.argv[1:] if args is None else args
+    if line == ["--version"]:  # answered before Lightning is imported, which takes seconds
+        sys.stdout.write(f"lightning-autobalance {__version__}\n")
+        return
+    if line[:1] == ["new"]:
+        scaffold.main(line[1:])
+        return
+    if line[:1] == ["sweep"]:
+        from lightning_autobalance import sweeps
+
+        sweeps.main(line[1:])
+        return
+    if line[:1] == ["reproduce"]:
+        from benchmarks.reproduction import command
+
+        command.main(line[1:])
+        return
+    from lightning_autobalance.cli.lightning_cli import run
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # so that `class_path: my_pde.Poisson2D` finds my_pde.py beside the YAML
+    run(args)
+
+
+def lightning(args: list[str] | None = None) -> None:
+    """The command `lightning`: ours for our subcommands, lightning-sdk's for all else where that is installed.
+
+    Args:
+        args: The command line without the program's name; that of the process by default.
+    """
+    line = sys.argv[1:] if args is None else args
+    if not line or line[0] not in SUBCOMMANDS:
+        for distribution in distributions():
+            for script in distribution.entry_points.select(group="console_scripts", name="lightning"):
+                if not script.value.startswith("lightning_autobalance"):
+                    script.load()()
+                    return
+    main(args)

@@ -1,0 +1,318 @@
+"""`LightningCLI` with our defaults, and with errors that are read in one line."""
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any, NoReturn
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from rich.console import Console
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
+from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.callbacks.seed_summary import SeedSummary, seeds_table
+from lightning_autobalance.checks import check_trainer
+from lightning_autobalance.cli import seed_options
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.sweeps.ensemble import SeedEnsemble, SeedRun
+from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
+
+ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
+UNHELPFUL_WARNINGS = (
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # lightning 2.6.6 of itself, with torch 2.13
+    r"The '.*_dataloader' does not have many workers",  # our loaders hand over tensors that are ready
+    r"Using ModelCheckpoint with manual optimization",  # ours is the state after the step, as in automatic optimization
+    r"The dirpath has changed from",  # a resumed run has a folder of its own
+    r"LightningCLI's args parameter is intended",  # `main([...])` in a script is a documented way
+    r"\s*By default only one JsonargparseDeprecationWarning",  # lightning 2.6.6 of itself, with jsonargparse 4.53
+    r"\s*With fail_untyped=False, required parameters",
+    r"(?s).*was deprecated in v4\.\d+\.\d+ and will\s+be\s+removed\s+in\s+v5",
+)
+NOISE = (  # lines of jsonargparse's messages that do not help whoever made the mistake
+    r"Does not validate against any|^\s*Subtypes:|^\s*Errors:|Expected a <class 'NoneType'>|Given value|"
+    r"Expected a path but"
+)
+TYPES = r"Type collections\.abc\.Callable\[.*\] expects a function or a callable class: | Got value: Namespace\(.*\)$"
+KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
+LOGGER = {
+    "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
+    "init_args": {"save_dir": "runs", "name": None, "default_hp_metric": False},
+}
+
+
+class OneLineParser(LightningArgumentParser):
+    """A parser whose errors are not preceded by a page of usage, and which suggests names."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Report a mistake in the command line or YAML, and exit with status 2."""
+        super().error(_condensed(message) + _suggestion(message, self), ex)
+
+    def print_usage(self, *args: Any, **kwargs: Any) -> None:
+        """Print the usage, but not before an error."""
+        if (args[0] if args else kwargs.get("file")) is not sys.stderr:
+            super().print_usage(*args, **kwargs)
+
+
+class AutoBalanceCLI(LightningCLI):
+    """`LightningCLI` for `PINNModule`: default callbacks, TensorBoard under ``runs/``, checked checkpoints."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the switch of the default callbacks."""
+        parser.add_argument(
+            "--seeds",
+            type=list[int] | None,
+            default=None,
+            help="With `fit`, train these seeds at once, as in `--seeds 0 1 2`: each run is that of its "
+            "`--seed_everything`, with a folder `seed_<n>` of its own.",
+        )
+        parser.add_argument(
+            "--default_callbacks",
+            type=bool,
+            default=True,
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary, a progress bar with the losses and a "
+            "ModelCheckpoint that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
+        )
+
+    def before_instantiate_classes(self) -> None:
+        """Name the run's folder after the problem; refuse float16 before Lightning turns it into something else."""
+        config = self.config[self.subcommand]
+        if config.trainer.barebones and getattr(config.trainer.logger, "init_args", None) is not None:
+            config.trainer.logger = False  # the default one, which Lightning refuses there
+        if str(config.trainer.precision) in ("16", "16-mixed"):
+            self.parser.error(
+                "`trainer.precision` must be 32-true, 64-true or bf16-mixed, got 16-mixed: its loss scaling knows only "
+                "one summed gradient, and second derivatives overflow float16. Use 32-true, or bf16-mixed where speed "
+                "matters more."
+            )
+        logger = config.trainer.logger
+        if getattr(logger, "class_path", "").endswith("TensorBoardLogger") and logger.init_args.name is None:
+            logger.init_args.name = config.model.class_path.rsplit(".", 1)[-1]
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Read the command line, and refuse seeds that cannot work."""
+        super().parse_arguments(parser, args)
+        self.ensemble: SeedEnsemble | None = None
+        config = self.config[self.config.subcommand]
+        self.seeds: list[int] | None = config.seeds
+        line = sys.argv[1:] if args is None else args
+        if self.seeds is not None and (wrong := seed_options.mistake(self.seeds, self.config.subcommand, line)):
+            self.parser.error(wrong)
+
+    def instantiate_classes(self) -> None:
+        """Build module, data and Trainer, once per seed; a refused value is an error of the configuration."""
+        try:
+            if self.seeds is None:
+                super().instantiate_classes()
+            else:
+                self.ensemble = SeedEnsemble(list(self._runs(self.seeds)))
+        except ValueError as error:
+            self.parser.error(str(error), error)
+
+    def _runs(self, seeds: list[int]) -> Iterator[SeedRun]:
+        of_all = self.config
+        seed_options.resolve_version(of_all[self.subcommand])
+        for seed in seeds:
+            self.config = of_all.clone()
+            config = self.config[self.subcommand]
+            config.seeds, config.seed_everything = None, seed
+            if config.ckpt_path:
+                config.ckpt_path = seed_options.checkpoint(config.ckpt_path, seed)
+            seed_options.own_places(config, seed, first=seed == seeds[0])
+            self._set_seed()
+            super().instantiate_classes()
+            options = self._prepare_subcommand_kwargs("fit")
+            yield SeedRun.now(seed, self.trainer, options.pop("model"), options.pop("datamodule", None), **options)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if self.ensemble is None:
+            super()._run_subcommand(subcommand)
+            return
+        try:
+            self.ensemble.fit()
+        except KeyboardInterrupt:
+            sys.exit(1)  # as Lightning does
+        except NonFiniteError:
+            self._show_seeds(self.ensemble)
+            raise
+        self._show_seeds(self.ensemble)
+
+    def _show_seeds(self, ensemble: SeedEnsemble) -> None:
+        trainers = [run.trainer for run in ensemble.runs]
+        summaries = [(run.seed, callback) for run in ensemble.runs for callback in _summaries(run.trainer)]
+        if summaries:
+            console = Console()
+            console.print(seeds_table(ensemble.seeds, trainers, [run.module for run in ensemble.runs]))
+            for seed, summary in summaries:
+                for sentence in summary.sentences:
+                    console.print(f"- seed {seed}: {sentence}", highlight=False, markup=False)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer with the default callbacks that the configuration leaves room for."""
+        config = self.config_init[self.subcommand]
+        given = config.trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        if config.default_callbacks and not config.trainer.barebones:
+            summary = FitSummary if self.seeds is None else SeedSummary
+            kwargs["callbacks"] = [*given, *_missing_callbacks(given, config.trainer, summary)]
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """Refuse Trainer settings here already: once `fit` is called, Lightning starts the other processes first."""
+        check_trainer(self.trainer)
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning lets the hyperparameters of the checkpoint replace the module that the configuration names. Here the
+        # configuration holds, and a checkpoint of another problem is an error.
+        config = self.config[self.config.subcommand]
+        path = config.get("ckpt_path")
+        if not path or self.seeds is None:
+            self._check_ckpt_path(path)
+            return
+        if not Path(path).is_dir():
+            self.parser.error(
+                "`ckpt_path` must be the folder of all seeds where `seeds` is given, such as "
+                f"runs/Helmholtz2D/version_0, got {path}."
+            )
+        for seed in self.seeds:
+            self._check_ckpt_path(seed_options.checkpoint(path, seed))
+
+    def _check_ckpt_path(self, path: str | None) -> None:
+        config = self.config[self.config.subcommand]
+        if not path or path in KEYWORDS or "://" in str(path):
+            return
+        found = self._read_checkpoint(Path(path)).get("hyper_parameters", {}).get("_class_path")
+        if found and found.rsplit(".", 1)[-1] != config.model.class_path.rsplit(".", 1)[-1]:
+            self.parser.error(
+                f"`ckpt_path` must be a checkpoint of the configured problem {config.model.class_path}, got one of "
+                f"{found}. Name that problem in `model.class_path`, or start without `ckpt_path`."
+            )
+
+    def _read_checkpoint(self, path: Path) -> dict[str, Any]:
+        if not path.is_file():
+            self.parser.error(f"`ckpt_path` must be a file that exists, or one of {', '.join(KEYWORDS)}, got {path}.")
+        try:
+            return AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
+        except MisconfigurationException as error:
+            self.parser.error(str(error), error)
+
+
+def run(args: list[str] | None = None) -> "AutoBalanceCLI":
+    """Parse a command line and run it.
+
+    Args:
+        args: The command line without the program's name. Where it is given, the caller gets the errors; where it is
+            the process's own, errors that explain themselves are printed without a traceback, with exit status 2.
+
+    Returns:
+        The CLI after the run, with its trainer and model.
+    """
+    line = sys.argv[1:] if args is None else args
+    words = seed_options.joined(line) if any(word.startswith("--seeds") for word in line) else args
+    try:
+        with warnings.catch_warnings():
+            for message in UNHELPFUL_WARNINGS:
+                warnings.filterwarnings("ignore", message=message)
+            return AutoBalanceCLI(
+                PINNModule,
+                CollocationPoints,
+                subclass_mode_model=True,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                trainer_defaults={"logger": LOGGER},
+                save_config_kwargs={"overwrite": True},
+                parser_class=OneLineParser,
+                parser_kwargs={
+                    "version": f"lightning-autobalance {__version__}",
+                    "epilog": "`lightning-autobalance new my_pde` writes the files of a new problem, "
+                    "`lightning-autobalance sweep my_sweep.yaml` trains many configurations; see their `--help`.",
+                },
+                args=words,
+            )
+    except (MisconfigurationException, NonFiniteError, CheckpointWriteError) as error:
+        if args is not None:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except SIGTERMException:
+        if args is not None:
+            raise
+        sys.exit(128 + SIGTERM)  # what shells say of it; Lightning's own status is that of a success
+    except RuntimeError as error:
+        if args is not None or "Error(s) in loading state_dict" not in str(error):
+            raise
+        sys.stderr.write(
+            f"error: `ckpt_path` must hold the network that the configuration names, got another one. {error}\n"
+        )
+        sys.exit(2)
+
+
+def _summaries(trainer: Trainer) -> list[SeedSummary]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, SeedSummary)]  # type: ignore[attr-defined]
+
+
+def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callback]) -> Iterator[Callback]:
+    def room_for(kind: type[Callback]) -> bool:
+        return not any(isinstance(callback, kind) for callback in given)
+
+    if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
+        yield LossProgressBar()
+    for kind in (BalanceMonitor, Dashboard, SolutionPlotter, summary):  # the table comes after the bar is closed
+        if room_for(kind):
+            yield kind()
+    if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
+        yield ModelCheckpoint(save_last=True, filename="step={step}", auto_insert_metric_name=False)
+
+
+def _condensed(message: str) -> str:
+    """A message of jsonargparse without the lines that tell of its types rather than of the mistake."""
+    message = re.sub(TYPES, "", message, flags=re.MULTILINE)
+    kept = [line for line in message.splitlines() if line.strip() and not re.search(NOISE, line)]
+    return "\n".join(kept) if kept else message
+
+
+def _suggestion(message: str, parser: LightningArgumentParser) -> str:
+    message = message.strip()
+    if wrong := re.search(r"Expected a dot import path string: ([\w.]+)$", message, re.MULTILINE):
+        bases = (PINNModule, torch.nn.Module, torch.optim.Optimizer, points.Sampler, LRScheduler, Callback, Logger)
+        known = sorted({child.__name__ for base in bases for child in _subclasses(base)})
+        close = get_close_matches(wrong.group(1), known, n=3)
+        return f" is no class that is imported. {_did_you_mean(close)}Write a full path, such as my_pde.MyPDE."
+    if wrong := re.search(r"^[Oo]ption '([\w.]+)' is not accepted\W*$", message, re.MULTILINE):
+        known = _options(parser)
+        return f". {_did_you_mean(get_close_matches(wrong.group(1), known, n=3))}Valid are: {', '.join(known)}"
+    unknown = r"[Uu]nrecognized arguments: --([\w.]+)|Subcommand '\w+' does not accept option '([\w.]+)'"
+    if wrong := re.search(unknown, message):
+        subparsers = getattr(getattr(parser, "_subcommands_action", None), "_name_parser_map", {"": parser})
+        known = sorted({option for subparser in subparsers.values() for option in _options(subparser)})
+        name = wrong.group(1) or wrong.group(2)
+        close = get_close_matches(name, known, n=3) or get_close_matches(name.split(".")[0], known, n=1)
+        return f". {_did_you_mean(close)}".rstrip()
+    return ""
+
+
+def _did_you_mean(close: list[str]) -> str:
+    return f"Did you mean {' or '.join(close)}? " if close else ""
+
+
+def _options(parser: LightningArgumentParser) -> list[str]:
+    return [action.dest for action in parser._actions if not re.search(r"help$|^print_|^config$", action.dest)]
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    child: type
+    for child in cls.__subclasses__():
+        yield child
+        yield from _subclasses(child)

@@ -1,0 +1,1 @@
+"""What Lightning needs under manual optimization: schedules, checkpoints, SIGTERM, state across processes."""

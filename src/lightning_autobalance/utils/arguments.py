@@ -1,0 +1,32 @@
+"""Checks of numbers that a user gives."""
+
+
+def check_at_least(name: str, value: float, least: float) -> None:
+    """Refuse a number that is too small, or not finite.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if not least <= value < float("inf"):
+        finite = "finite and " if isinstance(value, float) else ""
+        raise ValueError(f"`{name}` must be {finite}>= {least}, got {value}.")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Refuse a number that is not positive and finite.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not 0 < value < float("inf"):
+        raise ValueError(f"`{name}` must be finite and > 0, got {value}.")
+
+
+def check_fraction(name: str, value: float, *, below_one: bool = False) -> None:
+    """Refuse a number outside [0, 1], or outside [0, 1) where 1 is refused too.
+
+    Raises:
+        ValueError: If it is outside.
+    """
+    if not 0 <= value <= 1 or (below_one and value == 1):
+        raise ValueError(f"`{name}` must be >= 0 and {'<' if below_one else '<='} 1, got {value}.")

@@ -1,0 +1,57 @@
+"""Results files become blocks of the pages."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import docs
+
+
+def result(method: str, seed: int, mse: float, *cosines: float) -> dict[str, Any]:
+    history = [{"step": i, "balance/update_cos/a_x_b": cosine, "val/mse": 9.0} for i, cosine in enumerate(cosines)]
+    return {"problem": "helmholtz_2d", "method": method, "seed": seed, "mse": mse, "history": history}
+
+
+def test_methods_stand_side_by_side_seed_by_seed() -> None:
+    found = docs.comparison(
+        [
+            result("adamw", 1, 1e-3),
+            result("auto_adamw", 0, 2e-2, -0.5, -0.9),
+            result("auto_adamw", 1, 2e-3, 0.25),
+            result("adamw", 0, 3e-2),
+            result("adamw", 2, 1.0),  # alone: left out
+        ]
+    )
+    assert found.splitlines()[0] == "Plain AdamW has the lower error in 1 of 2 pairs."
+    assert found.splitlines()[4:] == [
+        "| 2-D Helmholtz | 0 | 2.00e-02 | 3.00e-02 | AutoAdamW | -0.70 |",
+        "| 2-D Helmholtz | 1 | 2.00e-03 | 1.00e-03 | AdamW | 0.25 |",
+    ]
+
+
+def test_cost_of_reverse_mode_is_the_inverse_ratio(tmp_path: Path) -> None:
+    path = tmp_path / "derivatives.json"
+    path.write_text(json.dumps({"ratio": 0.5, "ratio_range": [0.4, 0.625], "points": 2000}))
+    sentence = " ".join(docs.derivatives(path).split())
+    assert "reverse mode takes 2.0 times as long as Taylor mode (1.6 to 2.5)" in sentence
+    assert "2,000 points" in sentence
+
+
+def test_only_what_is_between_the_markers_changes() -> None:
+    page = "before\n<!-- a:begin -->\nold\n<!-- a:end -->\nafter <!-- b:begin -->\n"
+    assert docs.between(page, "a", "new") == page.replace("old", "new")
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["", "<!-- a:begin -->", "<!-- a:end --><!-- a:begin -->", "<!-- a:begin --><!-- a:begin --><!-- a:end -->"],
+)
+def test_missing_and_repeated_markers_are_refused(page: str) -> None:
+    with pytest.raises(ValueError, match=r"must hold the markers <!-- a:begin --> and <!-- a:end --> once"):
+        docs.between(page, "a", "new")
+
+
+def test_lines_become_a_fenced_block() -> None:
+    assert docs.printed(["a", "b"]) == "```text\na\nb\n```"

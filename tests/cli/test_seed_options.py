@@ -1,0 +1,152 @@
+"""`fit --seeds 0 1 2`, as a user types it."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from helpers.runs import assert_equal
+from lightning_autobalance.callbacks import SolutionPlotter
+from lightning_autobalance.cli import main
+from lightning_autobalance.cli.lightning_cli import run
+from lightning_autobalance.cli.seed_options import joined
+from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.problems import Helmholtz2D
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    f"--config={ROOT / 'configs' / 'helmholtz_2d.yaml'}",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+    "--data.eval_points=100",
+    "--data.points.interior=20",
+    "--data.points.boundary=8",
+    "--model.net.hidden=[6,6]",
+]
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)  # half a second a picture, tested elsewhere
+
+
+def state(folder: str) -> dict[str, Any]:
+    return torch.load(Path(folder) / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def fails(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main([*args])
+    assert stopped.value.code == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("fit --seeds 0 1 2 --config a.yaml", "fit --seeds=[0,1,2] --config a.yaml"),
+        ("fit --config a.yaml --seeds 7", "fit --config a.yaml --seeds=[7]"),
+        ("fit --seeds=[0,1] --x", "fit --seeds=[0,1] --x"),
+        ("fit --seeds [0,1] --x", "fit --seeds=[0,1] --x"),
+        ("fit --seeds=0,1", "fit --seeds=[0,1]"),
+        ("fit --seeds", "fit --seeds=[]"),
+        ("fit --seeds -1 2", "fit --seeds=[-1,2]"),
+        ("fit --seeds=null", "fit --seeds=null"),
+        ("fit --seed_everything 3", "fit --seed_everything 3"),
+    ],
+)
+def test_words_of_the_command_line(words: str, wanted: str) -> None:
+    assert joined(words.split()) == wanted.split()
+
+
+def test_seeds_have_folders_of_their_own_and_the_numbers_of_single_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", *SMALL, "--trainer.max_steps=4", "--seeds", "0", "3", "1"])
+    table = capsys.readouterr().out
+    folder = Path("runs/Helmholtz2D/version_0")
+    assert sorted(path.name for path in folder.iterdir()) == ["seed_0", "seed_1", "seed_3"]
+    assert re.search(r"Helmholtz2D, 3 seeds", table)
+    assert all(re.search(rf"│ {word} +│", table) for word in ("0", "3", "1", "median", "least", "largest"))
+    for seed in (0, 3):
+        own = folder / f"seed_{seed}"
+        assert any(path.name.startswith("events.out") for path in own.iterdir())
+        config = yaml.safe_load((own / "config.yaml").read_text())
+        assert (config["seed_everything"], config["seeds"]) == (seed, None)
+        main(["fit", *SMALL, "--trainer.max_steps=4", f"--seed_everything={seed}"])
+    for seed, single in ((0, "version_1"), (3, "version_2")):
+        ours, its = (state(f"runs/Helmholtz2D/{name}") for name in (f"version_0/seed_{seed}", single))
+        assert_equal(ours["CollocationPoints"], its["CollocationPoints"])
+        for name, value in its["state_dict"].items():
+            torch.testing.assert_close(ours["state_dict"][name], value, rtol=1e-4, atol=1e-6)  # float32
+    module = Helmholtz2D.load_from_checkpoint(folder / "seed_3" / "checkpoints" / "last.ckpt")
+    assert module.net[0].out_features == 6
+
+
+def test_resume_of_all_seeds_is_exact() -> None:
+    fit = ["fit", *SMALL, "--seeds=[0,1,2]", "--data.steps_per_epoch=2", "--data.resample_every=3"]
+    main([*fit, "--trainer.max_steps=8"])
+    main([*fit, "--trainer.max_steps=5"])
+    main([*fit, "--trainer.max_steps=8", "--ckpt_path=runs/Helmholtz2D/version_1"])
+    for seed in (0, 1, 2):
+        whole, resumed = (state(f"runs/Helmholtz2D/version_{n}/seed_{seed}") for n in (0, 2))
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step"):
+            assert_equal(whole[part], resumed[part], part)
+
+
+def test_seeds_in_yaml_and_without_logger(tmp_path: Path) -> None:
+    Path("seeds.yaml").write_text("seeds: [1, 2]\n")
+    options = ["--trainer.max_steps=2", "--trainer.logger=false", "--trainer.default_root_dir=here"]
+    cli = run(["fit", *SMALL, "--config=seeds.yaml", *options])
+    assert cli.ensemble is not None
+    assert cli.ensemble.seeds == (1, 2)
+    assert state("here/seed_1")["global_step"] == state("here/seed_2")["global_step"] == 2
+
+
+def test_a_checkpoint_callback_with_a_folder_gets_one_per_seed() -> None:
+    Path("keep.yaml").write_text(
+        "trainer:\n  callbacks:\n  - class_path: ModelCheckpoint\n    init_args: {dirpath: kept, save_last: true}\n"
+    )
+    main(["fit", *SMALL, "--config=keep.yaml", "--trainer.max_steps=2", "--seeds", "4", "5"])
+    assert {path.parent.name for path in Path("kept").rglob("last.ckpt")} == {"seed_4", "seed_5"}
+
+
+def test_a_seed_that_diverges_is_named_and_the_others_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = ["--trainer.max_steps=3", "--model.optimizer.lr=1e30", "--model.scheduler=null"]
+    with pytest.raises(NonFiniteError, match=r"^Seed 0: "):
+        main(["fit", *SMALL, *bad, "--seeds", "0", "1"])
+    assert "2 seeds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["fit", "--seeds"], "`seeds` must be different whole numbers >= 0, such as `--seeds 0 1 2`, got []"),
+        (["fit", "--seeds", "1", "1"], "got [1, 1]"),
+        (["fit", "--seeds", "-1", "1"], "got [-1, 1]"),
+        (["fit", "--seeds", "0", "1", "--seed_everything=3"], "`seed_everything` must be left out where `seeds`"),
+        (["validate", "--seeds", "0", "1"], "`seeds` must be left out of `validate`"),
+        (["fit", "--seeds", "0", "--ckpt_path=runs/none.ckpt"], "`ckpt_path` must be the folder of all seeds"),
+        (["fit", "--seeds", "0", "--ckpt_path=."], "`ckpt_path` must be a file that exists"),
+    ],
+    ids=str,
+)
+def test_mistakes(args: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert message in fails(capsys, args[0], *SMALL, *args[1:])
+
+
+def test_several_processes_are_refused() -> None:
+    with pytest.raises(MisconfigurationException, match="`strategy` must be a single device"):
+        main(["fit", *SMALL, "--seeds", "0", "1", "--trainer.strategy=ddp", "--trainer.devices=2"])
+
+
+def test_help_tells_of_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    assert "--seeds 0 1 2" in " ".join(capsys.readouterr().out.split())
