@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from helpers.toys import trainer
 from lightning_autobalance import AutoAdamW, BalanceMonitor, TermLog, backward, step_terms
-from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.nets import MLP
 
 Optimizers = Callable[[Any], Any]

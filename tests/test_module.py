@@ -18,7 +18,7 @@ from torch import Tensor
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import Aggregator, EqualWeights
 from lightning_autobalance.data import CollocationPoints
-from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from lightning_autobalance import gradients
 from lightning_autobalance.checks import check_combination, check_trainer
 from lightning_autobalance.jacobian import term_gradients
 from lightning_autobalance.optim import PostCombine
-from lightning_autobalance.training import schedulers
+from lightning_autobalance.step import LogLine, TermGradients, clip, unbalanced, update
+from lightning_autobalance.step.finite import are_finite, non_finite_error
+from lightning_autobalance.training.schedulers import step_schedulers
 
 
 class TermLog:
@@ -27,7 +28,7 @@ class TermLog:
     """Names of the loss terms, in the order of the rows of ``p.jac``."""
     logs_this_step: bool = False
     """Whether this step is logged; record only then."""
-    _recorded: dict[str, Tensor]
+    _line: LogLine
     _checked: int = 0
 
     def record(self, name: str, value: Tensor) -> None:
@@ -37,25 +38,21 @@ class TermLog:
             name: Its key, such as ``balance/grad_norm/pde``.
             value: Stays on its device until the line is written.
         """
-        self._recorded[name] = value.detach()
+        self._line.record(name, value)
 
     def _begin(self, trainer: Trainer, terms: tuple[str, ...]) -> None:
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.terms = terms
         self.logs_this_step = every > 0 and trainer.global_step % every == 0
-        self._recorded = {}
+        self._line = LogLine()
         if self._checked != id(trainer):  # once per Trainer
             _check(trainer)
             self._checked = id(trainer)
 
-    def _write(self, trainer: Trainer, values: Tensor, lr: float, step: int) -> None:
-        for term, value in zip(self.terms, values, strict=True):
-            self.record(f"loss/{term}", value)
-        numbers = torch.stack([v.to(values.device, torch.float32) for v in self._recorded.values()]).cpu()
-        line = dict(zip(self._recorded, numbers, strict=True))
-        for logger in trainer.loggers:
-            logger.log_metrics({**{name: value.item() for name, value in line.items()}, "lr": lr}, step=step)
-        trainer.callback_metrics.update({name: v for name, v in line.items() if name.startswith("loss/")})
+    def _write(self, trainer: Trainer, found: TermGradients, lr: float, step: int) -> None:
+        self._line.record_losses(found)
+        device = found.losses.device
+        self._line.write(trainer.loggers, trainer.callback_metrics, {"lr": lr}, step=step, device=device)
 
 
 def step_terms(
@@ -92,16 +89,13 @@ def step_terms(
     log._begin(trainer, tuple(losses))
     _keep_order(optimizer, list(losses))
     params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    values = _set_gradients(losses, params, gradient_clip_val, step=step, lr=lr)
-    if not isinstance(optimizer, PostCombine):
-        _sum(params)
-    optimizer.step()
-    gradients.forget(params)
+    found = clip(_term_gradients(losses, params, step=step, lr=lr), gradient_clip_val)
+    update(optimizer, params, unbalanced(found, pre_combine=not isinstance(optimizer, PostCombine)))
     if log.logs_this_step:
-        log._write(trainer, values, lr, step)
-    schedulers.step(trainer, "step", step + 1, None)
+        log._write(trainer, found, lr, step)
+    step_schedulers(trainer, "step", step + 1, None)
     if trainer.is_last_batch:
-        schedulers.step(trainer, "epoch", trainer.current_epoch + 1, None)
+        step_schedulers(trainer, "epoch", trainer.current_epoch + 1, None)
 
 
 def _log_of(module: LightningModule) -> TermLog:
@@ -139,21 +133,12 @@ def _keep_order(optimizer: Optimizer, terms: list[str]) -> None:
             )
 
 
-def _set_gradients(
-    losses: Mapping[str, Tensor], params: Sequence[Tensor], clip: float | None, *, step: int, lr: float
-) -> Tensor:
+def _term_gradients(losses: Mapping[str, Tensor], params: Sequence[Tensor], *, step: int, lr: float) -> TermGradients:
     blocks = term_gradients(losses, params)
-    values = torch.stack([loss.detach() for loss in losses.values()])
-    if not gradients.are_finite(values, blocks):
-        raise gradients.non_finite_error(tuple(losses), values, blocks, step=step, lr=lr)
-    gradients.put(params, blocks if clip is None else gradients.clipped(blocks, clip))
-    return values
-
-
-def _sum(params: Sequence[Tensor]) -> None:
-    for p in params:
-        if hasattr(p, "jac"):
-            p.grad = p.jac.sum(dim=0)
+    found = TermGradients(tuple(losses), torch.stack([loss.detach() for loss in losses.values()]), blocks)
+    if not are_finite(found):
+        raise non_finite_error(found, step=step, lr=lr)
+    return found
 
 
 def _check(trainer: Trainer) -> None:

@@ -1,6 +1,6 @@
-"""`NeuralField`: a network on a domain, with its derivatives."""
+"""`NeuralField`: an equation and the network that solves it; what the user writes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -9,12 +9,15 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torchmetrics import MetricCollection
 
 from lightning_autobalance.derivatives import partials, supports_taylor
+from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Domain, Draws
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
+from lightning_autobalance.variants import MeanSquares
 
 Module = TypeVar("Module", bound=LightningModule)
 
@@ -36,6 +39,10 @@ class NeuralField(LightningModule):
     """Names of the k fields that the network gives."""
     reported: tuple[str, ...] | None = None
     """Fields whose error the metrics report; all where None."""
+    measured: tuple[str, ...] = ()
+    """Terms that compare with noisy measurements: the check of the exact solution leaves them out."""
+    true_parameters: Mapping[str, float] = {}
+    """True values of unknown parameters, by name: the check of the exact solution puts them in."""
 
     def __init__(
         self, net: nn.Module | None = None, derivatives: Literal["auto", "taylor", "reverse"] = "auto"
@@ -49,6 +56,8 @@ class NeuralField(LightningModule):
         self._check_declarations()
         self.net = net if net is not None else self.default_net()
         self.derivatives = derivatives
+        self.val_metrics = solution_metrics("val/")
+        self.test_metrics = solution_metrics("test/")
 
     @classmethod
     def load_from_checkpoint(
@@ -113,6 +122,17 @@ class NeuralField(LightningModule):
     def default_net(self) -> nn.Module:
         """The network used when none is given."""
         return MLP(len(self.domain.coordinates), len(self.fields))
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The residual of each term at its points; every PDE writes this.
+
+        Args:
+            points: The collocation points by part of the domain, each (b, d).
+
+        Returns:
+            By term's name, (b,) or (b, k).
+        """
+        raise NotImplementedError(f"`{type(self).__name__}` must define `residuals(self, points)`.")
 
     def exact(self, x: Points) -> Fields:
         """The exact solution, if it is known: turns on error metrics, plots and the check before training.
@@ -202,6 +222,44 @@ class NeuralField(LightningModule):
             Points of the module's dtype on the CPU, (b, d).
         """
         return torch.as_tensor(self.domain.grid(count), dtype=self.points_dtype)
+
+    # Evaluation -----------------------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
+        self._evaluate("val/", self.val_metrics, batch)
+
+    def test_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
+        self._evaluate("test/", self.test_metrics, batch)
+
+    def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
+        """The fields on a batch of the evaluation grid, (b, d) to (b, k)."""
+        fields: Tensor = self(batch)
+        return fields
+
+    def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Mean squares of the residuals at points that training does not see.
+
+        Args:
+            points: By part, each (b, d).
+        """
+        losses: dict[str, Tensor] = MeanSquares()(points, self.residuals(points))
+        return losses
+
+    def _evaluate(self, prefix: str, metrics: MetricCollection, batch: Points | dict[str, Tensor]) -> None:
+        if isinstance(batch, Tensor):
+            columns = [self.fields.index(name) for name in self.reported or self.fields]
+            metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
+            found: Any = metrics
+        else:
+            with torch.inference_mode(False), torch.enable_grad():  # residuals may differentiate by themselves
+                own = {part: x.clone() for part, x in batch.items()}
+                losses = {term: loss.detach() for term, loss in self.held_out_losses(own).items()}
+            found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
+            found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
+        own_sync = isinstance(batch, Tensor)  # metrics reduce themselves
+        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not own_sync)
 
 
 def _current_batch(trainer: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`PINNModule`: the whole arrow from points to update, for Lightning."""
+"""`PINNModule`: owns the parts of a training step and calls its stages, as a LightningModule."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,32 +10,49 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torchmetrics import MetricCollection
 
-from lightning_autobalance import gradients, variation
-from lightning_autobalance.balancing import Balancer, EqualWeights, StepView
-from lightning_autobalance.checks import (
-    check_checkpoint,
-    check_combination,
-    check_module,
-    check_optimizer_argument,
-    check_trainer,
-)
+from lightning_autobalance import checks
+from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.field import NeuralField
-from lightning_autobalance.guard import StepGuard
-from lightning_autobalance.kernels import kernel_diagonals
-from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.optim import AutoAdamW, PostCombine
-from lightning_autobalance.passes import Passes
 from lightning_autobalance.points import Draws, points_of
-from lightning_autobalance.reduction import reduced
-from lightning_autobalance.replays import ReleaseReplays, Replays
-from lightning_autobalance.shapes import Fields, Points
-from lightning_autobalance.training import distributed_state, schedulers, sigterm
+from lightning_autobalance.shapes import Points
+from lightning_autobalance.step import (
+    ChangedTermsError,
+    FiniteCheck,
+    LogLine,
+    LossStage,
+    OwnLosses,
+    ResidualLosses,
+    TermGradients,
+    TermGradientStage,
+    check_finite_weights,
+    clear,
+    clip,
+    combine,
+    losses_outside_training,
+    ntk_diagonals,
+    parts_of_terms,
+    reduce_over_ranks,
+    rows_needed,
+    update,
+)
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
+from lightning_autobalance.training.distributed_state import (
+    gather_per_point_state,
+    keep_own_per_point_state,
+    synchronise,
+)
 from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.training.schedulers import (
+    EpochSchedules,
+    count_skipped_step,
+    optimizer_configuration,
+    step_schedulers,
+)
+from lightning_autobalance.training.sigterm import SaveOnTermination, last_checkpoint
 from lightning_autobalance.utils.malloc import keep_freed_memory
-from lightning_autobalance.variants import MeanSquares, Variant
+from lightning_autobalance.variants import MeanSquares, ProblemInfo, Variant
 
 CHECKPOINT_KEY = "lightning_autobalance"
 OptimizerCallable = Callable[[Iterable[Tensor]], Optimizer]
@@ -66,18 +83,11 @@ class PINNModule(NeuralField):
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
         compile: Compile the passes of a step, from points to the terms' gradients. Needs a C++
             compiler. Where it cannot be done, a warning says why and nothing changes.
-        cuda_graph: On CUDA, capture a whole step once and replay it; of use where kernels are small. Steps that are
-            logged are taken as usual. Where it cannot be done, a warning says why and nothing changes.
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:
         ValueError: If a number is out of its range.
     """
-
-    measured: tuple[str, ...] = ()
-    """Terms that compare with noisy measurements: the check of the exact solution leaves them out."""
-    true_parameters: Mapping[str, float] = {}
-    """True values of unknown parameters, by name: the check of the exact solution puts them in."""
 
     def __init__(
         self,
@@ -94,21 +104,16 @@ class PINNModule(NeuralField):
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         compile: bool = False,  # noqa: A002  torch's name for it
-        cuda_graph: bool = False,
         check_exact: bool = True,
     ) -> None:
         super().__init__(net, derivatives)
-        if not isinstance(steps_per_call, int) or steps_per_call < 1:
-            raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
-        if not isinstance(skip_non_finite, int) or skip_non_finite < 0:
-            raise ValueError(f"`skip_non_finite` must be a whole number >= 0, got {skip_non_finite}.")
-        if optimizer is not None:
-            check_optimizer_argument(optimizer)
-        if gradient_clip_val is not None and not gradient_clip_val > 0:
-            raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
-        for term, weight in (weights or {}).items():
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")
+        checks.check_module_arguments(
+            optimizer=optimizer,
+            weights=weights or {},
+            gradient_clip_val=gradient_clip_val,
+            skip_non_finite=skip_non_finite,
+            steps_per_call=steps_per_call,
+        )
         self.automatic_optimization = False
         self._save_plain_hyperparameters()
         self.optimizer: OptimizerCallable = optimizer if optimizer is not None else AutoAdamW
@@ -119,32 +124,18 @@ class PINNModule(NeuralField):
         self.variant = variant if variant is not None else MeanSquares()
         self.weights = dict(weights or {})
         self.gradient_clip_val = gradient_clip_val
-        self.guard = StepGuard(skip_non_finite)
+        self.finite_check = FiniteCheck(skip_non_finite)
         self.steps_per_call = steps_per_call
         self.check_exact = check_exact
         self.terms: tuple[str, ...] = ()
-        self.val_metrics = solution_metrics("val/")
-        self.test_metrics = solution_metrics("test/")
         self.logs_this_step = False
         self.latest: dict[str, float] = {}
-        self._recorded: dict[str, Tensor] = {}
-        self.passes = Passes(compile)
-        self.replays = Replays(cuda_graph)
-        self.variant_prepared = False
+        self.log_line = LogLine()
+        self.gradient_stage = TermGradientStage(compile)
+        self._variant_is_prepared = False
         self._ready = False
 
     # What a subclass says -------------------------------------------------------------------------------------------
-
-    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The residual of each term at its points; every PDE writes this.
-
-        Args:
-            points: The collocation points by part of the domain, each (b, d).
-
-        Returns:
-            By term's name, (b,) or (b, k).
-        """
-        raise NotImplementedError(f"`{type(self).__name__}` must define `residuals(self, points)`.")
 
     def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One scalar per term: by default the variant's, of the residuals.
@@ -152,7 +143,9 @@ class PINNModule(NeuralField):
         Args:
             points: The collocation points by part of the domain, each (b, d).
         """
-        return variation.losses(self, points)
+        if not self._variant_is_prepared:
+            self._prepare_variant(points)
+        return losses_outside_training(self.variant, self.residuals, points)
 
     @property
     def has_own_losses(self) -> bool:
@@ -165,23 +158,23 @@ class PINNModule(NeuralField):
         """Build the optimizer and, where one is named, its schedule."""
         try:
             optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
-            check_combination(optimizer, self.balancer, self.terms)
+            checks.check_combination(optimizer, self.balancer, self.terms)
             if self.scheduler is None:
                 return optimizer
-            return schedulers.configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
+            return optimizer_configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
         except ValueError as error:  # of the optimizer or the schedule: a value that the configuration gave
             raise MisconfigurationException(str(error)) from error
 
     def _get_ready(self, optimizer: Optimizer) -> None:
         """What a subclass may have skipped by overriding a hook without ``super()``, in time for the first step."""
-        if not any(isinstance(callback, schedulers.EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+        if not any(isinstance(callback, EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
             raise MisconfigurationException(
                 f"`configure_callbacks` of {type(self).__name__} must add its callbacks to those of "
                 "`super().configure_callbacks()`, got an override that leaves them out."
             )
         if not self.terms:
-            check_module(self)
-        check_combination(optimizer, self.balancer, self.terms)
+            self.terms = self._checked_terms()
+        checks.check_combination(optimizer, self.balancer, self.terms)
         if self.balancer is None and not isinstance(optimizer, PostCombine):
             self.balancer = EqualWeights()
         self._ready = True
@@ -194,13 +187,12 @@ class PINNModule(NeuralField):
         for step in range(done, (done // self.steps_per_call + 1) * self.steps_per_call):
             if 0 <= limit <= step:
                 break
-            self._step(batch, step)
-        self.replays.settle(self)
+            self._step(points_of(batch, step), step)
         if 0 <= limit <= self.trainer.global_step:
-            gradients.check_weights(self, self.trainer.global_step)
+            self._check_finite_weights()
             self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
 
-    def _step(self, batch: Mapping[str, Tensor] | Draws, step: int) -> None:
+    def _step(self, points: Mapping[str, Tensor], step: int) -> None:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.logs_this_step = every > 0 and step % every == 0
         optimizer = self.optimizers()
@@ -209,79 +201,51 @@ class PINNModule(NeuralField):
         if not self._ready:
             self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-        replayed = self.replays.take(self, batch, params, step)
-        values = None if replayed else self._set_gradients(points_of(batch, step), params, step)
-        if values is not None:
-            optimizer.step()
-        else:
-            schedulers.count_only(optimizer)
-        gradients.forget(params)
-        if self.logs_this_step and values is not None:
-            self._record_losses(values, float(optimizer.param_groups[0]["lr"]))
-            self._log(step)
-        schedulers.step(self.trainer, "step", step + 1, self.monitor)
-
-    def _set_gradients(self, points: Mapping[str, Tensor], params: list[Tensor], step: int) -> Tensor | None:
-        values, blocks = reduced(*self.passes(self, points, params, step))
-        if not self.guard.passes(self.trainer, self.terms, values, blocks, step):
-            return None
-        self.hand_over(values, blocks, points, params, step)
-        return values
-
-    def hand_over(
-        self, values: Tensor, blocks: gradients.Blocks, points: Mapping[str, Tensor], params: list[Tensor], step: int
-    ) -> None:
-        r"""Lay the terms' gradients where the optimizer finds them, clipped and balanced.
-
-        Args:
-            values: The losses, without their fixed weights, (m,).
-            blocks: The gradients with them, one (m, \*shape) per parameter.
-            points: The data's, by part, each (b, d).
-            params: The parameters.
-            step: Number of optimizer steps done before.
-        """
-        if self.gradient_clip_val is not None:
-            blocks = gradients.clipped(blocks, self.gradient_clip_val)
-        gradients.put(params, blocks)
-        if self.variant.watches_gradients:
-            self.variant.observe(gradients.taken(params))
-        if self.balancer is not None:
-            gradients.balance(
+        lr = optimizer.param_groups[0]["lr"]
+        found = reduce_over_ranks(self._term_gradients(points, params, step))
+        if self.finite_check.passes(found, step=step, lr=lr, hint=partial(last_checkpoint, self.trainer)):
+            found = clip(found, self.gradient_clip_val)
+            if self.variant.watches_gradients:
+                self.variant.observe(found.jacobian())
+            combined = combine(
+                found,
                 self.balancer,
-                params,
-                self._view(values, points, params, step),
+                step=step,
+                weights=self.weights,
+                ntk=partial(ntk_diagonals, self, self.residuals, points, self.weights),
                 pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
             )
+            update(optimizer, params, combined)
+            if self.logs_this_step:
+                self._log(found, float(lr), step)
+        else:
+            count_skipped_step(optimizer)
+            clear(params)
+        step_schedulers(self.trainer, "step", step + 1, self.monitor)
 
-    def weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The losses times their fixed weights.
-
-        Args:
-            losses: By term.
-        """
-        return {term: self.weights[term] * loss if term in self.weights else loss for term, loss in losses.items()}
-
-    def _view(self, values: Tensor, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> StepView:
-        weighted = self.weighted(dict(zip(self.terms, values, strict=True)))
-        values = torch.stack(list(weighted.values()))
-        return StepView(step, self.terms, values, gradients.taken(params), partial(kernel_diagonals, self, points))
-
-    def take_terms(self, losses: Mapping[str, Tensor]) -> None:
-        """Note the names of the terms, which must stay.
-
-        Args:
-            losses: By term.
-
-        Raises:
-            MisconfigurationException: If they were others before.
-        """
-        if tuple(losses) == self.terms:
-            return
-        if self.terms:
-            raise MisconfigurationException(
-                f"`residuals` must give the same terms in every step, {list(self.terms)}, got {list(losses)}."
+    def _term_gradients(self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> TermGradients:
+        losses = self._loss_stage(points)
+        complete = self.logs_this_step or self.variant.watches_gradients
+        try:
+            found = self.gradient_stage(
+                losses,
+                losses.begin(points, step),
+                params,
+                weights=self.weights,
+                terms=self.terms,
+                rows=() if complete else rows_needed(self.balancer, len(self.terms)),
             )
-        self.terms = tuple(losses)
+        except ChangedTermsError as error:
+            raise MisconfigurationException(str(error)) from error
+        self.terms = found.terms
+        return found
+
+    def _loss_stage(self, points: Mapping[str, Tensor]) -> LossStage:
+        if self.has_own_losses:
+            return OwnLosses(self.losses)
+        if not self._variant_is_prepared:
+            self._prepare_variant(points)
+        return ResidualLosses(self.variant, self.residuals)
 
     # Logging --------------------------------------------------------------------------------------------------------
 
@@ -292,102 +256,113 @@ class PINNModule(NeuralField):
             name: Its key, such as ``balance/grad_norm/pde``.
             value: Stays on its device until the line is written.
         """
-        self._recorded[name] = value.detach()
+        self.log_line.record(name, value)
 
-    def _record_losses(self, values: Tensor, lr: float) -> None:
-        for term, value in zip(self.terms, values, strict=True):
-            self.record(f"loss/{term}", value)
-        self.record("lr", torch.tensor(lr, device=values.device))
-        if self.guard.skipped:
-            self.record("skipped", torch.tensor(float(self.guard.skipped), device=values.device))
+    def _log(self, found: TermGradients, lr: float, step: int) -> None:
+        self.log_line.record_losses(found)
         for name, number in self.variant.numbers().items():
             self.record(f"variant/{name}", number)
-
-    def _log(self, step: int) -> None:
-        numbers = torch.stack([v.to(self.device, torch.float32) for v in self._recorded.values()]).cpu()
-        self.latest = dict(zip(self._recorded, numbers.tolist(), strict=True))
-        self._recorded = {}
-        for logger in self.trainer.loggers:
-            logger.log_metrics(self.latest, step=step)
-        losses = {name: v for name, v in zip(self.latest, numbers, strict=True) if name.startswith("loss/")}
-        self.trainer.callback_metrics.update(losses)  # so that EarlyStopping and ModelCheckpoint can watch them
+        skipped = self.finite_check.skipped
+        self.latest = self.log_line.write(
+            self.trainer.loggers,
+            self.trainer.callback_metrics,
+            {"lr": lr} | ({"skipped": float(skipped)} if skipped else {}),
+            step=step,
+            device=self.device,
+        )
 
     # Evaluation -----------------------------------------------------------------------------------------------------
 
-    def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:
         """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
-        self._evaluate("val/", self.val_metrics, batch)
-
-    def test_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
-        self._evaluate("test/", self.test_metrics, batch)
-
-    def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
-        """The fields on a batch of the evaluation grid, (b, d) to (b, k)."""
-        fields: Tensor = self(batch)
-        return fields
-
-    def _evaluate(self, prefix: str, metrics: MetricCollection, batch: Points | dict[str, Tensor]) -> None:
-        if isinstance(batch, Tensor):
-            columns = [self.fields.index(name) for name in self.reported or self.fields]
-            metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
-            found: Any = metrics
-        else:
-            with torch.inference_mode(False), torch.enable_grad():  # residuals may differentiate by themselves
-                own = {part: x.clone() for part, x in batch.items()}
-                losses = {term: loss.detach() for term, loss in self._plain_losses(own).items()}
-            found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
-            found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
-        own_sync = isinstance(batch, Tensor)  # metrics reduce themselves
-        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not own_sync)
+        super().validation_step(batch, batch_idx)
         if self.steps_per_call > 1 and self.trainer.training and self.trainer.loggers:
-            self.log(
-                "step", float(self.trainer.global_step), on_epoch=True, sync_dist=True
-            )  # Lightning's axis counts calls
+            step = float(self.trainer.global_step)  # Lightning's axis counts calls
+            self.log("step", step, on_epoch=True, sync_dist=True)
 
-    def _plain_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        if self.has_own_losses:
-            return self.losses(points)
-        # without the variant, whose weights belong to the points of training
-        plain: dict[str, Tensor] = MeanSquares()(points, self.residuals(points))
-        return plain
+    def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Losses on points that training does not see, without the variant, whose weights belong to those it sees."""
+        return self.losses(points) if self.has_own_losses else super().held_out_losses(points)
 
-    # Checks and checkpoints -----------------------------------------------------------------------------------------
+    # Checks ---------------------------------------------------------------------------------------------------------
 
     def configure_callbacks(self) -> list[Any]:
         """Refuse Trainer settings that cannot work, in the earliest hook that knows the Trainer; step the schedules."""
-        check_trainer(self.trainer)
+        checks.check_trainer(self.trainer)
         self.trainer.precision_plugin.convert_module(self)  # before a checkpoint is loaded: it would be rounded
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own stays
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        self.replays.reset()
-        return [schedulers.EpochSchedules(self.monitor), sigterm.SaveOnTermination(), ReleaseReplays()]
+        return [EpochSchedules(self.monitor), SaveOnTermination()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
         if stage == "fit":
             if self.device.type == "cpu":
                 keep_freed_memory()
-            distributed_state.synchronise(self)
-            check_module(self)
+            synchronise(self, self._trainer)
+            self.terms = self._checked_terms()
+
+    def _checked_terms(self) -> tuple[str, ...]:
+        data = getattr(self._trainer, "datamodule", None)
+        counts = getattr(data, "counts", None)
+        if data is not None and counts is None:
+            return self.terms  # somebody's own data module: its batches are checked at the first step
+        named = {"weights": self.weights, "measured": self.measured}
+        return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact)
+
+    def _find_terms(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
+        name = type(self).__name__
+        checks.check_variant_has_residuals(self.variant, name, own_losses=self.has_own_losses)
+        if self.has_own_losses:
+            with torch.enable_grad():
+                return tuple(self.losses(points))
+        checks.check_depends_on_network(checks.check_residuals(self, points), name)
+        terms = self._prepare_variant(points)
+        if checks.holds_points(self.variant):
+            return terms  # of a run before: weights that belong to its points
+        return checks.check_variant_losses(self.variant, self.residuals, points, name)
+
+    def _prepare_variant(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
+        self._variant_is_prepared = True
+        if isinstance(self.variant, MeanSquares):
+            return ()
+        trainer = self._trainer
+        max_steps = 0 if trainer is None else trainer.max_steps if trainer.max_steps >= 0 else None
+        resample_every = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)
+        problem = ProblemInfo(self.domain, parts_of_terms(self.residuals, points), max_steps, resample_every)
+        return checks.prepare_variant(self.variant, problem, self.balancer)
+
+    def _check_finite_weights(self) -> None:
+        check_finite_weights(dict(self.named_parameters()) | dict(self.named_buffers()), self.global_step)
+
+    # Checkpoints ----------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note the problem and the terms that the checkpoint belongs to; refuse to save weights that are not finite."""
-        gradients.check_weights(self, self.global_step)
+        self._check_finite_weights()
         checkpoint[CHECKPOINT_KEY] = {
             "problem": type(self).__qualname__,
             "terms": list(self.terms),
             "variant": type(self.variant).__name__,
-            "guard": self.guard.state_dict(),
+            "guard": self.finite_check.state_dict(),
         }
-        distributed_state.gather_state(self.variant, checkpoint["state_dict"])
+        gather_per_point_state(self.variant, checkpoint["state_dict"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem or of other terms."""
-        check_checkpoint(self, checkpoint, CHECKPOINT_KEY)
-        self.guard.load_state_dict(checkpoint.get(CHECKPOINT_KEY, {}).get("guard", self.guard.state_dict()))
-        distributed_state.spread_state(self.variant, checkpoint["state_dict"])
+        checks.check_checkpoint(
+            checkpoint,
+            CHECKPOINT_KEY,
+            problem=type(self).__qualname__,
+            variant=type(self.variant).__name__,
+            terms=self.terms,
+            state_names=self.state_dict().keys(),
+        )
+        counts = checkpoint.get(CHECKPOINT_KEY, {}).get("guard")
+        if counts is not None:
+            self.finite_check.load_state_dict(counts)
+        keep_own_per_point_state(self.variant, checkpoint["state_dict"])
 
     def _save_plain_hyperparameters(self) -> None:
         # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the

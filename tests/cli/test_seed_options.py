@@ -15,7 +15,7 @@ from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.cli.seed_options import joined
-from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.problems import Helmholtz2D
 
 ROOT = Path(__file__).parents[2]

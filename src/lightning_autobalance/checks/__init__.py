@@ -1,16 +1,33 @@
-"""What is checked before the first step, so that a mistake costs seconds and not a night."""
+"""What is checked before the first step, so that a mistake costs seconds and not a night.
 
+A check takes what it looks at and returns what it found, such as the names of the loss terms; it writes into nothing.
+"""
+
+from lightning_autobalance.checks.arguments import check_module_arguments
 from lightning_autobalance.checks.checkpoint import check_checkpoint
 from lightning_autobalance.checks.exact import check_exact
-from lightning_autobalance.checks.module import check_module
-from lightning_autobalance.checks.optimizer import check_combination, check_optimizer_argument
+from lightning_autobalance.checks.optimizer import check_combination
+from lightning_autobalance.checks.problem import check_problem
+from lightning_autobalance.checks.residuals import check_depends_on_network, check_residuals
 from lightning_autobalance.checks.trainer import check_trainer
+from lightning_autobalance.checks.variant import (
+    check_variant_has_residuals,
+    check_variant_losses,
+    holds_points,
+    prepare_variant,
+)
 
 __all__ = [
     "check_checkpoint",
     "check_combination",
+    "check_depends_on_network",
     "check_exact",
-    "check_module",
-    "check_optimizer_argument",
+    "check_module_arguments",
+    "check_problem",
+    "check_residuals",
     "check_trainer",
+    "check_variant_has_residuals",
+    "check_variant_losses",
+    "holds_points",
+    "prepare_variant",
 ]

@@ -2,25 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from lightning_autobalance.checks.residuals import few_points, residuals_of
-
-if TYPE_CHECKING:
-    from lightning_autobalance.module import PINNModule
+from lightning_autobalance.checks.residuals import check_residuals, few_points
+from lightning_autobalance.field import NeuralField
 
 TOLERANCE = 1e-5  # of the residual's own scale; exact solutions reach 1e-10 in float64, buffers may be float32
 
 
-def check_exact(module: "PINNModule", points: Mapping[str, Tensor] | None = None) -> dict[str, float]:
+def check_exact(field: NeuralField, points: Mapping[str, Tensor] | None = None) -> dict[str, float]:
     """Check in float64 that the residuals of the exact solution vanish.
 
     Args:
-        module: Has ``exact``.
+        field: Has ``exact``.
         points: By part, each (b, d); drawn over all parts of the domain by default.
 
     Returns:
@@ -29,66 +26,66 @@ def check_exact(module: "PINNModule", points: Mapping[str, Tensor] | None = None
     Raises:
         MisconfigurationException: If one exceeds 1e-5; it names the term and the size.
     """
-    points = points if points is not None else few_points(module, None)
-    points = {part: x.detach().to(module.device, torch.float64) for part, x in points.items()}
-    with _in_float64(module):
-        exact = _with_field(module, points, module.exact)
-        zero = _with_field(module, points, lambda x: torch.zeros_like(module.exact(x)), finite=False)
+    points = points if points is not None else few_points(field.domain, None)
+    points = {part: x.detach().to(field.device, torch.float64) for part, x in points.items()}
+    with _in_float64(field):
+        exact = _with_solution(field, points, field.exact)
+        zero = _with_solution(field, points, lambda x: torch.zeros_like(field.exact(x)), finite=False)
     sizes = {}
     for term, residual in exact.items():
-        if term in module.measured:
+        if term in field.measured:
             continue
         scale = max(1.0, zero[term].nan_to_num(0.0, 0.0, 0.0).abs().max().item())
         sizes[term] = residual.abs().max().item() / scale
         if sizes[term] > TOLERANCE and torch.equal(residual, zero[term]):
             raise MisconfigurationException(
-                f"`residuals` of {type(module).__name__} must ask for the solution through `self(x)` and "
+                f"`residuals` of {type(field).__name__} must ask for the solution through `self(x)` and "
                 f"`self.partials`, got one for `{term}` that does not change when the exact solution stands in for the "
                 "network. `--model.check_exact false` skips this check."
             )
         if not sizes[term] <= TOLERANCE:
             raise MisconfigurationException(
-                f"The residual of `{term}` must vanish on the exact solution of {type(module).__name__}, got "
+                f"The residual of `{term}` must vanish on the exact solution of {type(field).__name__}, got "
                 f"{sizes[term] * scale:.3g} (a field of zeros gives up to {scale:.3g}). Either `residuals` or `exact` "
-                f"is wrong{_unknowns(module)}; `--model.check_exact false` skips this check."
+                f"is wrong{_unknowns(field)}; `--model.check_exact false` skips this check."
             )
     return sizes
 
 
-def _unknowns(module: "PINNModule") -> str:
-    names = [name for name, p in module.named_parameters() if p.requires_grad and not name.startswith("net.")]
+def _unknowns(field: NeuralField) -> str:
+    names = [name for name, p in field.named_parameters() if p.requires_grad and not name.startswith("net.")]
     if not names:
         return ""
     return f", or the parameters {names} are not at their true values (name those in `true_parameters`)"
 
 
 @contextmanager
-def _in_float64(module: "PINNModule") -> Iterator[None]:
+def _in_float64(field: NeuralField) -> Iterator[None]:
     """With further networks in float64 too, and unknown parameters at their true values."""
-    dtype = module.points_dtype
-    before = {name: p.detach().clone() for name, p in module.named_parameters() if name in module.true_parameters}
-    module.double()  # and back: float32 survives the way there and back to the last bit
+    dtype = field.points_dtype
+    before = {name: p.detach().clone() for name, p in field.named_parameters() if name in field.true_parameters}
+    field.double()  # and back: float32 survives the way there and back to the last bit
     try:
         with torch.no_grad():
             for name in before:
-                module.get_parameter(name).fill_(module.true_parameters[name])
+                field.get_parameter(name).fill_(field.true_parameters[name])
         yield
     finally:
-        module.to(dtype)
+        field.to(dtype)
         with torch.no_grad():
             for name, value in before.items():
-                module.get_parameter(name).copy_(value)
+                field.get_parameter(name).copy_(value)
 
 
-def _with_field(
-    module: "PINNModule", points: Mapping[str, Tensor], field: Callable[[Tensor], Tensor], *, finite: bool = True
+def _with_solution(
+    field: NeuralField, points: Mapping[str, Tensor], solution: Callable[[Tensor], Tensor], *, finite: bool = True
 ) -> dict[str, Tensor]:
     try:
-        with module.field_replaced(field):
-            return residuals_of(module, points, finite=finite)
+        with field.field_replaced(solution):
+            return check_residuals(field, points, finite=finite)
     except RuntimeError as error:
         raise MisconfigurationException(
-            f"`residuals` of {type(module).__name__} must ask for the solution through `self(x)` and `self.partials`, "
+            f"`residuals` of {type(field).__name__} must ask for the solution through `self(x)` and `self.partials`, "
             f"so that the exact one can stand in for the network; it failed with: {error} "
             "`--model.check_exact false` skips this check."
         ) from error

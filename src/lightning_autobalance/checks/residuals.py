@@ -1,54 +1,52 @@
-"""What a module's residuals give, on a few points."""
+"""Residuals on a few points."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from lightning_autobalance.points import Uniform, sample
-
-if TYPE_CHECKING:
-    from lightning_autobalance.module import PINNModule
+from lightning_autobalance.field import NeuralField
+from lightning_autobalance.points import Domain, Uniform, sample
 
 POINTS = 64  # per part: enough for a pointwise residual to show itself
 
 
-def few_points(module: "PINNModule", counts: Mapping[str, int] | None) -> dict[str, Tensor]:
+def few_points(domain: Domain, counts: Mapping[str, int] | None) -> dict[str, Tensor]:
     """A few points in float64 of each part.
 
     Parts that will have different numbers of points have different numbers here, too: a residual that mixes them up
     shows itself by its shape.
 
     Args:
-        module: Its domain.
+        domain: Where they lie.
         counts: How many points training will use by part; None for all parts of the domain, alike.
     """
-    counts = counts if counts is not None else dict.fromkeys(module.domain.parts, 0)
+    counts = counts if counts is not None else dict.fromkeys(domain.parts, 0)
     ranks = {count: rank for rank, count in enumerate(sorted(set(counts.values()), reverse=True))}
     found = {}
     for part, count in counts.items():
-        points = sample(module.domain, part, max(POINTS - 3 * ranks[count], 1), Uniform(), seed=0, draw=0)
+        points = sample(domain, part, max(POINTS - 3 * ranks[count], 1), Uniform(), seed=0, draw=0)
         found[part] = torch.as_tensor(points, dtype=torch.float64)
     return found
 
 
-def residuals_of(module: "PINNModule", points: Mapping[str, Tensor], *, finite: bool = True) -> dict[str, Tensor]:
-    """The residuals, checked.
+def check_residuals(field: NeuralField, points: Mapping[str, Tensor], *, finite: bool = True) -> dict[str, Tensor]:
+    """Compute the residuals, and refuse what cannot be trained.
 
     Args:
-        module: Its residuals.
+        field: Has residuals.
         points: By part, each (b, d).
         finite: Whether they must be.
 
     Raises:
         MisconfigurationException: If they are no mapping, or one has a wrong shape or is not finite.
     """
-    name = type(module).__name__
+    name = type(field).__name__
     try:
         with torch.enable_grad():
-            residuals = module.residuals(points)
+            residuals = field.residuals(points)
     except KeyError as error:
         if error.args[0] in points:
             raise
@@ -67,6 +65,24 @@ def residuals_of(module: "PINNModule", points: Mapping[str, Tensor], *, finite: 
     for term, residual in residuals.items():
         _check_residual(name, term, residual, {len(x) for x in points.values()}, finite=finite)
     return dict(residuals)
+
+
+def check_depends_on_network(residuals: Mapping[str, Tensor], problem: str) -> None:
+    """Refuse residuals that no parameter reaches.
+
+    Args:
+        residuals: By term, each (b,) or (b, k), with their graphs.
+        problem: Name of the module's class.
+
+    Raises:
+        MisconfigurationException: If one has no graph.
+    """
+    for term, residual in residuals.items():
+        if not residual.requires_grad:
+            raise MisconfigurationException(
+                f"The residual of `{term}` of {problem} must depend on the network, got one that does "
+                "not. Ask for the solution through `self(x)` and `self.partials`, and do not detach it."
+            )
 
 
 def _check_residual(name: str, term: str, residual: Any, counts: set[int], *, finite: bool) -> None:

@@ -25,8 +25,8 @@ from lightning_autobalance.callbacks.seed_summary import SeedSummary, seeds_tabl
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
 from lightning_autobalance.data import CollocationPoints
-from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
 

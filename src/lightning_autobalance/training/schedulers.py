@@ -9,11 +9,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
-def configuration(optimizer: Optimizer, scheduler: Any, interval: str) -> dict[str, Any]:
+def optimizer_configuration(optimizer: Optimizer, scheduler: Any, interval: str) -> dict[str, Any]:
     """Lightning's dictionary for an optimizer and its schedule.
 
     Args:
-        optimizer: The optimizer.
+        optimizer: Steps the parameters.
         scheduler: Its schedule; a ``ReduceLROnPlateau`` always steps once per epoch, after validation.
         interval: "step" or "epoch".
     """
@@ -22,7 +22,7 @@ def configuration(optimizer: Optimizer, scheduler: Any, interval: str) -> dict[s
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
 
 
-def step(trainer: Trainer, interval: str, count: int, monitor: str | None) -> None:
+def step_schedulers(trainer: Trainer, interval: str, count: int, monitor: str | None) -> None:
     """Step the schedules of one interval, honouring their ``frequency``.
 
     Args:
@@ -41,8 +41,8 @@ def step(trainer: Trainer, interval: str, count: int, monitor: str | None) -> No
             config.scheduler.step(_monitored(trainer, getattr(config.scheduler, "monitor", monitor)))
 
 
-def count_only(optimizer: Optimizer | LightningOptimizer) -> None:
-    """Let a step count, as ``global_step`` does, without taking it.
+def count_skipped_step(optimizer: Optimizer | LightningOptimizer) -> None:
+    """Let ``global_step`` count a step that is not taken.
 
     Args:
         optimizer: As ``LightningModule.optimizers()`` gives it.
@@ -68,7 +68,7 @@ class EpochSchedules(Callback):
         """Step, unless the run stopped within the epoch, or a resume ends the checkpoint's epoch again."""
         if trainer.is_last_batch and trainer.global_step > self._stepped_at:
             self._epochs, self._stepped_at = self._epochs + 1, trainer.global_step
-            step(trainer, "epoch", self._epochs, self.monitor)
+            step_schedulers(trainer, "epoch", self._epochs, self.monitor)
 
     def state_dict(self) -> dict[str, int]:
         """How many epochs are done, and at which optimizer step the last one ended."""

@@ -3,7 +3,7 @@
 from itertools import count
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -61,3 +61,12 @@ def validate_again(trainer: Trainer) -> None:
     progress.total.processed -= 1  # type: ignore[attr-defined] # by these Lightning sees that a batch was under way
     progress.total.completed -= 1
     progress.current.reset()
+
+
+def last_checkpoint(trainer: Trainer) -> str:
+    """A sentence that says where the last checkpoint is."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        path = getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
+        if isinstance(callback, Checkpoint) and path:
+            return f"The last checkpoint is {path}."
+    return "There is no checkpoint yet."

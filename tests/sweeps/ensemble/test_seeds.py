@@ -24,7 +24,7 @@ from helpers.toys import Decay, Poisson2D, points, trainer
 from helpers.waves import MAKE, Wave
 from lightning_autobalance.balancing import aggregators, weightings
 from lightning_autobalance.data import CollocationPoints
-from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP, FourierFeatures, Parallel
 from lightning_autobalance.optim import WarmupExponentialDecay

@@ -16,8 +16,8 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from lightning_autobalance.gradients import NonFiniteError
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.ensemble.meeting import Companion, Meeting
 from lightning_autobalance.sweeps.ensemble.turns import Stopped, Turns
 from lightning_autobalance.sweeps.ensemble.world import World

@@ -1,0 +1,33 @@
+"""The arguments of `PINNModule` that are no parts of their own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_autobalance.checks.optimizer import check_optimizer_argument
+
+
+def check_module_arguments(
+    *,
+    optimizer: Any,
+    weights: Mapping[str, float],
+    gradient_clip_val: float | None,
+    skip_non_finite: int,
+    steps_per_call: int,
+) -> None:
+    """Refuse numbers out of their range, and an ``optimizer`` that does not make one.
+
+    Raises:
+        ValueError: If a number is out of its range.
+        TypeError: If ``optimizer`` is an optimizer itself, a name, or anything else that cannot be called.
+    """
+    if not isinstance(steps_per_call, int) or steps_per_call < 1:
+        raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
+    if not isinstance(skip_non_finite, int) or skip_non_finite < 0:
+        raise ValueError(f"`skip_non_finite` must be a whole number >= 0, got {skip_non_finite}.")
+    if optimizer is not None:
+        check_optimizer_argument(optimizer)
+    if gradient_clip_val is not None and not gradient_clip_val > 0:
+        raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
+    for term, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")

@@ -1,0 +1,94 @@
+"""A problem as a whole: its network, its terms, and the names it uses."""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, nn
+
+from lightning_autobalance.checks.exact import check_exact
+from lightning_autobalance.checks.residuals import few_points
+from lightning_autobalance.field import NeuralField
+
+KINKED = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
+
+
+def check_problem(
+    field: NeuralField,
+    counts: Mapping[str, int] | None,
+    find_terms: Callable[[dict[str, Tensor]], tuple[str, ...]],
+    *,
+    named: Mapping[str, Iterable[str]],
+    exact: bool,
+) -> tuple[str, ...]:
+    """Evaluate the network, the losses and, where it is known, the exact solution on a few points.
+
+    Args:
+        field: Is about to be trained.
+        counts: How many points training will use by part; None for all parts of the domain, alike.
+        find_terms: From points by part, each (b, d), to the names of the loss terms; raises where it cannot.
+        named: By attribute, the loss terms that it names, such as those of ``weights``.
+        exact: Whether the residuals of the exact solution must vanish.
+
+    Returns:
+        The names of the loss terms.
+
+    Raises:
+        MisconfigurationException: If anything has a wrong shape, is not finite, or names what is not there.
+    """
+    points = few_points(field.domain, counts)
+    placed = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
+    x = next(iter(placed.values()))
+    _check_net(field, x)
+    terms = find_terms(placed)
+    for attribute, names in named.items():
+        _check_names(attribute, names, terms, type(field).__name__)
+    if field.has_exact:
+        _check_exact_shape(field, x)
+        if exact:
+            check_exact(field, points)
+    return terms
+
+
+def _check_net(field: NeuralField, x: Tensor) -> None:
+    names = ", ".join(field.domain.coordinates)
+    try:
+        with torch.no_grad():
+            fields = field(x)
+    except RuntimeError as error:
+        raise MisconfigurationException(
+            f"`net` must take {x.shape[1]} inputs, the coordinates ({names}) of the domain; on points of shape "
+            f"{tuple(x.shape)} it failed with: {error}"
+        ) from error
+    if fields.shape != (len(x), len(field.fields)):
+        raise MisconfigurationException(
+            f"`net` must give {len(field.fields)} field(s) {field.fields}, shape {(len(x), len(field.fields))}, got "
+            f"shape {tuple(fields.shape)}. Change the network's `out_features` or the class attribute `fields`."
+        )
+    kinked = [type(layer).__name__ for layer in field.net.modules() if isinstance(layer, KINKED)]
+    if kinked:
+        rank_zero_warn(
+            f"`net` should be smooth, got {kinked[0]}: its second derivatives are zero, so that a residual with u_xx "
+            "does not see the network. Use tanh, sin, silu, gelu or softplus."
+        )
+
+
+def _check_exact_shape(field: NeuralField, x: Tensor) -> None:
+    fields, wanted = field.exact(x), (len(x), len(field.fields))
+    if fields.shape != wanted:
+        raise MisconfigurationException(
+            f"`exact` of {type(field).__name__} must give {len(field.fields)} field(s) {field.fields}, shape "
+            f"{wanted} for {len(x)} points, got shape {tuple(fields.shape)}. Take columns as `x[:, :1]`."
+        )
+
+
+def _check_names(attribute: str, names: Iterable[str], terms: tuple[str, ...], problem: str) -> None:
+    for name in names:
+        if name not in terms:
+            close = get_close_matches(name, terms, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise MisconfigurationException(
+                f"`{attribute}` must name loss terms of {problem}, {list(terms)}, got {name!r}.{hint}"
+            )

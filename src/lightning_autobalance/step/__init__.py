@@ -1,0 +1,60 @@
+r"""The training step: one line of stages, each a function of data with a test of its own.
+
+.. code-block:: text
+
+    points -> residuals -> losses -> per-term gradients -> reduce (ranks) -> finite? -> combine -> update
+     (b,d)      (b,k)       (m,)          J (m,n)                              clip, then
+                                                                pre-combine: a balancer makes one gradient
+                                                                post-combine: every row is kept
+
+A PDE gives residuals at points. A variant turns them into one loss per term (`losses`). Every term is differentiated
+by itself (`term_gradients`, or both at once, `compiled`): row i of the Jacobian J is the gradient of term i. Processes
+add up their shares (`reduce`), and what is not finite never reaches the weights (`finite`). Then (`combine`) each row is
+clipped, and a balancer makes one gradient of all rows for an ordinary torch optimizer, or the rows stay apart for a
+post-combine optimizer, which keeps one state per term. The optimizer steps (`update`); on logged steps `log_line` writes
+what was seen. Balancers that weigh terms by their neural tangent kernel ask `ntk`, which finds by `row_parts` which
+points a residual follows from.
+
+No stage knows Lightning or `PINNModule`: a stage takes data, and the small object that owns its state (a variant, a
+balancer, an optimizer, a `FiniteCheck`). `PINNModule` owns these objects and calls the stages once each, in this order;
+`step_terms` enters the line at the per-term gradients.
+"""
+
+from lightning_autobalance.step.combine import Combined, clip, combine, unbalanced
+from lightning_autobalance.step.finite import FiniteCheck, NonFiniteError, check_finite_weights
+from lightning_autobalance.step.log_line import LogLine
+from lightning_autobalance.step.losses import LossStage, OwnLosses, ResidualLosses, losses_outside_training
+from lightning_autobalance.step.ntk import ntk_diagonals
+from lightning_autobalance.step.reduce import reduce_over_ranks
+from lightning_autobalance.step.row_parts import parts_of_terms
+from lightning_autobalance.step.term_gradients import (
+    ChangedTermsError,
+    TermGradients,
+    TermGradientStage,
+    rows_needed,
+)
+from lightning_autobalance.step.update import clear, update
+
+__all__ = [
+    "LossStage",
+    "ResidualLosses",
+    "OwnLosses",
+    "losses_outside_training",
+    "TermGradients",
+    "TermGradientStage",
+    "ChangedTermsError",
+    "rows_needed",
+    "reduce_over_ranks",
+    "FiniteCheck",
+    "NonFiniteError",
+    "check_finite_weights",
+    "clip",
+    "combine",
+    "unbalanced",
+    "Combined",
+    "update",
+    "clear",
+    "LogLine",
+    "ntk_diagonals",
+    "parts_of_terms",
+]

@@ -1,0 +1,117 @@
+"""Stage 5: clip each term's gradient, then balance: one gradient, or weighted rows for a post-combine optimizer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.balancing import Aggregator, Balancer, StepView, Weighting
+from lightning_autobalance.shapes import Gradient, JacBlock, Jacobian, Losses
+from lightning_autobalance.step.losses import weighted
+from lightning_autobalance.step.term_gradients import TermGradients
+
+TINY = 1e-8  # added to a loss before its logarithm; DB-MTL's choice
+
+
+class Combined(NamedTuple):
+    r"""What the optimizer steps along.
+
+    Args:
+        blocks: Per-term gradients by parameter, (m, \*shape) each, for ``p.jac``; None where no term reaches it.
+        gradients: Their combination by parameter, \*shape each, for ``p.grad``; empty before a post-combine optimizer.
+    """
+
+    blocks: Sequence[JacBlock | None]
+    gradients: Sequence[Tensor | None] = ()
+
+
+def clip(found: TermGradients, limit: float | None) -> TermGradients:
+    """Scale the gradient of each term down to a norm.
+
+    Args:
+        found: Losses and gradients of a step.
+        limit: The largest norm of a term's gradient over all parameters; None does not clip.
+    """
+    if limit is None:
+        return found
+    # in float64, since the square of a float32 gradient of 1e20 is infinite
+    norms = [
+        torch.linalg.vector_norm(block.reshape(len(block), -1), dim=1, dtype=torch.float64)
+        for block in found.blocks
+        if block is not None
+    ]
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    scale = (limit / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1.0)
+    return replace(found, blocks=[None if block is None else _scale_rows(block, scale) for block in found.blocks])
+
+
+def combine(
+    found: TermGradients,
+    balancer: Balancer | None,
+    *,
+    step: int,
+    weights: Mapping[str, float],
+    ntk: Callable[[], Losses],
+    pre_combine: bool,
+) -> Combined:
+    """Let a balancer make one gradient of the terms', or, before a post-combine optimizer, weigh them.
+
+    Args:
+        found: Losses and gradients of a step.
+        balancer: A weighting or an aggregator; None as in `unbalanced`.
+        step: Number of optimizer steps done before.
+        weights: Fixed weights of the losses, by term.
+        ntk: Mean diagonals of the terms' neural tangent kernels, (m,); called only by balancers that need them.
+        pre_combine: Whether the optimizer steps along one gradient.
+    """
+    if balancer is None:
+        return unbalanced(found, pre_combine=pre_combine)
+    losses = weighted(dict(zip(found.terms, found.losses, strict=True)), weights)
+    view = StepView(step, found.terms, torch.stack(list(losses.values())), found.jacobian(), ntk)
+    if isinstance(balancer, Weighting):
+        factors = balancer(view).to(view.jacobian)
+        balancer.weights = factors
+        if not pre_combine:
+            return Combined([None if block is None else _scale_rows(block, factors) for block in found.blocks])
+        gradient = factors @ view.jacobian
+    elif isinstance(balancer, Aggregator):
+        gradient = balancer(_of_log_losses(view) if balancer.of_log_losses else view.jacobian)
+    else:
+        raise TypeError(f"`balancer` must be a Weighting or an Aggregator, got {type(balancer).__name__}.")
+    return Combined(found.blocks, split(gradient, found.blocks))
+
+
+def unbalanced(found: TermGradients, *, pre_combine: bool) -> Combined:
+    """The rows as they are, and their sum where the optimizer steps along one gradient.
+
+    Args:
+        found: Losses and gradients of a step.
+        pre_combine: Whether it does.
+    """
+    if not pre_combine:
+        return Combined(found.blocks)
+    return Combined(found.blocks, [None if block is None else block.sum(dim=0) for block in found.blocks])
+
+
+def split(gradient: Gradient, blocks: Sequence[JacBlock | None]) -> list[Tensor | None]:
+    r"""A flat gradient, parameter by parameter.
+
+    Args:
+        gradient: Of all parameters that have a block, (n,).
+        blocks: (m, \*shape) by parameter, or None.
+
+    Returns:
+        \*shape by parameter, or None.
+    """
+    parts = iter(gradient.split([block[0].numel() for block in blocks if block is not None]))
+    return [None if block is None else next(parts).view(block.shape[1:]) for block in blocks]
+
+
+def _of_log_losses(view: StepView) -> Jacobian:
+    return view.jacobian / (view.losses[:, None] + TINY)
+
+
+def _scale_rows(block: JacBlock, factors: Losses) -> JacBlock:
+    return block * factors.to(block.dtype).view(-1, *[1] * (block.dim() - 1))

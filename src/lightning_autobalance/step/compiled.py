@@ -1,0 +1,184 @@
+"""Stages 1 and 2 as one compiled function: from points to losses and per-term gradients."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from itertools import count
+from math import isnan
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._dynamo.exc import RecompileError
+
+from lightning_autobalance.jacobian import block, flatten, term_gradients
+from lightning_autobalance.shapes import Jacobian
+from lightning_autobalance.step.losses import ByPart, PointFunction, select, variant_losses, weighted
+from lightning_autobalance.utils.agreement import relative_difference, tolerance
+from lightning_autobalance.utils.messages import rank_zero_warn
+from lightning_autobalance.variants import Variant
+
+OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile`, by type of device
+    "cpu": {"options": {"cpp_wrapper": True}},  # kernels are called from C++, which small networks feel
+}
+_NUMBER = count()
+Result = tuple[tuple[str, ...], Tensor, list[Tensor | None], list[int]]  # terms, losses, blocks, counts
+
+
+class CompiledGradients:
+    """`torch.compile` of everything between the points and the gradients of all terms, differentiation included.
+
+    The function is traced anew for every choice of terms whose gradients are needed. The first result of each choice is
+    compared with that of the same step uncompiled. Where compiling fails, or the two differ, a warning says why, and
+    the run goes on uncompiled.
+
+    Attributes:
+        reason: Why nothing is compiled; empty as long as it is.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._function: Callable[..., Result] | None = None
+        self._verified: set[tuple[str, ...]] = set()
+
+    def __call__(
+        self,
+        variant: Variant,
+        residuals: PointFunction,
+        points: ByPart,
+        params: Sequence[Tensor],
+        weights: Mapping[str, float],
+        needed: tuple[str, ...],
+    ) -> Result | None:
+        r"""The terms, their losses (m,), the blocks (m, \*shape) of the needed terms, and the counts.
+
+        Args:
+            variant: Turns points and residuals into losses; its state moves on.
+            residuals: Those of the equation.
+            points: From ``LossStage.begin``, by part, each (b, d).
+            params: The parameters.
+            weights: Fixed weights by term.
+            needed: The terms whose gradients are needed; all where there are none.
+
+        Returns:
+            None where the step must be done uncompiled.
+        """
+        if self.reason:
+            return None
+        arguments = (variant, residuals, points, params, weights, needed)
+        if needed in self._verified:
+            try:
+                return self._attempt(arguments, error_on_recompile=True)
+            except RecompileError:  # other shapes, or another setting: compiled anew, and compared anew
+                self._verified.discard(needed)
+        before = deepcopy(variant.state_dict())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
+            found = self._attempt(arguments)
+        if found is None:
+            return None
+        after = deepcopy(variant.state_dict())
+        variant.load_state_dict(before)
+        agrees = self._agrees(found, *arguments)
+        variant.load_state_dict(after if agrees else before)
+        return found if agrees else None
+
+    def _attempt(self, arguments: tuple[Any, ...], *, error_on_recompile: bool = False) -> Result | None:
+        if not _traces_differentiation():
+            self.refuse(f"it needs a torch that traces `autograd.grad`, as 2.13 does, got {torch.__version__}")
+            return None
+        try:
+            if self._function is None:
+                _, _, _, params, *_ = arguments
+                self._function = _compiled(params[0].device)
+            with torch._dynamo.config.patch(trace_autograd_ops=True, error_on_recompile=error_on_recompile):
+                return self._function(*arguments)
+        except RecompileError:
+            raise
+        except Exception as error:  # whatever the compiler cannot do; uncompiled, the step raises what is truly wrong
+            self.refuse(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            return None
+
+    def _agrees(
+        self,
+        found: Result,
+        variant: Variant,
+        residuals: PointFunction,
+        points: ByPart,
+        params: Sequence[Tensor],
+        weights: Mapping[str, float],
+        needed: tuple[str, ...],
+    ) -> bool:
+        losses, _ = variant_losses(variant, residuals, points)
+        blocks = term_gradients(select(weighted(losses, weights), needed), params)
+        values = torch.stack([loss.detach() for loss in losses.values()])
+        differences = (
+            relative_difference(found[1][:, None], values[:, None]),
+            relative_difference(_rows(found[2]), _rows(blocks)),
+        )
+        if any(map(isnan, differences)):
+            return True  # the finite check is next, and a later step compares
+        if max(differences) > (limit := tolerance(values.dtype)):
+            self.refuse(
+                f"the first compiled step differs by {max(differences):.1e} from the same uncompiled, {limit:.1e}"
+            )
+            return False
+        self._verified.add(needed)
+        return True
+
+    def refuse(self, reason: str) -> None:
+        """Go on uncompiled, with a warning the first time."""
+        if self.reason:
+            return
+        self.reason = reason
+        rank_zero_warn(f"`compile` is of no effect, and the run goes on uncompiled: {reason}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing that is compiled: it belongs to a process and to one module."""
+        return {"reason": self.reason, "_function": None, "_verified": set()}
+
+
+def losses_and_gradients(
+    variant: Variant,
+    residuals: PointFunction,
+    points: ByPart,
+    params: Sequence[Tensor],
+    weights: Mapping[str, float],
+    needed: tuple[str, ...],
+) -> Result:
+    """The function that is compiled; `TermGradientStage` has its eager form.
+
+    Args:
+        variant: Turns points and residuals into losses.
+        residuals: Those of the equation.
+        points: By part, each (b, d).
+        params: The parameters.
+        weights: Fixed weights by term.
+        needed: The terms whose gradients are needed; all where there are none.
+    """
+    losses, counts = variant_losses(variant, residuals, points)
+    used = [p for p in params if p.requires_grad]
+    differentiated = select(weighted(losses, weights), needed).values()
+    gradients = [torch.autograd.grad(loss, used, retain_graph=True, allow_unused=True) for loss in differentiated]
+    columns = iter([block(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
+    blocks = [next(columns) if p.requires_grad else None for p in params]
+    values = torch.stack([loss.detach() for loss in losses.values()])
+    return tuple(losses), values, blocks, list(counts.values())
+
+
+def _traces_differentiation() -> bool:
+    return hasattr(torch._dynamo.config, "trace_autograd_ops")
+
+
+def _compiled(device: torch.device) -> Callable[..., Result]:
+    # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
+    code = losses_and_gradients.__code__.replace(co_name=f"losses_and_gradients_{next(_NUMBER)}")
+    own = FunctionType(code, losses_and_gradients.__globals__, closure=losses_and_gradients.__closure__)
+    # What cannot be compiled whole is not compiled in parts.
+    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **OPTIONS.get(device.type, {}))
+    return function
+
+
+def _rows(blocks: Sequence[Tensor | None]) -> Jacobian:
+    return flatten([block for block in blocks if block is not None])

@@ -1,0 +1,125 @@
+"""Stage 4: a step whose losses or gradients are not finite is not taken."""
+
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.step.term_gradients import TermGradients
+from lightning_autobalance.utils.messages import rank_zero_warn
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss, a gradient or a weight is NaN or infinite."""
+
+
+class FiniteCheck:
+    """Lets finite steps pass; stops at others, or skips and counts them.
+
+    Args:
+        limit: How many steps in a row may be skipped; 0 stops at the first.
+
+    Attributes:
+        skipped: How many steps were skipped.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.skipped = 0
+        self._in_a_row = 0
+
+    def passes(self, found: TermGradients, *, step: int, lr: float | Tensor, hint: Callable[[], str]) -> bool:
+        """Whether the step may be taken; reads one number from the device.
+
+        Args:
+            found: Losses and gradients of the step.
+            step: Its number.
+            lr: Its learning rate.
+            hint: What an error ends with, such as where the last checkpoint is.
+
+        Raises:
+            NonFiniteError: If something is not finite and must not be skipped, or the learning rate is not finite.
+        """
+        if isinstance(lr, float) and not isfinite(lr):
+            raise NonFiniteError(f"`lr` must be finite, got {lr} at step {step}. Look at the schedule.")
+        if are_finite(found):
+            self._in_a_row = 0
+            return True
+        error = non_finite_error(found, step=step, lr=float(lr))
+        self._in_a_row += 1
+        if self._in_a_row > self.limit:
+            tried = f" {self.limit} steps before it were skipped." if self.limit else ""
+            raise NonFiniteError(f"{error}{tried} {hint()}")
+        self.skipped += 1
+        if self.skipped == 1:
+            rank_zero_warn(f"Step {step} is skipped, as others will be that are like it. {error}")
+        return False
+
+    def state_dict(self) -> dict[str, int]:
+        """The counts, for the checkpoint."""
+        return {"skipped": self.skipped, "in_a_row": self._in_a_row}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the counts that `state_dict` gave."""
+        self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
+
+
+def are_finite(found: TermGradients) -> bool:
+    """Whether all losses, and the squares of all gradients, are; one number is read from the device.
+
+    Args:
+        found: Losses and gradients of a step.
+    """
+    norms = torch._foreach_norm([block for block in found.blocks if block is not None])
+    return bool(torch.isfinite(torch.stack([found.losses.sum(), *norms]).sum()))
+
+
+def check_finite_weights(tensors: Mapping[str, Tensor], step: int) -> None:
+    """Refuse to go on with, or to keep, weights and buffers that are not finite.
+
+    Args:
+        tensors: Parameters and buffers by name.
+        step: Number of optimizer steps done.
+
+    Raises:
+        NonFiniteError: If one holds a NaN or an infinite number.
+    """
+    numbers = {name: x for name, x in tensors.items() if x.is_floating_point() and x.numel()}
+    if not numbers or torch.isfinite(torch.stack(torch._foreach_norm(list(numbers.values()))).sum()):
+        return
+    bad = [name for name, x in numbers.items() if not torch.isfinite(x).all()]
+    if bad:  # finite numbers whose square is not are no fault of theirs
+        raise NonFiniteError(
+            f"The weights must be finite, got NaN or infinite numbers in {bad} after step {step}. They are not "
+            "saved: go on from the last checkpoint, with a lower learning rate."
+        )
+
+
+def non_finite_error(found: TermGradients, *, step: int, lr: float) -> NonFiniteError:
+    """The error that names the first term that went wrong.
+
+    Args:
+        found: Losses and gradients of the step that was not taken.
+        step: Its number.
+        lr: Its learning rate.
+    """
+    what, term = _first_non_finite(found)
+    return NonFiniteError(
+        f"The {what} of loss term `{term}` must be finite at step {step} (lr {lr:.3g}), got losses "
+        f"{dict(zip(found.terms, found.losses.tolist(), strict=True))}. The weights are those before the step. Lower "
+        "the learning rate, warm it up, or look for a division by zero or a square root at zero in the residual."
+    )
+
+
+def _first_non_finite(found: TermGradients) -> tuple[str, str]:
+    blocks = [block for block in found.blocks if block is not None]
+    for i, term in enumerate(found.terms):
+        if not torch.isfinite(found.losses[i]):
+            return "loss", term
+        if not all(torch.isfinite(block[i]).all() for block in blocks):
+            return "gradient", term
+        if not all(torch.isfinite(torch.linalg.vector_norm(block[i])) for block in blocks):
+            return "square of the gradient", term  # the second moments would hold its square
+    return "sum of losses and gradients", ", ".join(found.terms)  # finite each, too large together

@@ -1,0 +1,61 @@
+"""Which points each row of a residual follows from: points that are NaN show it."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.step.losses import ByPart, PointFunction
+
+Parts = tuple[str, ...]
+
+
+def parts_of_rows(residuals: PointFunction, points: ByPart) -> dict[str, list[Parts]]:
+    """By term, the parts of the domain whose points each row of its residual follows from.
+
+    Args:
+        residuals: Those of the equation.
+        points: By part, each (b, d).
+    """
+    rows: dict[str, list[Parts]] = {}
+    for part, x in points.items():
+        spoilt = residuals({**points, part: torch.full_like(x, torch.nan)})
+        for term, residual in spoilt.items():
+            touched = as_columns(residual).isnan().any(dim=1).tolist()
+            before = rows.get(term, [()] * len(touched))
+            rows[term] = [(*parts, part) if t else parts for parts, t in zip(before, touched, strict=True)]
+    return rows
+
+
+def parts_of_terms(residuals: PointFunction, points: ByPart) -> dict[str, Parts]:
+    """By term, the parts that its rows follow from; a part alone only where there is one row per point of it.
+
+    Args:
+        residuals: Those of the equation.
+        points: Any few, by part, each (b, d); different parts with different numbers where possible.
+
+    Returns:
+        Names of parts, followed by ``"not pointwise"`` where rows of one part are not its points'.
+    """
+    found: dict[str, Parts] = {}
+    for term, rows in parts_of_rows(residuals, points).items():
+        parts = tuple(dict.fromkeys(part for row in rows for part in row))
+        pointwise = len(parts) == 1 and all(row == parts for row in rows) and len(rows) == len(points[parts[0]])
+        found[term] = (*parts, "not pointwise") if len(parts) == 1 and not pointwise else parts
+    return found
+
+
+def as_columns(residual: Tensor) -> Tensor:
+    """(b,) or (b, k) to (b, k)."""
+    return residual.reshape(len(residual), -1)
+
+
+def first_points(points: Mapping[str, Tensor], parts: Parts, count: int) -> dict[str, Tensor]:
+    """A few points: ``count`` of some parts, one of every other.
+
+    Args:
+        points: By part, each (b, d).
+        parts: Which get ``count`` points.
+        count: At least 1.
+    """
+    return {part: x[: count if part in parts else 1] for part, x in points.items()}

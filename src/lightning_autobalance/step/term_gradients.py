@@ -1,0 +1,178 @@
+"""Stage 2: one gradient per loss term, none mixed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.balancing import Aggregator, Balancer
+from lightning_autobalance.jacobian import FreedGraphError, flatten, graphs_are_shared, term_gradients
+from lightning_autobalance.shapes import JacBlock, Jacobian, Losses
+from lightning_autobalance.step.compiled import CompiledGradients
+from lightning_autobalance.step.losses import ByPart, LossStage, OwnLosses, ResidualLosses, TermLosses, select, weighted
+
+
+class ChangedTermsError(ValueError):
+    """The loss terms of a step differ from those of the steps before."""
+
+
+@dataclass(frozen=True)
+class TermGradients:
+    r"""Losses and their gradients at the parameters; what flows through the stages from here on.
+
+    Args:
+        terms: Names of the m loss terms, in the order of all rows.
+        losses: One loss per term, without its fixed weight and without a graph, (m,).
+        blocks: The Jacobian J by parameter, (m, \*shape) each, fixed weights included; None where no term reaches it.
+        counts: Over how many residual values each loss averages, m numbers.
+    """
+
+    terms: tuple[str, ...]
+    losses: Losses
+    blocks: Sequence[JacBlock | None]
+    counts: Sequence[int] = field(default=())
+
+    def jacobian(self) -> Jacobian:
+        """The blocks of all parameters that are reached, side by side, (m, n)."""
+        return flatten([block for block in self.blocks if block is not None])
+
+
+class TermGradientStage:
+    """Points to per-term gradients, eager or compiled; remembers what does not change from step to step.
+
+    Args:
+        compile: Whether, or in which of torch's modes, stages 1 and 2 are compiled.
+    """
+
+    def __init__(self, compile: bool = False) -> None:  # noqa: A002  torch's name for it
+        self.compiled = CompiledGradients() if compile else None
+        self._shared: bool | None = None  # whether terms share a graph; None until the first step
+        self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
+
+    def __call__(
+        self,
+        losses: LossStage,
+        points: ByPart,
+        params: Sequence[Tensor],
+        *,
+        weights: Mapping[str, float],
+        terms: tuple[str, ...] = (),
+        rows: Sequence[int] = (),
+    ) -> TermGradients:
+        r"""The losses and gradients of one training step.
+
+        Args:
+            losses: Stage 1.
+            points: From its ``begin``, by part, each (b, d).
+            params: The parameters, of any shape.
+            weights: Fixed weights by term; 1 where a term has none.
+            terms: The names that the losses must have; any where there are none.
+            rows: The terms whose gradients are needed, by number; all where there are none. Others get zeros.
+
+        Raises:
+            ChangedTermsError: If the losses are of other terms.
+        """
+        rows = rows if self._reached is not None else ()
+        needed = tuple(terms[i] for i in rows)
+        if self.compiled is not None:
+            if isinstance(losses, ResidualLosses):
+                found = self.compiled(losses.variant, losses.residuals, points, params, weights, needed)
+                if found is not None:
+                    check_same_terms(terms, found[0])
+                    return self._complete(*found, rows, params)
+            elif isinstance(losses, OwnLosses):
+                self.compiled.refuse("it needs residuals, and the module has `losses` of its own")
+        return self._eager(losses, losses(points), points, params, weights, terms, rows)
+
+    def _eager(
+        self,
+        stage: LossStage,
+        found: TermLosses,
+        points: ByPart,
+        params: Sequence[Tensor],
+        weights: Mapping[str, float],
+        terms: tuple[str, ...],
+        rows: Sequence[int],
+    ) -> TermGradients:
+        check_same_terms(terms, tuple(found.values))
+        needed, values = tuple(terms[i] for i in rows), found.values
+        try:
+            blocks = self._blocks(select(weighted(values, weights), needed), params)
+        except FreedGraphError:  # terms that did not share a graph do so now
+            self._shared = True
+            values = stage.again(points)
+            blocks = self._blocks(select(weighted(values, weights), needed), params)
+        stacked = torch.stack([loss.detach() for loss in values.values()])
+        return self._complete(tuple(values), stacked, blocks, list(found.counts.values()), rows, params)
+
+    def _blocks(self, losses: Mapping[str, Tensor], params: Sequence[Tensor]) -> list[Tensor | None]:
+        if self._shared is None:
+            self._shared = graphs_are_shared(losses)
+        return list(term_gradients(losses, params, shared=self._shared))
+
+    def _complete(
+        self,
+        terms: tuple[str, ...],
+        losses: Losses,
+        blocks: list[Tensor | None],
+        counts: Sequence[int],
+        rows: Sequence[int],
+        params: Sequence[Tensor],
+    ) -> TermGradients:
+        if rows:
+            blocks = with_zero_rows(blocks, rows, len(terms), params, self._reached or [])
+        else:
+            self._reached = [block is not None for block in blocks]
+        return TermGradients(terms, losses, blocks, counts)
+
+
+def rows_needed(balancer: Balancer | None, count: int) -> tuple[int, ...]:
+    """The terms whose gradients the balancer needs in the next step, by number; none where it needs all.
+
+    Args:
+        balancer: Of the run.
+        count: Number m of loss terms.
+    """
+    rows = balancer.asks(count) if isinstance(balancer, Aggregator) else ()
+    return tuple(sorted(rows)) if len(rows) < count else ()
+
+
+def check_same_terms(expected: tuple[str, ...], found: tuple[str, ...]) -> None:
+    """Refuse other loss terms than in the steps before: each has state of its own.
+
+    Args:
+        expected: Names in the order of the steps before; empty in the first step.
+        found: Names of this step.
+
+    Raises:
+        ChangedTermsError: If they differ.
+    """
+    if expected and found != expected:
+        raise ChangedTermsError(
+            f"`residuals` must give the same terms in every step, {list(expected)}, got {list(found)}."
+        )
+
+
+def with_zero_rows(
+    blocks: Sequence[Tensor | None], rows: Sequence[int], count: int, params: Sequence[Tensor], reached: Sequence[bool]
+) -> list[Tensor | None]:
+    r"""Blocks of some terms as blocks of all, zero in the other rows.
+
+    Args:
+        blocks: One per parameter, one row for each of ``rows``, (len(rows), \*shape).
+        rows: Which terms these are, by number.
+        count: Number m of all terms.
+        params: The parameters.
+        reached: Which of them any term reaches: these get a block, also where none of ``rows`` does.
+
+    Returns:
+        One (m, \*shape) per parameter that any term reaches.
+    """
+    complete: list[Tensor | None] = []
+    for block, p, is_reached in zip(blocks, params, reached, strict=True):
+        zeros = p.new_zeros((count, *p.shape)) if is_reached else None
+        if zeros is not None and block is not None:
+            zeros.index_copy_(0, torch.tensor(rows, device=p.device), block)
+        complete.append(zeros)
+    return complete

@@ -1,0 +1,50 @@
+"""Stage 6: hand the gradients to the optimizer, and step."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from lightning_autobalance.step.combine import Combined
+
+
+class Steps(Protocol):
+    """An optimizer, or Lightning's wrapper of one, which calls the callbacks."""
+
+    def step(self) -> object:
+        """Move the parameters."""
+
+
+def update(optimizer: Steps, params: Sequence[Tensor], combined: Combined) -> None:
+    """Take one step: gradients lie on the parameters as ``p.jac`` and ``p.grad`` as long as it lasts.
+
+    Args:
+        optimizer: Of the parameters.
+        params: The parameters, in the order of the gradients.
+        combined: From stage 5.
+    """
+    lay(params, combined)
+    optimizer.step()
+    clear(params)
+
+
+def lay(params: Sequence[Tensor], combined: Combined) -> None:
+    """Put the gradients where optimizers and callbacks find them: ``p.jac`` (TorchJD's convention) and ``p.grad``.
+
+    Args:
+        params: The parameters.
+        combined: From stage 5.
+    """
+    for p, block in zip(params, combined.blocks, strict=True):
+        if block is not None:
+            p.jac = block  # type: ignore[attr-defined]
+    for p, gradient in zip(params, combined.gradients, strict=False):
+        p.grad = gradient
+
+
+def clear(params: Sequence[Tensor]) -> None:
+    """Take the gradients off the parameters."""
+    for p in params:
+        p.grad = None
+        if hasattr(p, "jac"):  # removed, since TorchJD adds to any `jac` it finds
+            del p.jac
