@@ -27,6 +27,25 @@ _NUMBER = count()
 Result = tuple[Tensor, list[Tensor | None], list[int]]
 
 
+def check_compile(value: bool | str, cuda_graph: bool) -> None:
+    """Refuse what torch does not know, and a capture of our own.
+
+    Args:
+        value: Whether to compile, or a compile mode of torch's.
+        cuda_graph: Was removed; false in older configurations and checkpoints.
+
+    Raises:
+        ValueError: If ``value`` is neither, or ``cuda_graph`` is true.
+    """
+    if cuda_graph:
+        raise ValueError(
+            f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which is "
+            "torch's own CUDA graphs."
+        )
+    if not isinstance(value, bool) and value not in (modes := list(torch._inductor.list_mode_options())):
+        raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {value!r}.")
+
+
 class CompiledPass:
     """`torch.compile` of everything between the points and the gradients of all terms, differentiation included.
 
@@ -34,12 +53,16 @@ class CompiledPass:
     compared with that of the same step uncompiled. Where compiling fails, or the two differ, a warning says why, and
     the run goes on uncompiled.
 
+    Args:
+        mode: Compile mode of torch's, see `check_compile`.
+
     Attributes:
         reason: Why nothing is compiled; empty as long as it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "default") -> None:
         self.reason = ""
+        self._mode = mode
         self._function: Callable[..., Result] | None = None
         self._trusted: set[tuple[str, ...]] = set()
 
@@ -92,7 +115,7 @@ class CompiledPass:
             return None
         try:
             if self._function is None:
-                self._function = _compiled(params[0].device)
+                self._function = _compiled(params[0].device, self._mode)
             with torch._dynamo.config.patch(trace_autograd_ops=True, error_on_recompile=as_it_is):
                 return self._function(module, placed, params, wanted)
         except RecompileError:
@@ -134,7 +157,7 @@ class CompiledPass:
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing that is compiled: it belongs to a process and to one module."""
-        return {"reason": self.reason, "_function": None, "_trusted": set()}
+        return {"reason": self.reason, "_mode": self._mode, "_function": None, "_trusted": set()}
 
 
 def passes(
@@ -172,13 +195,39 @@ def _traces_differentiation() -> bool:
     return hasattr(torch._dynamo.config, "trace_autograd_ops")
 
 
-def _compiled(device: torch.device) -> Callable[..., Result]:
+def _compiled(device: torch.device, mode: str) -> Callable[..., Result]:
     # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
     code = passes.__code__.replace(co_name=f"passes_{next(_NUMBER)}")
     own = FunctionType(code, passes.__globals__, closure=passes.__closure__)
     # What cannot be compiled whole is not compiled in parts.
-    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **OPTIONS.get(device.type, {}))
-    return function
+    given = OPTIONS.get(device.type, {})
+    of_mode = torch._inductor.list_mode_options(mode)  # torch.compile takes a mode or options, not both
+    options = {**given.get("options", {}), **of_mode}
+    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **{**given, "options": options or None})
+    return _outliving_replays(function) if of_mode.get("triton.cudagraphs") else function
+
+
+def _outliving_replays(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Copies what a function with CUDA graphs gives: the next replay writes to the same memory."""
+
+    def copied(module: "PINNModule", *args: Any) -> Result:
+        before = [(part, dict(part.named_buffers(recurse=False))) for part in module.variant.modules()]
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        values, blocks, counts = function(module, *args)
+        for part, buffers in before:
+            for name, new in dict(part.named_buffers(recurse=False)).items():
+                if new is not buffers.get(name):
+                    setattr(part, name, _kept(buffers.get(name), new))
+        return values.clone(), [None if block is None else block.clone() for block in blocks], counts
+
+    return copied
+
+
+def _kept(old: Tensor | None, new: Tensor) -> Tensor:
+    """The new values, where possible in the old memory: a graph whose inputs have moved is recorded again."""
+    if old is None or (old.shape, old.dtype, old.device) != (new.shape, new.dtype, new.device):
+        return new.clone()
+    return old.copy_(new)
 
 
 def _rows(blocks: Sequence[Tensor | None]) -> Jacobian:

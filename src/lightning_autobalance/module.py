@@ -21,6 +21,7 @@ from lightning_autobalance.checks import (
     check_optimizer_argument,
     check_trainer,
 )
+from lightning_autobalance.compilation import check_compile
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.guard import StepGuard
 from lightning_autobalance.kernels import kernel_diagonals
@@ -29,7 +30,6 @@ from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.passes import Passes
 from lightning_autobalance.points import Draws, points_of
 from lightning_autobalance.reduction import reduced
-from lightning_autobalance.replays import ReleaseReplays, Replays
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training import distributed_state, schedulers, sigterm
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
@@ -64,14 +64,15 @@ class PINNModule(NeuralField):
             counted. 0 stops at the first. Of use only where the next step sees other points.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
-        compile: Compile the passes of a step, from points to the terms' gradients. Needs a C++
-            compiler. Where it cannot be done, a warning says why and nothing changes.
-        cuda_graph: On CUDA, capture a whole step once and replay it; of use where kernels are small. Steps that are
-            logged are taken as usual. Where it cannot be done, a warning says why and nothing changes.
+        compile: Compile the passes of a step, from points to the terms' gradients: true, or one of torch's compile
+            modes, such as ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If
+            compilation fails, a warning says why and the run goes on uncompiled.
+        cuda_graph: Removed, kept so that older configurations and checkpoints with ``cuda_graph: false`` still load.
+            Use ``compile: reduce-overhead``.
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range, `compile` is no mode of torch's, or `cuda_graph` is true.
     """
 
     measured: tuple[str, ...] = ()
@@ -93,11 +94,12 @@ class PINNModule(NeuralField):
         skip_non_finite: int = 0,
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
-        compile: bool = False,  # noqa: A002  torch's name for it
+        compile: bool | str = False,  # noqa: A002  torch's name for it
         cuda_graph: bool = False,
         check_exact: bool = True,
     ) -> None:
         super().__init__(net, derivatives)
+        check_compile(compile, cuda_graph)
         if not isinstance(steps_per_call, int) or steps_per_call < 1:
             raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
         if not isinstance(skip_non_finite, int) or skip_non_finite < 0:
@@ -129,7 +131,6 @@ class PINNModule(NeuralField):
         self.latest: dict[str, float] = {}
         self._recorded: dict[str, Tensor] = {}
         self.passes = Passes(compile)
-        self.replays = Replays(cuda_graph)
         self.variant_prepared = False
         self._ready = False
 
@@ -195,7 +196,6 @@ class PINNModule(NeuralField):
             if 0 <= limit <= step:
                 break
             self._step(batch, step)
-        self.replays.settle(self)
         if 0 <= limit <= self.trainer.global_step:
             gradients.check_weights(self, self.trainer.global_step)
             self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
@@ -209,8 +209,7 @@ class PINNModule(NeuralField):
         if not self._ready:
             self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-        replayed = self.replays.take(self, batch, params, step)
-        values = None if replayed else self._set_gradients(points_of(batch, step), params, step)
+        values = self._set_gradients(points_of(batch, step), params, step)
         if values is not None:
             optimizer.step()
         else:
@@ -361,8 +360,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own stays
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        self.replays.reset()
-        return [schedulers.EpochSchedules(self.monitor), sigterm.SaveOnTermination(), ReleaseReplays()]
+        return [schedulers.EpochSchedules(self.monitor), sigterm.SaveOnTermination()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

@@ -35,11 +35,11 @@ class Passes:
     """Runs a module's passes, compiled where that is asked for and works.
 
     Args:
-        compiles: Whether to compile them.
+        compiles: Whether to compile them, or the compile mode of torch's.
     """
 
-    def __init__(self, compiles: bool) -> None:
-        self.compiled = CompiledPass() if compiles else None
+    def __init__(self, compiles: bool | str) -> None:
+        self.compiled = CompiledPass(compiles if isinstance(compiles, str) else "default") if compiles else None
         self._shared: bool | None = None
         self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
 

@@ -97,6 +97,57 @@ def test_machine_code(tmp_path: Path) -> None:
     assert_alike(small(tmp_path, Decay, compile=True), small(tmp_path, Decay))
 
 
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead", pytest.param("max-autotune", marks=pytest.mark.slow)])
+def test_modes_of_torch_on_a_cpu(tmp_path: Path, mode: str) -> None:
+    assert_alike(small(tmp_path, Decay, compile=mode), small(tmp_path, Decay))
+
+
+def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(torch, "compile", lambda function, **options: given.update(options) or function)
+    for mode, options in torch._inductor.list_mode_options().items():
+        compilation._compiled(torch.device("cuda"), mode)
+        assert given == {"fullgraph": True, "options": options or None}
+        compilation._compiled(torch.device("cpu"), mode)
+        assert given == {"fullgraph": True, "options": {"cpp_wrapper": True, **options}}
+
+
+def test_results_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CUDA graphs a compiled function writes to the same memory in every call; here each call spoils the last."""
+    memory: list[Tensor] = []
+
+    def compiled(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        def replayed(module: PINNModule, *args: Any) -> Any:
+            for old in memory:
+                old.fill_(torch.nan)
+            before = {id(x) for x in module.variant.buffers()}
+            values, blocks, counts = function(module, *args)
+            assigned = [x for x in module.variant.buffers() if id(x) not in before]
+            assert assigned
+            memory[:] = [values, *[block for block in blocks if block is not None], *assigned]
+            return values, blocks, counts
+
+        return replayed
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    options: dict[str, Any] = {"optimizer": torch.optim.Adam}
+    found = wave(tmp_path, "RBA", compile="reduce-overhead", balancer=DWA(), **options)
+    assert_alike(found, wave(tmp_path, "RBA", balancer=DWA(), **options), tolerance=0.0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["MeanSquares", "RBA"])
+def test_cuda_graphs_equal_uncompiled(tmp_path: Path, name: str) -> None:
+    def run(**options: Any) -> PINNModule:
+        torch.manual_seed(0)
+        variant = RBA() if name == "RBA" else None
+        module = Poisson2D(check_exact=False, variant=variant, **options).double()
+        fit(module, tmp_path, max_steps=20, accelerator="gpu")
+        return module
+
+    assert_alike(run(compile="reduce-overhead"), run(), tolerance=1e-8)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKE)
 def test_machine_code_of_every_variant(tmp_path: Path, name: str) -> None:
@@ -201,7 +252,7 @@ def test_a_wrong_result_is_noticed_and_leaves_no_trace(tmp_path: Path, monkeypat
         values, blocks, counts = right(*args)
         return values, [None if b is None else 1.5 * b for b in blocks], counts
 
-    monkeypatch.setattr(compilation, "_compiled", lambda _: wrong)
+    monkeypatch.setattr(compilation, "_compiled", lambda *_: wrong)
     with pytest.warns(UserWarning, match=r"differs by 5.0e-01"):
         compiled = wave(tmp_path, "RBA", compile=True)
     for name, value in weights(wave(tmp_path, "RBA")).items():
