@@ -13,7 +13,7 @@ from torch import Tensor
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import DeviceUniform, Grid, LatinHypercube, Rectangle, Sampler, Uniform, sample
+from lightning_autobalance.points import Grid, LatinHypercube, Rectangle
 
 
 class Seen(Poisson2D):
@@ -63,31 +63,21 @@ def test_resampling_with_several_steps_per_call(tmp_path: Path) -> None:
     assert found == [0] * 4 + [1] * 4 + [2] * 2
 
 
-@pytest.mark.parametrize("sampler", [Uniform(), DeviceUniform()], ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("every", [1, 3, 4])
-def test_points_may_change_within_a_call(tmp_path: Path, sampler: Sampler, every: int) -> None:
-    options: dict[str, Any] = {"steps": 11, "resample_every": every, "sampler": sampler}
+def test_points_may_change_within_a_call(tmp_path: Path, every: int) -> None:
+    options: dict[str, Any] = {"steps": 11, "resample_every": every}
     found = batches(tmp_path, steps_per_call=4, **options)
     assert draws(found) == [step // every for step in range(11)]
     for there, here in zip(found, batches(tmp_path, **options), strict=True):
         assert all(torch.equal(there[part], here[part]) for part in here)
 
 
-def test_points_drawn_on_the_device_are_those_of_sample(tmp_path: Path) -> None:
-    found = batches(tmp_path, steps=3, resample_every=1, sampler=DeviceUniform(), precision="64-true")
-    for draw, batch in enumerate(found):
-        for part, x in batch.items():
-            expected = sample(Poisson2D.domain, part, len(x), DeviceUniform(), 0, draw)
-            assert torch.equal(x, torch.from_numpy(expected))
-
-
-@pytest.mark.parametrize("sampler", [Uniform(), DeviceUniform()], ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("every", [0, 100])
-def test_another_fit_has_points_of_its_own(tmp_path: Path, sampler: Sampler, every: int) -> None:
+def test_another_fit_has_points_of_its_own(tmp_path: Path, every: int) -> None:
     class Shifted(Seen):
         domain = Rectangle((5, 6), (5, 6))
 
-    data = points(Poisson2D(), sampler=sampler, resample_every=every)
+    data = points(Poisson2D(), resample_every=every)
     first, second, third = Seen(), Shifted(check_exact=False), Shifted(check_exact=False)
     for module in (first, second):
         fit(module, tmp_path, data, max_steps=2)
@@ -97,25 +87,25 @@ def test_another_fit_has_points_of_its_own(tmp_path: Path, sampler: Sampler, eve
     assert not torch.equal(third.batches[-1]["interior"], second.batches[-1]["interior"])
 
 
-@pytest.mark.parametrize("options", [{"sampler": DeviceUniform(), "resample_every": 1}, {"resample_every": 3}])
-def test_a_callback_may_log_where_points_change_within_a_call(tmp_path: Path, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_callback_may_log_where_points_change_within_a_call(tmp_path: Path, every: int) -> None:
     class Logging(Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
             pl_module.log("mine", float(trainer.global_step), on_epoch=True)
 
     module = Poisson2D(steps_per_call=2)
-    fit(module, tmp_path, points(module, steps_per_epoch=4, **options), max_steps=4, callbacks=[Logging()])
+    fit(module, tmp_path, points(module, steps_per_epoch=4, resample_every=every), max_steps=4, callbacks=[Logging()])
     assert float(module.trainer.callback_metrics["mine"]) == 3.0  # of 2 and 4
 
 
-def test_the_sampler_follows_the_data_module(tmp_path: Path) -> None:
+def test_the_draws_follow_the_data_module(tmp_path: Path) -> None:
     class Faster(Callback):
         def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
             if trainer.global_step == 4:
                 trainer.datamodule.resample_every = 1
 
     module = Seen()
-    data = points(module, sampler=DeviceUniform(), resample_every=2)
+    data = points(module, resample_every=2)
     fit(module, tmp_path, data, max_steps=7, callbacks=[Faster()])
     before = [0, 0, 1, 1]
     assert draws(module.batches[1:]) == [*before, 2, 3, 4]

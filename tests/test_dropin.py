@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 
 from helpers.toys import trainer
 from lightning_autobalance import AutoAdamW, BalanceMonitor, TermLog, backward, step_terms
-from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.nets import MLP
+from lightning_autobalance.step import NonFiniteError
 
 Optimizers = Callable[[Any], Any]
 auto_adamw = partial(AutoAdamW, lr=1e-2)

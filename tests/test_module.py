@@ -18,10 +18,10 @@ from torch import Tensor
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.balancing import Aggregator, EqualWeights
 from lightning_autobalance.data import CollocationPoints
-from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.training.hyperparameters import is_plain
 from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN
 
@@ -312,15 +312,15 @@ def test_steps_that_are_not_finite_can_be_skipped(variant: Any, tmp_path: Path) 
     with pytest.warns(UserWarning, match="Step 3 is skipped, as others will be that are like it"):
         trainer = fit(module, tmp_path, points(Decay()), max_steps=8, log_every_n_steps=1)
     assert trainer.global_step == 8
-    assert module.guard.skipped == 2
+    assert module.finite_check.skipped == 2
     assert module.latest["skipped"] == 2.0
     assert torch.isfinite(weights(module)).all()
     assert all(torch.isfinite(b).all() for b in module.buffers())
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     resumed = seeded(Decay if variant is None else BreaksNow, variant=deepcopy(variant))
     fit(module, tmp_path, points(Decay()), max_steps=9, ckpt_path=tmp_path / "a.ckpt")
-    assert resumed.guard.skipped == 0
-    assert module.guard.skipped == 2
+    assert resumed.finite_check.skipped == 0
+    assert module.finite_check.skipped == 2
 
 
 def test_a_skipped_step_leaves_weights_and_moments(tmp_path: Path) -> None:

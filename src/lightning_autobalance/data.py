@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import DeviceUniform, Domain, Drawing, Draws, Sampler, Uniform, sample
+from lightning_autobalance.points import Domain, Draws, Sampler, Uniform, sample
 from lightning_autobalance.utils.distributed import own_rows
 
 HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
@@ -26,8 +26,8 @@ class CollocationPoints(LightningDataModule):
     Args:
         points: How many points to draw by part of the domain, such as ``{interior: 2000, boundary: 400}``. A part with
             several faces gets its points spread evenly over them.
-        sampler: How points are spread over a part: ``Uniform``, ``DeviceUniform``, ``Grid``, ``LatinHypercube`` or
-            ``Sobol``. Uniform by default.
+        sampler: How points are spread over a part: ``Uniform``, ``Grid``, ``LatinHypercube`` or ``Sobol``.
+            Uniform by default.
         resample_every: Draw new points every so many optimizer steps; 0 keeps the first draw, which is the safer
             choice: points that change every step make some runs stall at the zero function.
         seed: Seed of the points. By default the seed given to ``seed_everything`` (``torch.initial_seed()``).
@@ -78,7 +78,6 @@ class CollocationPoints(LightningDataModule):
         self._draw = -1
         self._points: dict[str, Tensor] = {}  # of all processes
         self._own: dict[str, Tensor] = {}  # of this one
-        self._inside: _Inside | None = None
 
     @property
     def module(self) -> PINNModule:
@@ -97,7 +96,7 @@ class CollocationPoints(LightningDataModule):
         self.seed = self.trainer.strategy.broadcast(self.seed) if self.trainer is not None else self.seed
         if stage == "fit":  # perhaps of another module; a checkpoint is loaded later
             self._draw, self._points = -1, {}
-        self._own, self._inside = {}, None
+        self._own = {}
         try:
             for part, count in self.counts.items():
                 faces = len(module.domain.faces(part))
@@ -140,23 +139,11 @@ class CollocationPoints(LightningDataModule):
         module = self.module
         number = step // self.resample_every if self.resample_every else 0
         if number != self._draw:
-            inside = self.inside()
-            self._points = inside.draw(number) if inside else self.draw(module.domain, number, module.points_dtype)
+            self._points = self.draw(module.domain, number, module.points_dtype)
             self._draw, self._own = number, {}
         source = self._own or {part: own_rows(x) for part, x in self._points.items()}
         self._own = {part: x.to(module.device, module.points_dtype) for part, x in source.items()}
         return dict(self._own)
-
-    def inside(self) -> "_Inside | None":
-        """Draws points on the module's device, where the sampler can; the same one as long as nothing changes."""
-        module, now = self.module, self._inside
-        if not isinstance(self.sampler, DeviceUniform) or module.device.type == "mps":  # which has no float64
-            return None
-        key = (module.device, module.points_dtype, module.domain, self.resample_every, self.seed, dict(self.counts))
-        if now is None or now.key != key:
-            now = _Inside(*key)
-            self._inside = now
-        return now
 
     def batch(self, step: int) -> dict[str, Tensor] | Draws:
         """The points of the ``training_step`` that begins after so many optimizer steps.
@@ -164,9 +151,8 @@ class CollocationPoints(LightningDataModule):
         Args:
             step: Number of optimizer steps done before.
         """
-        every, inside = self.resample_every, self.inside() if self.resample_every else None
-        if every and (inside or every % self.module.steps_per_call):
-            return Draws(step, self.points_at, inside)
+        if self.resample_every % self.module.steps_per_call:
+            return Draws(step, self.points_at)
         return self.points_at(step)
 
     def train_dataloader(self) -> "PointLoader":
@@ -220,25 +206,7 @@ class CollocationPoints(LightningDataModule):
             )
         self.seed = state_dict["seed"]
         self._draw = state_dict["draw"]
-        self._points, self._own, self._inside = dict(state_dict["points"]), {}, None
-
-
-class _Inside:
-    """Draws a data module's points where its module is, from a step's number there."""
-
-    def __init__(
-        self, device: torch.device, dtype: torch.dtype, domain: Domain, every: int, seed: int, counts: dict[str, int]
-    ) -> None:
-        self.key = (device, dtype, domain, every, seed, counts)
-        self._device, self._every = device, every
-        self._drawing = Drawing(domain, counts, seed, device, dtype)
-
-    def draw(self, number: int) -> dict[str, Tensor]:
-        return self._drawing(torch.tensor(number, device=self._device))
-
-    def __call__(self, step: Tensor) -> dict[str, Tensor]:
-        drawn = self._drawing(torch.div(step, self._every, rounding_mode="floor"))
-        return {part: own_rows(x) for part, x in drawn.items()}
+        self._points, self._own = dict(state_dict["points"]), {}
 
 
 class PointLoader:

@@ -81,12 +81,15 @@ class PINNModule(NeuralField):
             counted. 0 stops at the first. Of use only where the next step sees other points.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
         derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
-        compile: Compile the passes of a step, from points to the terms' gradients. Needs a C++
-            compiler. Where it cannot be done, a warning says why and nothing changes.
+        compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
+            ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
+            fails, a warning says why and the run goes on uncompiled.
+        cuda_graph: Removed, kept so that older configurations and checkpoints with ``cuda_graph: false`` still load.
+            Use ``compile: reduce-overhead``.
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range, `compile` is no mode of torch's, or `cuda_graph` is true.
     """
 
     def __init__(
@@ -103,7 +106,8 @@ class PINNModule(NeuralField):
         skip_non_finite: int = 0,
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
-        compile: bool = False,  # noqa: A002  torch's name for it
+        compile: bool | str = False,  # noqa: A002  torch's name for it
+        cuda_graph: bool = False,
         check_exact: bool = True,
     ) -> None:
         super().__init__(net, derivatives)
@@ -113,6 +117,8 @@ class PINNModule(NeuralField):
             gradient_clip_val=gradient_clip_val,
             skip_non_finite=skip_non_finite,
             steps_per_call=steps_per_call,
+            compile=compile,
+            cuda_graph=cuda_graph,
         )
         self.automatic_optimization = False
         self._save_plain_hyperparameters()
@@ -242,7 +248,7 @@ class PINNModule(NeuralField):
 
     def _loss_stage(self, points: Mapping[str, Tensor]) -> LossStage:
         if self.has_own_losses:
-            return OwnLosses(self.losses)
+            return OwnLosses(self.losses, type(self).__name__)
         if not self._variant_is_prepared:
             self._prepare_variant(points)
         return ResidualLosses(self.variant, self.residuals)

@@ -9,8 +9,7 @@ from rich.console import Console
 from helpers.toys import Decay, fit
 from lightning_autobalance.callbacks import BalanceMonitor, FitSummary
 from lightning_autobalance.callbacks.fit_summary import summary
-from lightning_autobalance.compilation import CompiledPass
-from lightning_autobalance.replays import Replays
+from lightning_autobalance.step.compiled import CompiledGradients
 
 
 def text(tmp_path: Path) -> str:
@@ -54,30 +53,7 @@ def test_it_says_whether_the_run_was_compiled(tmp_path: Path, reason: str, said:
     module = Decay()
     trainer = fit(module, tmp_path, max_steps=2)
     console = Console(record=True, width=200)
-    module.passes.compiled = CompiledPass()
-    module.passes.compiled.reason = reason
+    module.gradient_stage.compiled = CompiledGradients()
+    module.gradient_stage.compiled.reason = reason
     console.print(summary(trainer, module, seconds=2.0, steps=2))
     assert said in re.sub(" +", " ", console.export_text())
-
-
-@pytest.mark.parametrize(
-    ("asked", "replayed", "reason", "said"),
-    [
-        (True, 7, "", "captured │ 7 steps"),
-        (True, 7, "changed", "captured │ 7 steps; then no more: changed"),
-        (True, 0, "no GPU", "captured │ no: no GPU"),
-        (False, 0, "", ""),
-    ],
-)
-def test_it_says_whether_steps_were_captured(
-    tmp_path: Path, asked: bool, replayed: int, reason: str, said: str
-) -> None:
-    module = Decay()
-    trainer = fit(module, tmp_path, max_steps=2)
-    console = Console(record=True, width=200)
-    module.replays = Replays(asked)
-    module.replays.reason, module.replays.replayed = reason, replayed
-    console.print(summary(trainer, module, seconds=2.0, steps=2))
-    text = re.sub(" +", " ", console.export_text())
-    assert said in text
-    assert ("captured" in text) == asked

@@ -15,8 +15,8 @@ from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.cli.seed_options import joined
-from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.problems import Helmholtz2D
+from lightning_autobalance.step import NonFiniteError
 
 ROOT = Path(__file__).parents[2]
 SMALL = [

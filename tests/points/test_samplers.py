@@ -8,9 +8,9 @@ from numpy.testing import assert_array_equal
 from scipy.stats import qmc
 
 from lightning_autobalance import points as room
-from lightning_autobalance.points import DeviceUniform, Grid, LatinHypercube, Sampler, Sobol, Uniform
+from lightning_autobalance.points import Grid, LatinHypercube, Sampler, Sobol, Uniform
 
-SAMPLERS: list[Sampler] = [Uniform(), DeviceUniform(), Grid(), LatinHypercube(), Sobol()]
+SAMPLERS: list[Sampler] = [Uniform(), Grid(), LatinHypercube(), Sobol()]
 samplers = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
 
 

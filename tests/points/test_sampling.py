@@ -8,7 +8,6 @@ from numpy.testing import assert_array_equal
 
 from lightning_autobalance.points import (
     Box,
-    DeviceUniform,
     Disk,
     Domain,
     Grid,
@@ -43,9 +42,7 @@ def test_numbers_that_must_never_change() -> None:
     assert draw(count=2).tolist() == PINNED
 
 
-@pytest.mark.parametrize(
-    "sampler", [Uniform(), DeviceUniform(), LatinHypercube(), Sobol()], ids=lambda s: type(s).__name__
-)
+@pytest.mark.parametrize("sampler", [Uniform(), LatinHypercube(), Sobol()], ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("part", ["interior", "boundary"])
 def test_points_follow_from_the_arguments_alone(sampler: Sampler, part: str) -> None:
     first = draw(sampler=sampler, part=part)

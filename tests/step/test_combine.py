@@ -1,110 +1,132 @@
-"""Finiteness, clipping and the way from terms to one gradient, by hand."""
+"""Stage 5 by hand: clipping, weightings, aggregators, and the way back to the parameters."""
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from helpers.balancing import view_of
-from lightning_autobalance import gradients
-from lightning_autobalance.balancing import Aggregator, EqualWeights, StepView, Weighting
-
-TERMS = ("a", "b")
+from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView, Weighting
+from lightning_autobalance.step.combine import Combined, clip, combine, split, unbalanced
+from lightning_autobalance.step.term_gradients import TermGradients
 
 
-def blocks() -> list[Tensor | None]:
-    return [torch.tensor([[3.0, 0.0], [0.1, 0.0]]), None, torch.tensor([[[4.0]], [[0.0]]])]
+def found(losses: list[float] | None = None) -> TermGradients:
+    """Two terms; a vector, a parameter that no term reaches, and a matrix."""
+    blocks = [torch.tensor([[3.0, 0.0], [0.1, 0.0]]), None, torch.tensor([[[4.0]], [[0.0]]])]
+    return TermGradients(("a", "b"), torch.tensor(losses or [1.0, 1.0]), blocks)
 
 
-def test_finite() -> None:
-    assert gradients.are_finite(torch.ones(2), blocks())
+def combined(balancer: Any, *, pre_combine: bool = True, weights: dict[str, float] | None = None) -> Combined:
+    return combine(
+        found([2.0, 0.5]),
+        balancer,
+        step=7,
+        weights=weights or {},
+        ntk=lambda: torch.tensor([5.0, 6.0]),
+        pre_combine=pre_combine,
+    )
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-def test_the_first_bad_term_is_named(bad: float) -> None:
-    values, found = torch.tensor([1.0, bad]), blocks()
-    assert not gradients.are_finite(values, found)
-    error = gradients.non_finite_error(TERMS, values, found, step=7, lr=0.1)
-    assert "The loss of loss term `b` must be finite at step 7 (lr 0.1)" in str(error)
-    found[0][0, 1] = bad
-    assert not gradients.are_finite(torch.ones(2), found)
-    error = gradients.non_finite_error(TERMS, torch.ones(2), found, step=7, lr=0.1)
-    assert "The gradient of loss term `a`" in str(error)
+class Looks(Weighting):
+    """Keeps what it was shown."""
+
+    def forward(self, view: StepView) -> Tensor:
+        self.view = view
+        return torch.tensor([1.0, 2.0])
+
+
+class SumOfLogs(Aggregator):
+    """The gradient of the sum of the losses' logarithms."""
+
+    of_log_losses = True
+
+    def forward(self, jacobian: Tensor) -> Tensor:
+        return jacobian.sum(dim=0)
 
 
 def test_clipping_scales_each_term_by_its_norm_over_all_parameters() -> None:
-    first, none, third = gradients.clipped(blocks(), 1.0)
-    torch.testing.assert_close(first, torch.tensor([[0.6, 0.0], [0.1, 0.0]]))
+    first, none, third = clip(found(), 1.0).blocks
+    torch.testing.assert_close(first, torch.tensor([[0.6, 0.0], [0.1, 0.0]]))  # of (3, 4) and (0.1, 0)
     assert none is None
     torch.testing.assert_close(third, torch.tensor([[[0.8]], [[0.0]]]))
 
 
 def test_clipping_leaves_zero_gradients_zero() -> None:
-    (zero,) = gradients.clipped([torch.zeros(2, 3)], 1.0)
-    assert torch.equal(zero, torch.zeros(2, 3))
-
-
-def on_params() -> list[nn.Parameter]:
-    params = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(1, 1))]
-    gradients.put(params, blocks())
-    return params
-
-
-def view(params: list[nn.Parameter], losses: list[float] | None = None) -> StepView:
-    jacobian = gradients.taken(params)
-    found = view_of(jacobian, losses)
-    return replace(found, jacobian=jacobian, losses=found.losses.float())
-
-
-def test_put_combine_and_forget() -> None:
-    params = on_params()
-    gradients.balance(EqualWeights(), params, view(params), pre_combine=True)
-    torch.testing.assert_close(params[0].grad, torch.tensor([3.1, 0.0]))
-    assert params[1].grad is None
-    torch.testing.assert_close(params[2].grad, torch.tensor([[4.0]]))
-    gradients.forget(params)
-    assert all(p.grad is None and not hasattr(p, "jac") for p in params)
-
-
-def test_a_weighting_before_a_post_combine_optimizer_scales_the_rows() -> None:
-    class Doubles(Weighting):
-        def forward(self, view: StepView) -> Tensor:
-            return torch.tensor([1.0, 2.0])
-
-    params = on_params()
-    gradients.balance(Doubles(), params, view(params), pre_combine=False)
-    torch.testing.assert_close(params[0].jac, torch.tensor([[3.0, 0.0], [0.2, 0.0]]))
-    torch.testing.assert_close(params[2].jac, torch.tensor([[[4.0]], [[0.0]]]))
-    assert params[0].grad is None
-
-
-def test_an_aggregator_of_log_losses_gets_their_gradients() -> None:
-    class Sums(Aggregator):
-        of_log_losses = True
-
-        def forward(self, jacobian: Tensor) -> Tensor:
-            return jacobian.sum(dim=0)
-
-    params = on_params()
-    gradients.balance(Sums(), params, view(params, [2.0, 0.5]), pre_combine=True)
-    torch.testing.assert_close(params[0].grad, torch.tensor([1.5 + 0.2, 0.0]))
-
-
-def test_spread() -> None:
-    params = [torch.zeros(2), torch.zeros(3), torch.zeros(1)]
-    block = torch.tensor([[1.0, 2.0]])
-    whole, zeros, none = gradients.spread([block, None, None], [1], 3, params, [True, True, False])
-    assert whole is not None
-    assert whole.tolist() == [[0, 0], [1, 2], [0, 0]]
-    assert zeros is not None
-    assert torch.equal(zeros, torch.zeros(3, 3))  # a term that is not asked for reaches it
-    assert none is None
+    zero = TermGradients(("a", "b"), torch.zeros(2), [torch.zeros(2, 3)])
+    assert torch.equal(clip(zero, 1.0).jacobian(), torch.zeros(2, 3))
 
 
 def test_clipping_counts_a_single_number_as_parameter() -> None:
-    alone, (scalar, vector) = torch.tensor([3.0, 0.0]), (torch.tensor([3.0, 0.0]), torch.tensor([[4.0], [0.5]]))
-    torch.testing.assert_close(gradients.clipped([alone], 1.5)[0], torch.tensor([1.5, 0.0]))
-    first, second = gradients.clipped([scalar, vector], 1.0)
+    scalar, vector = torch.tensor([3.0, 0.0]), torch.tensor([[4.0], [0.5]])
+    (only,) = clip(TermGradients(("a", "b"), torch.ones(2), [scalar]), 1.5).blocks
+    torch.testing.assert_close(only, torch.tensor([1.5, 0.0]))
+    first, second = clip(TermGradients(("a", "b"), torch.ones(2), [scalar, vector]), 1.0).blocks
     torch.testing.assert_close(first, torch.tensor([0.6, 0.0]))
     torch.testing.assert_close(second, torch.tensor([[0.8], [0.5]]))
+
+
+def test_no_limit_clips_nothing() -> None:
+    gradients = found()
+    assert clip(gradients, None) is gradients
+
+
+def test_without_a_balancer_rows_stay_and_are_summed_where_one_gradient_is_needed() -> None:
+    for result in (unbalanced(found(), pre_combine=True), combined(None)):
+        first, none, third = result.gradients
+        assert first is not None
+        assert third is not None
+        assert none is None
+        torch.testing.assert_close(first, torch.tensor([3.1, 0.0]))
+        torch.testing.assert_close(third, torch.tensor([[4.0]]))
+    assert unbalanced(found(), pre_combine=False).gradients == ()
+
+
+def test_a_weighting_makes_one_gradient() -> None:
+    result = combined(Looks())
+    first, none, third = result.gradients
+    torch.testing.assert_close(first, torch.tensor([3.2, 0.0]))  # 1 * 3 + 2 * 0.1
+    assert none is None
+    torch.testing.assert_close(third, torch.tensor([[4.0]]))
+    torch.testing.assert_close(result.blocks[0], found().blocks[0])  # for the callbacks
+
+
+def test_a_weighting_before_a_post_combine_optimizer_scales_the_rows() -> None:
+    result = combined(Looks(), pre_combine=False)
+    torch.testing.assert_close(result.blocks[0], torch.tensor([[3.0, 0.0], [0.2, 0.0]]))
+    torch.testing.assert_close(result.blocks[2], torch.tensor([[[4.0]], [[0.0]]]))
+    assert result.gradients == ()
+
+
+def test_what_a_balancer_is_shown() -> None:
+    balancer = Looks()
+    combined(balancer, weights={"b": 10.0})
+    view = balancer.view
+    assert (view.step, view.terms) == (7, ("a", "b"))
+    torch.testing.assert_close(view.losses, torch.tensor([2.0, 5.0]))
+    torch.testing.assert_close(view.jacobian, torch.tensor([[3.0, 0.0, 4.0], [0.1, 0.0, 0.0]]))
+    torch.testing.assert_close(view.kernels(), torch.tensor([5.0, 6.0]))
+    torch.testing.assert_close(balancer.weights, torch.tensor([1.0, 2.0]))  # for the log
+
+
+def test_equal_weights_are_the_sum() -> None:
+    torch.testing.assert_close(combined(EqualWeights()).gradients[0], torch.tensor([3.1, 0.0]))
+
+
+def test_an_aggregator_of_log_losses_gets_their_gradients() -> None:
+    torch.testing.assert_close(combined(SumOfLogs()).gradients[0], torch.tensor([1.5 + 0.2, 0.0]))
+
+
+def test_anything_else_is_no_balancer() -> None:
+    class Neither(Balancer):
+        """Weighs nothing and combines nothing."""
+
+    with pytest.raises(TypeError, match="`balancer` must be a Weighting or an Aggregator, got Neither"):
+        combined(Neither())
+
+
+def test_a_flat_gradient_is_split_by_the_parameters_that_have_a_block() -> None:
+    first, none, third = split(torch.tensor([1.0, 2.0, 3.0]), found().blocks)
+    assert first is not None
+    assert third is not None
+    assert (first.tolist(), none, third.tolist()) == ([1.0, 2.0], None, [[3.0]])

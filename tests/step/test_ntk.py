@@ -1,4 +1,4 @@
-"""Kernel diagonals against the slow, obvious way: one backward pass per residual value."""
+"""Diagonals of neural tangent kernels against the slow, obvious way: one backward pass per residual value."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from helpers.toys import Decay
-from lightning_autobalance import kernels
-from lightning_autobalance.kernels import kernel_diagonals
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Rectangle, Uniform, sample
 from lightning_autobalance.problems import Helmholtz2D, PoissonInverse2D, ReactionDiffusion1D
+from lightning_autobalance.step import ntk
 
 COUNTS = {"interior": 7, "boundary": 5, "initial": 4, "left": 5, "right": 5}
 
@@ -83,6 +82,10 @@ def ready(module: PINNModule) -> tuple[PINNModule, dict[str, Tensor]]:
     return module.double(), {part: torch.as_tensor(x, dtype=torch.float64) for part, x in draws.items()}
 
 
+def diagonals(module: PINNModule, points: Mapping[str, Tensor]) -> Tensor:
+    return ntk.ntk_diagonals(module, module.residuals, points, module.weights)
+
+
 def slow(module: PINNModule, points: Mapping[str, Tensor]) -> Tensor:
     params = [p for p in module.parameters() if p.requires_grad]
     means = []
@@ -116,10 +119,10 @@ def case(request: pytest.FixtureRequest) -> tuple[PINNModule, dict[str, Tensor]]
 
 @pytest.mark.parametrize("chunk", [3, 512])
 def test_equal_to_one_backward_pass_per_value(case: Any, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "CHUNK", chunk)
-    monkeypatch.setattr(kernels, "SLOW_CHUNK", min(chunk, 4))
+    monkeypatch.setattr(ntk, "CHUNK", chunk)
+    monkeypatch.setattr(ntk, "SLOW_CHUNK", min(chunk, 4))
     module, points = case
-    found = kernel_diagonals(module, points)
+    found = diagonals(module, points)
     assert found.dtype == torch.float64
     assert not found.requires_grad
     assert_close(found, slow(module, points), rtol=1e-10, atol=0.0)
@@ -133,33 +136,33 @@ def unexpected(group: Any) -> Any:
 @pytest.mark.parametrize("name", ["helmholtz", "reaction", "inverse", "toy", "gelu", "reverse", "by hand"])
 def test_only_taylor_mode_goes_the_fast_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, points = ready(MODULES[name]())
-    monkeypatch.setattr(kernels._Group, "by_backward", unexpected)
+    monkeypatch.setattr(ntk._RowGroup, "by_backward", unexpected)
     slow = pytest.raises(AssertionError, match="goes the slow way") if name in ("reverse", "by hand") else nullcontext()
     with slow:
-        kernel_diagonals(module, points)
+        diagonals(module, points)
 
 
 def test_float32_agrees_with_float64() -> None:
     torch.manual_seed(0)
     module, points = ready(Toy())
-    exact = kernel_diagonals(module, points)
-    single = kernel_diagonals(module.float(), {part: x.float() for part, x in points.items()})
+    exact = diagonals(module, points)
+    single = diagonals(module.float(), {part: x.float() for part, x in points.items()})
     assert single.dtype == torch.float32
     assert_close(single.double(), exact, rtol=1e-4, atol=0.0)
 
 
 def test_fixed_weights_are_factors() -> None:
     module, points = ready(Toy())
-    plain = kernel_diagonals(module, points)
+    plain = diagonals(module, points)
     module.weights = {"fields": 5.0, "data": 0.0}
-    assert_close(kernel_diagonals(module, points), plain * torch.tensor([1.0, 5.0, 1.0, 1.0, 0.0], dtype=torch.float64))
+    assert_close(diagonals(module, points), plain * torch.tensor([1.0, 5.0, 1.0, 1.0, 0.0], dtype=torch.float64))
 
 
 def test_frozen_parameters_do_not_count() -> None:
     module, points = ready(Toy())
-    whole = kernel_diagonals(module, points)
+    whole = diagonals(module, points)
     module.net[0].weight.requires_grad_(False)
-    found = kernel_diagonals(module, points)
+    found = diagonals(module, points)
     assert_close(found, slow(module, points), rtol=1e-10, atol=0.0)
     assert (found < whole).all()
 
@@ -169,7 +172,7 @@ def test_gradients_and_random_states_are_left_alone() -> None:
     for p in module.parameters():
         p.grad, p.jac = torch.full_like(p, 2.0), torch.full_like(p, 3.0)
     before = torch.get_rng_state()
-    kernel_diagonals(module, points)
+    diagonals(module, points)
     assert torch.equal(torch.get_rng_state(), before)
     assert all((p.grad == 2).all() and (p.jac == 3).all() for p in module.parameters())
 
@@ -179,7 +182,7 @@ def test_gradients_may_be_disabled_outside(mode: Any) -> None:
     module, points = ready(Toy())
     expected = slow(module, points)
     with mode():
-        assert_close(kernel_diagonals(module, points), expected, rtol=1e-10, atol=0.0)
+        assert_close(diagonals(module, points), expected, rtol=1e-10, atol=0.0)
 
 
 def test_a_term_that_reaches_no_parameter_has_none() -> None:
@@ -188,8 +191,8 @@ def test_a_term_that_reaches_no_parameter_has_none() -> None:
         "known": points["interior"].sum(dim=1),
         "u": Toy.residuals(module, points)["data"],
     }
-    known, u = kernel_diagonals(module, points)
+    known, u = diagonals(module, points)
     assert known == 0
     leaf = {part: x.clone().requires_grad_() for part, x in points.items()}
-    assert_close(kernel_diagonals(module, leaf), torch.stack([known, u]))
+    assert_close(diagonals(module, leaf), torch.stack([known, u]))
     assert u > 0

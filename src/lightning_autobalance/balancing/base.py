@@ -35,8 +35,6 @@ class Balancer(ResizedBuffers, ABC):
 
     asks_kernels: bool = False
     """Whether the method calls ``view.kernels``."""
-    capturable: bool = False
-    """Whether a step does the same operations on the device every time and keeps no state in Python."""
     weights: Tensor | None = None
     """The weights of the latest step, (m,), where the method has them: for the log, not part of the state."""
 

@@ -49,8 +49,6 @@ class BalanceMonitor(Callback):
         The AutoBalance paper, section 3.3 and figure 2.
     """
 
-    on_logged_steps_only = True  # so that the steps between may be replays of a captured one
-
     def __init__(self) -> None:
         self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
         self._handle: RemovableHandle | None = None
@@ -65,9 +63,7 @@ class BalanceMonitor(Callback):
         module = _recorder(pl_module)
         for optimizer in trainer.optimizers:
             if isinstance(optimizer, PostCombine):
-                hook = partial(_record_updates, self, module)
-                hook.on_logged_steps_only = True  # type: ignore[attr-defined]
-                self._handle = optimizer.register_update_hook(hook)
+                self._handle = optimizer.register_update_hook(partial(_record_updates, self, module))
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
         """Record the gradients, which lie on the parameters as ``jac``, and the balancer's weights."""

@@ -14,7 +14,6 @@ from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather
 from lightning_autobalance.callbacks.figures import run_folder
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.replays import Replays
 
 
 class FitSummary(Callback):
@@ -70,10 +69,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     table.add_row("peak memory", f"{_peak_memory(module.device) / 2**20:,.0f} MiB")
     table.add_row("parameters", f"{sum(p.numel() for p in module.parameters()):,}")
     table.add_row("derivatives", module.derivative_mode)
-    if module.passes.compiled is not None:
-        table.add_row("compiled", f"no: {reason}" if (reason := module.passes.compiled.reason) else "yes")
-    if module.replays.asked:
-        table.add_row("captured", _captured(module.replays))
+    if (compiled := module.gradient_stage.compiled) is not None:
+        table.add_row("compiled", f"no: {compiled.reason}" if compiled.reason else "yes")
     checkpoint = trainer.checkpoint_callback
     for what, where in {
         "logs": run_folder(trainer) if trainer.loggers else "",
@@ -82,13 +79,6 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
         if where:
             table.add_row(what, str(where))
     return table
-
-
-def _captured(replays: Replays) -> str:
-    if replays.reason and not replays.replayed:
-        return f"no: {replays.reason}"
-    steps = f"{replays.replayed:,} steps"
-    return f"{steps}; then no more: {replays.reason}" if replays.reason else steps
 
 
 def _peak_memory(device: torch.device) -> int:

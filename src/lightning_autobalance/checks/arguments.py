@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from lightning_autobalance.checks.optimizer import check_optimizer_argument
 
 
@@ -13,11 +15,13 @@ def check_module_arguments(
     gradient_clip_val: float | None,
     skip_non_finite: int,
     steps_per_call: int,
+    compile: bool | str,  # noqa: A002
+    cuda_graph: bool,
 ) -> None:
     """Refuse numbers out of their range, and an ``optimizer`` that does not make one.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range, ``compile`` is no mode of torch's, or ``cuda_graph`` is true.
         TypeError: If ``optimizer`` is an optimizer itself, a name, or anything else that cannot be called.
     """
     if not isinstance(steps_per_call, int) or steps_per_call < 1:
@@ -31,3 +35,10 @@ def check_module_arguments(
     for term, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")
+    if cuda_graph:
+        raise ValueError(
+            f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "
+            "is torch's own CUDA graphs."
+        )
+    if not isinstance(compile, bool) and compile not in (modes := list(torch._inductor.list_mode_options())):
+        raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {compile!r}.")

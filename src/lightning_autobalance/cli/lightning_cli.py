@@ -46,6 +46,9 @@ NOISE = (  # lines of jsonargparse's messages that do not help whoever made the 
     r"Expected a path but"
 )
 TYPES = r"Type collections\.abc\.Callable\[.*\] expects a function or a callable class: | Got value: Namespace\(.*\)$"
+REMOVED = {  # names that older configurations have, and what to write instead
+    "DeviceUniform": "it was removed. Write Uniform, which draws other points of the same distribution.",
+}
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -285,6 +288,9 @@ def _condensed(message: str) -> str:
 
 def _suggestion(message: str, parser: LightningArgumentParser) -> str:
     message = message.strip()
+    for name, remedy in REMOVED.items():
+        if re.search(rf"\b{name}\b", message):
+            return f": {remedy}"
     if wrong := re.search(r"Expected a dot import path string: ([\w.]+)$", message, re.MULTILINE):
         bases = (PINNModule, torch.nn.Module, torch.optim.Optimizer, points.Sampler, LRScheduler, Callback, Logger)
         known = sorted({child.__name__ for base in bases for child in _subclasses(base)})

@@ -28,13 +28,13 @@ class AutoAdamW(PostCombine):
 
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
-        lr: Learning rate; a 0-dim tensor where a captured CUDA graph or a compiled step shall follow a schedule.
+        lr: Learning rate; a 0-dim tensor where a step in a CUDA graph, or a compiled one, shall follow a schedule.
         betas: Decay rates of the first and the second moment.
         eps: Added to the root, outside it. It may be 0 where ``eps_root`` is not.
         weight_decay: Decoupled decay, applied once per step.
         combine: "sum" of the terms' steps, their "mean", or one weight per term.
         eps_root: Added inside the root, :math:`\epsilon_r`, as in optax.
-        capturable: Whether the step may be captured in a CUDA graph.
+        capturable: As in torch's Adam: the step may be captured in a CUDA graph by a loop of your own.
         foreach: Use torch's foreach kernels. By default torch decides where ``fused`` is off. With ``eps_root``, which
             torch's Adam does not have, foreach kernels in any case.
         fused: Use torch's fused kernels. By default on CPU and CUDA, unless ``foreach`` or ``eps_root`` is given or the
@@ -53,8 +53,6 @@ class AutoAdamW(PostCombine):
         trials. ``eps`` stands outside the root, as in torch and in the paper's text; its Algorithm 1 prints it inside:
         ``eps=0.0, eps_root=1e-8``, with which gradients far below 1e-4 hardly move a weight.
     """
-
-    capturable = True
 
     def __init__(
         self,

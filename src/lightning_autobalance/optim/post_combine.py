@@ -40,9 +40,6 @@ class PostCombine(Optimizer, ABC):
         TypeError: If a parameter is not of real floating-point type.
     """
 
-    capturable: bool = False
-    """Whether a step, with the groups' option of this name, may be captured: all its state lies in ``state``."""
-
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._update_hooks: OrderedDict[int, UpdateHook] = OrderedDict()
         self._room: _Rooms = {}

@@ -3,9 +3,8 @@
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, Face
-from lightning_autobalance.points.drawing import Drawing
 from lightning_autobalance.points.draws import Draws, points_of
-from lightning_autobalance.points.samplers import DeviceUniform, Grid, LatinHypercube, Sampler, Sobol, Uniform
+from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import sample
 from lightning_autobalance.points.time_cylinder import TimeCylinder
 
@@ -19,12 +18,10 @@ __all__ = [
     "TimeCylinder",
     "Sampler",
     "Uniform",
-    "DeviceUniform",
     "Grid",
     "LatinHypercube",
     "Sobol",
     "sample",
-    "Drawing",
     "Draws",
     "points_of",
 ]

@@ -16,16 +16,11 @@ class Draws:
     Args:
         step: Number of optimizer steps done before the first one.
         at: Gives the points of a step, each (b, d), where and as they are needed.
-        inside: Gives the same by operations of torch, from the number of the step as a 0-dim int64 tensor. None
-            where the sampler cannot.
     """
 
-    def __init__(
-        self, step: int, at: Callable[[int], ByPart], inside: Callable[[Tensor], ByPart] | None = None
-    ) -> None:
+    def __init__(self, step: int, at: Callable[[int], ByPart]) -> None:
         self.step = step
         self.at = at
-        self.inside = inside
 
     def __getitem__(self, part: str) -> Tensor:
         return self.at(self.step)[part]

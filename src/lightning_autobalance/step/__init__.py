@@ -9,10 +9,10 @@ r"""The training step: one line of stages, each a function of data with a test o
 
 A PDE gives residuals at points. A variant turns them into one loss per term (`losses`). Every term is differentiated
 by itself (`term_gradients`, or both at once, `compiled`): row i of the Jacobian J is the gradient of term i. Processes
-add up their shares (`reduce`), and what is not finite never reaches the weights (`finite`). Then (`combine`) each row is
-clipped, and a balancer makes one gradient of all rows for an ordinary torch optimizer, or the rows stay apart for a
-post-combine optimizer, which keeps one state per term. The optimizer steps (`update`); on logged steps `log_line` writes
-what was seen. Balancers that weigh terms by their neural tangent kernel ask `ntk`, which finds by `row_parts` which
+add up their shares (`reduce`), and what is not finite never reaches the weights (`finite`). Then each row is clipped,
+and a balancer makes one gradient of all rows for an ordinary torch optimizer, or the rows stay apart for a post-combine
+optimizer, which keeps one state per term (`combine`). The optimizer steps (`update`); on logged steps `log_line` writes
+what was seen. Balancers that weigh terms by their neural tangent kernels call `ntk`, which asks `row_parts` which
 points a residual follows from.
 
 No stage knows Lightning or `PINNModule`: a stage takes data, and the small object that owns its state (a variant, a

@@ -105,7 +105,7 @@ def split(gradient: Gradient, blocks: Sequence[JacBlock | None]) -> list[Tensor 
     Returns:
         \*shape by parameter, or None.
     """
-    parts = iter(gradient.split([block[0].numel() for block in blocks if block is not None]))
+    parts = iter(torch.split(gradient, [block[0].numel() for block in blocks if block is not None]))
     return [None if block is None else next(parts).view(block.shape[1:]) for block in blocks]
 
 

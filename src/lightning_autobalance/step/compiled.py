@@ -33,12 +33,16 @@ class CompiledGradients:
     compared with that of the same step uncompiled. Where compiling fails, or the two differ, a warning says why, and
     the run goes on uncompiled.
 
+    Args:
+        mode: One of torch's compile modes.
+
     Attributes:
         reason: Why nothing is compiled; empty as long as it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "default") -> None:
         self.reason = ""
+        self._mode = mode
         self._function: Callable[..., Result] | None = None
         self._verified: set[tuple[str, ...]] = set()
 
@@ -56,7 +60,7 @@ class CompiledGradients:
         Args:
             variant: Turns points and residuals into losses; its state moves on.
             residuals: Those of the equation.
-            points: From ``LossStage.begin``, by part, each (b, d).
+            points: From ``ResidualLosses.begin``, by part, each (b, d).
             params: The parameters.
             weights: Fixed weights by term.
             needed: The terms whose gradients are needed; all where there are none.
@@ -91,7 +95,7 @@ class CompiledGradients:
         try:
             if self._function is None:
                 _, _, _, params, *_ = arguments
-                self._function = _compiled(params[0].device)
+                self._function = _compiled(params[0].device, self._mode)
             with torch._dynamo.config.patch(trace_autograd_ops=True, error_on_recompile=error_on_recompile):
                 return self._function(*arguments)
         except RecompileError:
@@ -136,7 +140,7 @@ class CompiledGradients:
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing that is compiled: it belongs to a process and to one module."""
-        return {"reason": self.reason, "_function": None, "_verified": set()}
+        return {"reason": self.reason, "_mode": self._mode, "_function": None, "_verified": set()}
 
 
 def losses_and_gradients(
@@ -171,13 +175,38 @@ def _traces_differentiation() -> bool:
     return hasattr(torch._dynamo.config, "trace_autograd_ops")
 
 
-def _compiled(device: torch.device) -> Callable[..., Result]:
+def _compiled(device: torch.device, mode: str) -> Callable[..., Result]:
     # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
     code = losses_and_gradients.__code__.replace(co_name=f"losses_and_gradients_{next(_NUMBER)}")
     own = FunctionType(code, losses_and_gradients.__globals__, closure=losses_and_gradients.__closure__)
+    of_device, of_mode = OPTIONS.get(device.type, {}), torch._inductor.list_mode_options(mode)
+    options = {**of_device.get("options", {}), **of_mode}  # torch.compile takes a mode or options, not both
     # What cannot be compiled whole is not compiled in parts.
-    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **OPTIONS.get(device.type, {}))
-    return function
+    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **{**of_device, "options": options or None})
+    return _copying_results(function) if of_mode.get("triton.cudagraphs") else function
+
+
+def _copying_results(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Copies what a function with CUDA graphs gives: the next replay writes to the same memory."""
+
+    def copied(variant: Variant, *args: Any) -> Result:
+        before = [(part, dict(part.named_buffers(recurse=False))) for part in variant.modules()]
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        terms, values, blocks, counts = function(variant, *args)
+        for part, buffers in before:
+            for name, new in dict(part.named_buffers(recurse=False)).items():
+                if new is not buffers.get(name):
+                    setattr(part, name, _copy(buffers.get(name), new))
+        return terms, values.clone(), [None if block is None else block.clone() for block in blocks], counts
+
+    return copied
+
+
+def _copy(old: Tensor | None, new: Tensor) -> Tensor:
+    """The new values, where possible in the old memory: a graph whose inputs have moved is recorded again."""
+    if old is None or (old.shape, old.dtype, old.device) != (new.shape, new.dtype, new.device):
+        return new.clone()
+    return old.copy_(new)
 
 
 def _rows(blocks: Sequence[Tensor | None]) -> Jacobian:

@@ -1,7 +1,7 @@
 """What a logged step says: 0-dim tensors that are read from the device together."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from lightning_autobalance.step.term_gradients import TermGradients
 
 
+@runtime_checkable
 class MetricLogger(Protocol):
     """Lightning's loggers, as far as a log line needs them."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,35 +26,9 @@ class TermLosses(NamedTuple):
     counts: dict[str, int]
 
 
-class LossStage(Protocol):
-    """Points to losses, in the three calls that a training step makes."""
-
-    def begin(self, points: ByPart, step: int) -> dict[str, Tensor]:
-        """Start a step: the points, each (b, d), at which its residuals are taken.
-
-        Args:
-            points: The data's, by part, each (b, d).
-            step: Number of optimizer steps done before.
-        """
-
-    def __call__(self, points: ByPart) -> TermLosses:
-        """The losses; the state of the variant moves on.
-
-        Args:
-            points: From `begin`.
-        """
-
-    def again(self, points: ByPart) -> dict[str, Tensor]:
-        """The same losses with new graphs; no state changes.
-
-        Args:
-            points: From `begin`.
-        """
-
-
 @dataclass(frozen=True)
 class ResidualLosses:
-    """Losses that a variant makes of residuals: the rule.
+    """Losses that a variant makes of residuals.
 
     Args:
         variant: Turns points and residuals into losses.
@@ -65,18 +39,31 @@ class ResidualLosses:
     residuals: PointFunction
 
     def begin(self, points: ByPart, step: int) -> dict[str, Tensor]:
-        """Let the variant choose and move the points."""
+        """Start a step: the variant chooses and moves the points at which its residuals are taken.
+
+        Args:
+            points: The data's, by part, each (b, d).
+            step: Number of optimizer steps done before.
+        """
         self.variant.begin(StepContext(step, self._residuals_without_graph), points)
         moved = self.variant.perturb(self.variant.place(points))
         # leaves of the graph, which is what a compiled function takes
         return {part: x.detach().requires_grad_(x.requires_grad) for part, x in moved.items()}
 
     def __call__(self, points: ByPart) -> TermLosses:
-        """The mean squares of the variant's rows."""
+        """The losses of the step; the variant's state moves on.
+
+        Args:
+            points: From `begin`.
+        """
         return variant_losses(self.variant, self.residuals, points)
 
     def again(self, points: ByPart) -> dict[str, Tensor]:
-        """The variant's losses with its state as it is."""
+        """The same losses with new graphs; no state changes.
+
+        Args:
+            points: From `begin`.
+        """
         losses: dict[str, Tensor] = self.variant(points, self.residuals(points))
         return losses
 
@@ -90,10 +77,12 @@ class OwnLosses:
     """Losses that a module computes itself, without a variant.
 
     Args:
-        losses: One scalar per term.
+        losses: From points to one scalar per term.
+        owner: Name of the module's class, for messages.
     """
 
     losses: PointFunction
+    owner: str
 
     def begin(self, points: ByPart, step: int) -> dict[str, Tensor]:  # noqa: ARG002
         """The data's points."""
@@ -109,13 +98,16 @@ class OwnLosses:
         return self.losses(points)
 
 
+LossStage: TypeAlias = ResidualLosses | OwnLosses
+
+
 def variant_losses(variant: Variant, residuals: PointFunction, points: ByPart) -> TermLosses:
     """The losses of a training step; the variant's state moves on. A plain function, which compilers can follow.
 
     Args:
         variant: Turns points and residuals into losses.
         residuals: Those of the equation.
-        points: From ``LossStage.begin``, by part, each (b, d).
+        points: From ``ResidualLosses.begin``, by part, each (b, d).
     """
     rows = variant.learn(points, residuals(points))
     return TermLosses(variant.reduce(rows), {term: row.numel() for term, row in rows.items()})

@@ -10,7 +10,7 @@ from lightning_autobalance.balancing import Aggregator, Balancer
 from lightning_autobalance.jacobian import FreedGraphError, flatten, graphs_are_shared, term_gradients
 from lightning_autobalance.shapes import JacBlock, Jacobian, Losses
 from lightning_autobalance.step.compiled import CompiledGradients
-from lightning_autobalance.step.losses import ByPart, LossStage, OwnLosses, ResidualLosses, TermLosses, select, weighted
+from lightning_autobalance.step.losses import ByPart, LossStage, ResidualLosses, TermLosses, select, weighted
 
 
 class ChangedTermsError(ValueError):
@@ -45,8 +45,9 @@ class TermGradientStage:
         compile: Whether, or in which of torch's modes, stages 1 and 2 are compiled.
     """
 
-    def __init__(self, compile: bool = False) -> None:  # noqa: A002  torch's name for it
-        self.compiled = CompiledGradients() if compile else None
+    def __init__(self, compile: bool | str = False) -> None:  # noqa: A002  torch's name for it
+        mode = compile if isinstance(compile, str) else "default"
+        self.compiled = CompiledGradients(mode) if compile else None
         self._shared: bool | None = None  # whether terms share a graph; None until the first step
         self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
 
@@ -81,8 +82,8 @@ class TermGradientStage:
                 if found is not None:
                     check_same_terms(terms, found[0])
                     return self._complete(*found, rows, params)
-            elif isinstance(losses, OwnLosses):
-                self.compiled.refuse("it needs residuals, and the module has `losses` of its own")
+            else:
+                self.compiled.refuse(f"it needs residuals, and {losses.owner} has `losses` of its own")
         return self._eager(losses, losses(points), points, params, weights, terms, rows)
 
     def _eager(

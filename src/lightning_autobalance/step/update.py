@@ -1,13 +1,14 @@
 """Stage 6: hand the gradients to the optimizer, and step."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from lightning_autobalance.step.combine import Combined
 
 
+@runtime_checkable
 class Steps(Protocol):
     """An optimizer, or Lightning's wrapper of one, which calls the callbacks."""
 

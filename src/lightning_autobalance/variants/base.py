@@ -79,8 +79,6 @@ class Variant(ResizedBuffers, ABC):
     """Buffers with one entry per point, and along which axis: each process keeps its own, a checkpoint all."""
     has_point_weights: bool = False
     """Whether weights belong to points, which then must stay."""
-    capturable: bool = False
-    """Whether a step does the same operations every time, whatever `begin` is told, and keeps no state in Python."""
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
         """Learn the names of terms and parts before training, and refuse what cannot work.

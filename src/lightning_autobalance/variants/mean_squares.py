@@ -14,5 +14,3 @@ class MeanSquares(Variant):
     Reference:
         The AutoBalance paper, equation 3; Raissi et al., 2019.
     """
-
-    capturable = True

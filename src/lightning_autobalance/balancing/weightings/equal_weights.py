@@ -17,8 +17,6 @@ class EqualWeights(Weighting):
         The module's fixed ``weights`` count before: where a configuration names some, the sum is weighted by them.
     """
 
-    capturable = True
-
     def forward(self, view: StepView) -> Losses:
         """One for every term."""
         return torch.ones_like(view.losses)

@@ -84,7 +84,7 @@ class SeedEnsemble:
     Raises:
         ValueError: If there are none, a seed appears twice, or two runs share their Trainer, module or data.
         MisconfigurationException: If the modules differ in class or in the shapes of their parameters, one is to be
-            compiled or captured, or a Trainer uses several processes.
+            compiled, or a Trainer uses several processes.
 
     Note:
         A run whose loss or gradients are not finite ends, the others go on, and the error comes at the end. Any other
@@ -234,13 +234,11 @@ def _check_like_first(run: SeedRun, first: SeedRun) -> None:
             f"All modules of an ensemble must be of one class, got {type(first.module).__name__} and "
             f"{type(run.module).__name__}."
         )
-    asked = {"compile": run.module.passes.compiled is not None, "cuda_graph": run.module.replays.asked}
-    for option, done in {"compile": "compiled", "cuda_graph": "captured"}.items():
-        if asked[option]:
-            raise MisconfigurationException(
-                f"`{option}` must be left out where several seeds are trained at once, got True: the stacked passes "
-                f"are not {done}. Leave it out, or train the seeds one by one."
-            )
+    if run.module.passes.compiled is not None:
+        raise MisconfigurationException(
+            "`compile` must be left out where several seeds are trained at once, got True: the stacked passes are not "
+            "compiled. Leave it out, or train the seeds one by one."
+        )
     mine, theirs = ({n: p.shape for n, p in each.module.named_parameters()} for each in (run, first))
     if mine != theirs:
         raise MisconfigurationException(

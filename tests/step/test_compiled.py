@@ -6,7 +6,7 @@ import pytest
 
 from helpers.runs import run_tests, server
 
-COMPILED = Path(__file__).parent / "compiled"
+COMPILED = Path(__file__).parents[1] / "compiled"
 
 
 def run(marker: str, folder: Path) -> None:

@@ -12,13 +12,15 @@ from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
 from helpers.waves import MAKE, Wave
-from lightning_autobalance import compilation, problems
+from lightning_autobalance import problems
 from lightning_autobalance.balancing import DWA, ConFIG, MConFIG, PCGrad
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
-from lightning_autobalance.variants import RAR, RBA
+from lightning_autobalance.step import compiled as stage
+from lightning_autobalance.step.losses import ByPart
+from lightning_autobalance.variants import RAR, RBA, Variant
 
 PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
 BALANCERS: dict[str, Callable[[], Any]] = {"ConFIG": ConFIG, "MConFIG": MConFIG, "PCGrad": PCGrad, "DWA": DWA}
@@ -30,7 +32,7 @@ OTHERS = BALANCERS.keys() - {"MConFIG"}
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything of the compiler but the machine code, which takes most of its time."""
-    monkeypatch.setattr(compilation, "OPTIONS", {"cpu": {"backend": "aot_eager"}})
+    monkeypatch.setattr(stage, "OPTIONS", {"cpu": {"backend": "aot_eager"}})
 
 
 def weights(module: PINNModule) -> dict[str, Tensor]:
@@ -57,9 +59,9 @@ def few(module: PINNModule) -> CollocationPoints:
 
 
 def assert_alike(compiled: PINNModule, plain: PINNModule, tolerance: float = 1e-10) -> None:
-    assert compiled.passes.compiled is not None
-    assert compiled.passes.compiled.reason == ""
-    assert compiled.passes.compiled._trusted
+    assert compiled.gradient_stage.compiled is not None
+    assert compiled.gradient_stage.compiled.reason == ""
+    assert compiled.gradient_stage.compiled._verified
     for name, value in weights(plain).items():
         torch.testing.assert_close(weights(compiled)[name], value, rtol=tolerance, atol=tolerance)
 
@@ -97,6 +99,57 @@ def test_machine_code(tmp_path: Path) -> None:
     assert_alike(small(tmp_path, Decay, compile=True), small(tmp_path, Decay))
 
 
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead", pytest.param("max-autotune", marks=pytest.mark.slow)])
+def test_modes_of_torch_on_a_cpu(tmp_path: Path, mode: str) -> None:
+    assert_alike(small(tmp_path, Decay, compile=mode), small(tmp_path, Decay))
+
+
+def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(torch, "compile", lambda function, **options: given.update(options) or function)
+    for mode, options in torch._inductor.list_mode_options().items():
+        stage._compiled(torch.device("cuda"), mode)
+        assert given == {"fullgraph": True, "options": options or None}
+        stage._compiled(torch.device("cpu"), mode)
+        assert given == {"fullgraph": True, "options": {"cpp_wrapper": True, **options}}
+
+
+def test_results_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CUDA graphs a compiled function writes to the same memory in every call; here each call spoils the last."""
+    memory: list[Tensor] = []
+
+    def compiled(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        def replayed(module: PINNModule, *args: Any) -> Any:
+            for old in memory:
+                old.fill_(torch.nan)
+            before = {id(x) for x in module.variant.buffers()}
+            values, blocks, counts = function(module, *args)
+            assigned = [x for x in module.variant.buffers() if id(x) not in before]
+            assert assigned
+            memory[:] = [values, *[block for block in blocks if block is not None], *assigned]
+            return values, blocks, counts
+
+        return replayed
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    options: dict[str, Any] = {"optimizer": torch.optim.Adam}
+    found = wave(tmp_path, "RBA", compile="reduce-overhead", balancer=DWA(), **options)
+    assert_alike(found, wave(tmp_path, "RBA", balancer=DWA(), **options), tolerance=0.0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["MeanSquares", "RBA"])
+def test_cuda_graphs_equal_uncompiled(tmp_path: Path, name: str) -> None:
+    def run(**options: Any) -> PINNModule:
+        torch.manual_seed(0)
+        variant = RBA() if name == "RBA" else None
+        module = Poisson2D(check_exact=False, variant=variant, **options).double()
+        fit(module, tmp_path, max_steps=20, accelerator="gpu")
+        return module
+
+    assert_alike(run(compile="reduce-overhead"), run(), tolerance=1e-8)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKE)
 def test_machine_code_of_every_variant(tmp_path: Path, name: str) -> None:
@@ -112,13 +165,13 @@ def test_machine_code_of_every_problem(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.usefixtures("traced")
 def test_what_is_compiled_anew_is_compared_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared, agrees = [], compilation.CompiledPass._agrees
+    compared, agrees = [], stage.CompiledGradients._agrees
 
-    def counted(self: Any, found: Any, module: PINNModule, placed: Mapping[str, Tensor], *args: Any) -> bool:
-        compared.append(len(placed["interior"]))
-        return agrees(self, found, module, placed, *args)
+    def counted(self: Any, found: Any, variant: Variant, residuals: Any, points: ByPart, *args: Any) -> bool:
+        compared.append(len(points["interior"]))
+        return agrees(self, found, variant, residuals, points, *args)
 
-    monkeypatch.setattr(compilation.CompiledPass, "_agrees", counted)
+    monkeypatch.setattr(stage.CompiledGradients, "_agrees", counted)
     torch.manual_seed(0)
     module = Poisson2D(compile=True, variant=RAR(interval=2, added=3, candidates=9)).double()
     fit(module, tmp_path, max_steps=3)
@@ -145,8 +198,8 @@ def test_many_modules_in_one_process(tmp_path: Path) -> None:
     for width in range(3, 3 + torch._dynamo.config.recompile_limit + 2):
         module = Decay(net=MLP(1, 1, [width]), compile=True)
         fit(module, tmp_path, max_steps=2)
-        assert module.passes.compiled is not None
-        assert module.passes.compiled.reason == ""
+        assert module.gradient_stage.compiled is not None
+        assert module.gradient_stage.compiled.reason == ""
 
 
 class Branching(Decay):
@@ -195,13 +248,13 @@ def test_what_cannot_be_compiled_runs_as_it_is(tmp_path: Path, kind: type[PINNMo
 
 
 def test_a_wrong_result_is_noticed_and_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = compilation.passes
+    right = stage.losses_and_gradients
 
     def wrong(*args: Any) -> Any:
-        values, blocks, counts = right(*args)
-        return values, [None if b is None else 1.5 * b for b in blocks], counts
+        terms, values, blocks, counts = right(*args)
+        return terms, values, [None if b is None else 1.5 * b for b in blocks], counts
 
-    monkeypatch.setattr(compilation, "_compiled", lambda _: wrong)
+    monkeypatch.setattr(stage, "_compiled", lambda *_: wrong)
     with pytest.warns(UserWarning, match=r"differs by 5.0e-01"):
         compiled = wave(tmp_path, "RBA", compile=True)
     for name, value in weights(wave(tmp_path, "RBA")).items():
@@ -217,7 +270,7 @@ def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_older_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilation, "_traces_differentiation", lambda: False)
+    monkeypatch.setattr(stage, "_traces_differentiation", lambda: False)
     with pytest.warns(UserWarning, match=r"it needs a torch that traces `autograd.grad`, as 2.13 does, got 2\."):
         small(tmp_path, Decay, compile=True)
 
@@ -225,10 +278,10 @@ def test_an_older_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("traced")
 def test_what_is_compiled_is_neither_copied_nor_pickled(tmp_path: Path) -> None:
     module = small(tmp_path, Decay, compile=True)
-    for other in (copy.deepcopy(module.passes), pickle.loads(pickle.dumps(module.passes))):
+    for other in (copy.deepcopy(module.gradient_stage), pickle.loads(pickle.dumps(module.gradient_stage))):
         assert other.compiled is not None
         assert other.compiled._function is None
-        assert other.compiled._trusted == set()
+        assert other.compiled._verified == set()
 
 
 def test_a_real_mistake_is_told_as_it_is_uncompiled(tmp_path: Path) -> None:
