@@ -39,8 +39,8 @@ def check_compile(value: bool | str, cuda_graph: bool) -> None:
     """
     if cuda_graph:
         raise ValueError(
-            f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which is "
-            "torch's own CUDA graphs."
+            f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "
+            "uses torch's own CUDA graphs."
         )
     if not isinstance(value, bool) and value not in (modes := list(torch._inductor.list_mode_options())):
         raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {value!r}.")

@@ -112,7 +112,18 @@ def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> No
         assert given == {"fullgraph": True, "options": {"cpp_wrapper": True, **options}}
 
 
-def test_results_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_not_in_the_memory_of_a_cuda_graph() -> None:
+    values, block = torch.tensor([1.0, 2.0]), torch.ones(2, 3)
+    found = compilation._outliving_replays(lambda *_: (values, [block, None], [4, 5]))(Decay(), {}, (), ())
+    values.fill_(torch.nan)
+    block.fill_(torch.nan)
+    assert found[0].tolist() == [1.0, 2.0]
+    assert found[1][0] is not None
+    assert found[1][0].tolist() == [[1.0] * 3] * 2
+    assert found[1:] == ([found[1][0], None], [4, 5])
+
+
+def test_buffers_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With CUDA graphs a compiled function writes to the same memory in every call; here each call spoils the last."""
     memory: list[Tensor] = []
 
