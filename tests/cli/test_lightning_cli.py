@@ -159,6 +159,22 @@ def test_a_checkpoint_loads_without_its_yaml(tmp_path: Path) -> None:
     assert torch.equal(loaded(x), trained(x))
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_what_was_saved_when_there_was_a_cuda_graph_goes_on(tmp_path: Path) -> None:
+    """Configuration and checkpoint hold `cuda_graph: false`, and the optimizer's `capturable: false`."""
+    from lightning_autobalance.problems import Helmholtz2D
+
+    main(["fit", *helmholtz("--model.cuda_graph=false", "--model.optimizer.capturable=false")])
+    (folder,) = (tmp_path / "runs" / "Helmholtz2D").iterdir()
+    saved, last = folder / "config.yaml", folder / "checkpoints" / "last.ckpt"
+    assert "    cuda_graph: false\n" in saved.read_text()
+    assert torch.load(last, weights_only=True)["hyper_parameters"]["cuda_graph"] is False
+    assert torch.load(last, weights_only=True)["optimizer_states"][0]["param_groups"][0]["capturable"] is False
+    Helmholtz2D.load_from_checkpoint(last)
+    resumed = run(["fit", f"--config={saved}", f"--ckpt_path={last}", "--trainer.max_steps=3"])
+    assert resumed.trainer.global_step == 3
+
+
 MY_HARD_PDE = f"{MY_PDE}\ndef lift(x):\n    return x[:, :1]\n"
 MY_HARD_NET = {
     "class_path": "Transformed",
@@ -243,6 +259,10 @@ def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> N
         ("--model.steps_per_call=0", "`steps_per_call` must be a whole number >= 1, got 0"),
         ("--data.points.interior=-3", "`points` of 'interior' must be a whole number >= 1, got -3"),
         ("--data.points.interior=many", "Expected a <class 'int'>. Got value: many"),
+        ("--model.compile=fast", "`compile` must be true, false or one of torch's modes default,"),
+        ("--model.cuda_graph=true", "`cuda_graph` was removed and must be left out, got True. Take `compile: reduce"),
+        ("--data.sampler=DeviceUniform", "DeviceUniform: it was removed. Write Uniform, which"),
+        ("--data.sampler=lightning_autobalance.points.DeviceUniform", "it was removed. Write Uniform, which"),
         ("--trainer.precision=16-mixed", "`trainer.precision` must be 32-true, 64-true or bf16-mixed, got 16-mixed"),
     ],
 )
@@ -250,6 +270,13 @@ def test_mistakes_are_named_with_the_remedy(option: str, said: str, capsys: pyte
     message = fails(capsys, *helmholtz(option))
     assert said in message
     assert len(message.splitlines()) < 12  # no page of usage before it
+
+
+@pytest.mark.parametrize(("word", "value"), [("true", True), ("false", False), ("reduce-overhead", "reduce-overhead")])
+def test_compile_is_a_switch_or_a_mode(word: str, value: bool | str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", *helmholtz(f"--model.compile={word}", "--print_config")])
+    assert yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]["compile"] == value
 
 
 def test_mistakes_in_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

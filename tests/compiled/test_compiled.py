@@ -114,7 +114,19 @@ def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> No
         assert given == {"fullgraph": True, "options": {"cpp_wrapper": True, **options}}
 
 
-def test_results_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_not_in_the_memory_of_a_cuda_graph() -> None:
+    values, block = torch.tensor([1.0, 2.0]), torch.ones(2, 3)
+    function = stage._copying_results(lambda *_: (("a", "b"), values, [block, None], [4, 5]))
+    terms, losses, blocks, counts = function(MeanSquares())
+    values.fill_(torch.nan)
+    block.fill_(torch.nan)
+    assert losses.tolist() == [1.0, 2.0]
+    assert blocks[0] is not None
+    assert blocks[0].tolist() == [[1.0] * 3] * 2
+    assert (terms, blocks[1], counts) == (("a", "b"), None, [4, 5])
+
+
+def test_buffers_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With CUDA graphs a compiled function writes to the same memory in every call; here each call spoils the last."""
     memory: list[Tensor] = []
 

@@ -38,7 +38,7 @@ def check_module_arguments(
     if cuda_graph:
         raise ValueError(
             f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "
-            "is torch's own CUDA graphs."
+            "uses torch's own CUDA graphs."
         )
     if not isinstance(compile, bool) and compile not in (modes := list(torch._inductor.list_mode_options())):
         raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {compile!r}.")

@@ -20,7 +20,7 @@ class Face:
     Args:
         dim: Dimension of the cube; 0 for a single point.
         place: Takes points of the cube, (n, dim), to points of the domain, (n, d), so that uniform ones stay uniform;
-            by operations of torch, so that points can be drawn on any device.
+            by operations of torch.
     """
 
     dim: int
