@@ -9,9 +9,8 @@ from torch import Tensor
 from lightning_autobalance import gradients, variation
 from lightning_autobalance.balancing import Aggregator
 from lightning_autobalance.compilation import CompiledPass, asked
-from lightning_autobalance.jacobian import FreedGraphError, graphs_are_shared
+from lightning_autobalance.jacobian import FreedGraphError, graphs_are_shared, term_gradients
 from lightning_autobalance.shapes import Losses
-from lightning_autobalance.together import term_gradients
 
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule

@@ -7,7 +7,6 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from lightning_autobalance import together
 from lightning_autobalance.kernels import origins
 from lightning_autobalance.utils.distributed import single_process
 from lightning_autobalance.variants import MeanSquares, ProblemInfo, StepContext, Variant
@@ -107,7 +106,7 @@ def learnt(module: "PINNModule", placed: Mapping[str, Tensor]) -> tuple[dict[str
     Returns:
         The losses by term, and over how many values each is averaged.
     """
-    rows = module.variant.learn(placed, together.residuals(module, placed))
+    rows = module.variant.learn(placed, module.residuals(placed))
     return module.variant.reduce(rows), {term: row.numel() for term, row in rows.items()}
 
 
@@ -118,7 +117,7 @@ def learnt_before(module: "PINNModule", placed: Mapping[str, Tensor]) -> dict[st
         module: Its variant and residuals.
         placed: From `started`, by part, each (b, d).
     """
-    found: dict[str, Tensor] = module.variant(placed, together.residuals(module, placed))
+    found: dict[str, Tensor] = module.variant(placed, module.residuals(placed))
     return found
 
 
