@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bad_inputs, docs, ensemble_cost, method_cost, quickstart, variant_cost
+from benchmarks import bad_inputs, docs, method_cost, quickstart, variant_cost
 from benchmarks.peers import __main__ as peers
 from lightning_autobalance import balancing, nets
 from lightning_autobalance.callbacks import SolutionPlotter
@@ -291,8 +291,7 @@ def test_the_numbers_on_the_pages_are_those_of_the_results(at_root: None) -> Non
 def test_pages_have_no_block_of_numbers_that_nothing_writes(at_root: None) -> None:
     found = {(DOCS / page, name) for page in PAGES for name in re.findall(r"<!-- (\w+):begin -->", text_of(page))}
     elsewhere = {
-        (page, "results")
-        for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE, ensemble_cost.PAGE)
+        (page, "results") for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE)
     }  # each has its own command and test
     assert found == {(ROOT / page, name) for page, name in {*docs.blocks(), *elsewhere}}
 

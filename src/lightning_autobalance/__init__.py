@@ -17,22 +17,21 @@ if TYPE_CHECKING:
     from lightning_autobalance.nets import MLP
     from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, WarmupExponentialDecay
     from lightning_autobalance.points import Box, Disk, Interval, Rectangle, TimeCylinder
-    from lightning_autobalance.sweeps.ensemble import SeedEnsemble
+    from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble
 
 __version__ = version("lightning-autobalance")
 
 _ROOMS = {
     "callbacks": ("BalanceMonitor", "Dashboard", "FitSummary", "HessianSpectrum", "SolutionPlotter"),
-    "curvature": ("hessian_spectrum",),
     "data": ("CollocationPoints",),
     "derivatives": ("partials", "gradient", "divergence", "laplacian"),
     "dropin": ("TermLog", "step_terms"),
-    "ensemble": ("SeedEnsemble",),
-    "jacobian": ("backward",),
+    "jacobian": ("backward", "hessian_spectrum"),
     "module": ("PINNModule",),
     "nets": ("MLP",),
     "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "WarmupExponentialDecay"),
     "points": ("Box", "Disk", "Interval", "Rectangle", "TimeCylinder"),
+    "sweeps.seed_ensemble": ("SeedEnsemble",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -9,14 +9,14 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 
 from helpers.toys import Decay, fit
-from lightning_autobalance.callbacks.seed_summary import SeedSummary, seeds_table
+from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seeds_table
 
 
 def run(steps: int, loss: float, error: float | None) -> tuple[Any, Any]:
     metrics = {} if error is None else {"val/rel_l2": torch.tensor(error)}
     module = Decay()
     module.latest = {"loss/pde": loss, "lr": 0.1}
-    return Mock(spec=Trainer, global_step=steps, callback_metrics=metrics), module
+    return Mock(spec=Trainer, global_step=steps, callback_metrics=metrics, callbacks=[]), module
 
 
 def text_of(table: Any) -> str:
@@ -27,7 +27,7 @@ def text_of(table: Any) -> str:
 
 def test_rows_medians_and_ranges() -> None:
     runs = [run(1000, 1.0, 0.5), run(1000, 4.0, 0.1), run(7, 2.0, None)]
-    text = text_of(seeds_table((0, 1, 8), *zip(*runs, strict=True)))
+    text = text_of(seeds_table([SeedResult.of(seed, *run) for seed, run in zip((0, 1, 8), runs, strict=True)]))
     rows = {
         line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]]
         for line in text.splitlines()

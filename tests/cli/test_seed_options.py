@@ -14,7 +14,7 @@ from helpers.runs import assert_equal
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
-from lightning_autobalance.cli.seed_options import joined
+from lightning_autobalance.cli.seed_options import join_seeds
 from lightning_autobalance.problems import Helmholtz2D
 from lightning_autobalance.step import NonFiniteError
 
@@ -64,7 +64,7 @@ def fails(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     ],
 )
 def test_words_of_the_command_line(words: str, wanted: str) -> None:
-    assert joined(words.split()) == wanted.split()
+    assert join_seeds(words.split()) == wanted.split()
 
 
 def test_seeds_have_folders_of_their_own_and_the_numbers_of_single_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
 from lightning_autobalance.step import compiled as stage
 from lightning_autobalance.step.losses import ByPart
-from lightning_autobalance.variants import RAR, RBA, Variant
+from lightning_autobalance.variants import RAR, RBA, MeanSquares, Variant
 
 PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
 BALANCERS: dict[str, Callable[[], Any]] = {"ConFIG": ConFIG, "MConFIG": MConFIG, "PCGrad": PCGrad, "DWA": DWA}

@@ -15,7 +15,6 @@ from lightning_autobalance.derivatives.fused import (
     activate,
     activate_first,
     activate_reference,
-    stacked_operations,
 )
 
 PAIRS = [[], [[(0, 0), (1, 1)]], [[(0, 1)]], [[(0, 0)], [(0, 1)], [(1, 1)]], [[(0, 0), (0, 1)]]]
@@ -141,34 +140,3 @@ def test_compiled_in_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = torch.compile(lambda y, bias: activate(y, bias, plan), backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(y, bias), activate(y, bias, plan))
     torch._dynamo.reset()
-
-
-@pytest.mark.parametrize("drop", [False, True])
-@pytest.mark.parametrize("pairs", PAIRS, ids=str)
-def test_stacked_layers_are_those_of_each(module: nn.Module, pairs: Any, drop: bool) -> None:
-    torch.manual_seed(0)
-    plan, k = layout(module, pairs, drop), 3
-    y = torch.randn(k, 3 + len(pairs), 5, 4, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(k, 4, dtype=torch.float64, requires_grad=True)
-    columns = torch.randn(k, 2, 4, dtype=torch.float64, requires_grad=True)
-    with stacked_operations():
-        inner = torch.func.vmap(lambda y, bias: activate(y, bias, plan))(y, bias)
-        first = torch.func.vmap(lambda y, columns: activate_first(y[0], columns, plan))(y, columns)
-    compare(inner, torch.stack([activate(*own, plan) for own in zip(y, bias, strict=True)]), (y, bias))
-    each = [activate_first(own[0], c, plan) for own, c in zip(y, columns, strict=True)]
-    compare(first, torch.stack(each), (y, columns))
-
-
-def test_stacked_layers_may_share_points_or_parameters() -> None:
-    plan = layout(nn.Tanh(), PAIRS[1], False)
-    y, bias = torch.randn(4, 5, 4), torch.randn(3, 4)
-    with stacked_operations():
-        same_points = torch.func.vmap(lambda bias: activate(y, bias, plan))(bias)
-        same_bias = torch.func.vmap(lambda y: activate(y, bias[0], plan))(torch.stack([y, 2 * y]))
-    torch.testing.assert_close(same_points[1], activate(y, bias[1], plan))
-    torch.testing.assert_close(same_bias[1], activate(2 * y, bias[0], plan))
-
-
-def test_a_stacked_layer_needs_a_stack() -> None:
-    with stacked_operations(), pytest.raises(NotImplementedError, match="without a parameter of the runs"):
-        activate(torch.randn(3, 5, 4), torch.randn(4), layout(nn.Tanh(), [], False))

@@ -1,9 +1,10 @@
 """`LightningCLI` with our defaults, and with errors that are read in one line."""
 
+import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from signal import SIGTERM
@@ -15,19 +16,20 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
-from lightning_autobalance.callbacks.seed_summary import SeedSummary, seeds_table
+from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.step import NonFiniteError
-from lightning_autobalance.sweeps.ensemble import SeedEnsemble, SeedRun
+from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
 
 ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
@@ -73,13 +75,20 @@ class AutoBalanceCLI(LightningCLI):
     """`LightningCLI` for `PINNModule`: default callbacks, TensorBoard under ``runs/``, checked checkpoints."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the switch of the default callbacks."""
+        """Add the options that `LightningCLI` does not have."""
         parser.add_argument(
             "--seeds",
             type=list[int] | None,
             default=None,
-            help="With `fit`, train these seeds at once, as in `--seeds 0 1 2`: each run is that of its "
-            "`--seed_everything`, with a folder `seed_<n>` of its own.",
+            help="With `fit`, train one run per seed, one after the other, as in `--seeds 0 1 2`: each is that of its "
+            "`--seed_everything`, in a folder `seed_<n>`.",
+        )
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=1,
+            help="Train so many of the `--seeds` at once, each in a process of its own that takes its share of the "
+            "threads. Above 1 it needs joblib.",
         )
         parser.add_argument(
             "--default_callbacks",
@@ -111,56 +120,64 @@ class AutoBalanceCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         self.seeds: list[int] | None = config.seeds
         line = sys.argv[1:] if args is None else args
-        if self.seeds is not None and (wrong := seed_options.mistake(self.seeds, self.config.subcommand, line)):
-            self.parser.error(wrong)
+        mistake = seed_options.find_mistake(self.seeds, config.workers, self.config.subcommand, line)
+        if mistake is not None:
+            self.parser.error(mistake)
 
     def instantiate_classes(self) -> None:
-        """Build module, data and Trainer, once per seed; a refused value is an error of the configuration."""
+        """Build module, data and Trainer, except for several seeds: those are built when they are trained."""
+        if self.seeds is None:
+            self._instantiate()
+
+    def _instantiate(self) -> None:
         try:
-            if self.seeds is None:
-                super().instantiate_classes()
-            else:
-                self.ensemble = SeedEnsemble(list(self._runs(self.seeds)))
-        except ValueError as error:
+            super().instantiate_classes()
+        except ValueError as error:  # a refused value is a mistake in the configuration
             self.parser.error(str(error), error)
 
-    def _runs(self, seeds: list[int]) -> Iterator[SeedRun]:
-        of_all = self.config
-        seed_options.resolve_version(of_all[self.subcommand])
-        for seed in seeds:
-            self.config = of_all.clone()
-            config = self.config[self.subcommand]
-            config.seeds, config.seed_everything = None, seed
-            if config.ckpt_path:
-                config.ckpt_path = seed_options.checkpoint(config.ckpt_path, seed)
-            seed_options.own_places(config, seed, first=seed == seeds[0])
-            self._set_seed()
-            super().instantiate_classes()
-            options = self._prepare_subcommand_kwargs("fit")
-            yield SeedRun.now(seed, self.trainer, options.pop("model"), options.pop("datamodule", None), **options)
-
     def _run_subcommand(self, subcommand: str) -> None:
-        if self.ensemble is None:
+        if self.seeds is None:
             super()._run_subcommand(subcommand)
             return
+        of_all = self.config
+        seed_options.resolve_version(of_all[subcommand])
+        self.ensemble = SeedEnsemble(lambda seed: self._seed_run(of_all, seed), self.seeds)
         try:
             self.ensemble.fit()
-        except KeyboardInterrupt:
-            sys.exit(1)  # as Lightning does
         except NonFiniteError:
-            self._show_seeds(self.ensemble)
+            self._show_ensemble(self.ensemble)
             raise
-        self._show_seeds(self.ensemble)
+        self._show_ensemble(self.ensemble)
 
-    def _show_seeds(self, ensemble: SeedEnsemble) -> None:
-        trainers = [run.trainer for run in ensemble.runs]
-        summaries = [(run.seed, callback) for run in ensemble.runs for callback in _summaries(run.trainer)]
-        if summaries:
-            console = Console()
-            console.print(seeds_table(ensemble.seeds, trainers, [run.module for run in ensemble.runs]))
-            for seed, summary in summaries:
-                for sentence in summary.sentences:
-                    console.print(f"- seed {seed}: {sentence}", highlight=False, markup=False)
+    def _seed_run(self, of_all: Any, seed: int) -> SeedRun:
+        self.config = of_all.clone()
+        config = self.config[self.subcommand]
+        first = seed == config.seeds[0]
+        config.seeds, config.workers, config.seed_everything = None, 1, seed
+        if config.ckpt_path:
+            config.ckpt_path = self._seed_checkpoint(config.ckpt_path, seed)
+        seed_options.use_seed_folder(config, seed, first=first)
+        self._instantiate()
+        options = self._prepare_subcommand_kwargs("fit")
+        return SeedRun(seed, self.trainer, options.pop("model"), options.pop("datamodule", None), options)
+
+    def _seed_checkpoint(self, folder: str, seed: int) -> str | None:
+        path = seed_options.last_checkpoint(folder, seed)
+        if os.path.isfile(path):
+            return path
+        rank_zero_info(f"Seed {seed} has no checkpoint in {folder}: it starts from the beginning.")
+        return None
+
+    def _show_ensemble(self, ensemble: SeedEnsemble) -> None:
+        if any(seed_summaries(run.trainer) for run in ensemble.runs):
+            self._show_seeds([SeedResult.of(run.seed, run.trainer, run.module) for run in ensemble.runs])
+
+    def _show_seeds(self, results: Sequence[SeedResult]) -> None:
+        console = Console()
+        console.print(seeds_table(results))
+        for result in results:
+            for sentence in result.sentences:
+                console.print(f"- seed {result.seed}: {sentence}", highlight=False, markup=False)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the default callbacks that the configuration leaves room for."""
@@ -189,8 +206,9 @@ class AutoBalanceCLI(LightningCLI):
                 "`ckpt_path` must be the folder of all seeds where `seeds` is given, such as "
                 f"runs/Helmholtz2D/version_0, got {path}."
             )
-        for seed in self.seeds:
-            self._check_ckpt_path(seed_options.checkpoint(path, seed))
+        paths = [seed_options.last_checkpoint(path, seed) for seed in self.seeds]
+        for found in [each for each in paths if os.path.isfile(each)] or paths[:1]:
+            self._check_ckpt_path(found)
 
     def _check_ckpt_path(self, path: str | None) -> None:
         config = self.config[self.config.subcommand]
@@ -223,7 +241,7 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
         The CLI after the run, with its trainer and model.
     """
     line = sys.argv[1:] if args is None else args
-    words = seed_options.joined(line) if any(word.startswith("--seeds") for word in line) else args
+    words = seed_options.join_seeds(line) if any(word.startswith("--seeds") for word in line) else args
     try:
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
@@ -260,10 +278,6 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
             f"error: `ckpt_path` must hold the network that the configuration names, got another one. {error}\n"
         )
         sys.exit(2)
-
-
-def _summaries(trainer: Trainer) -> list[SeedSummary]:
-    return [callback for callback in trainer.callbacks if isinstance(callback, SeedSummary)]  # type: ignore[attr-defined]
 
 
 def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callback]) -> Iterator[Callback]:

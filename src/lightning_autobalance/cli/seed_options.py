@@ -1,8 +1,10 @@
-"""What `--seeds` makes of a command line and of a configuration."""
+"""What `--seeds` and `--workers` mean for a command line and for a configuration."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -11,11 +13,11 @@ LAST = os.path.join("checkpoints", "last.ckpt")
 VERSIONED = {"TensorBoardLogger": TensorBoardLogger, "CSVLogger": CSVLogger}
 
 
-def joined(line: Sequence[str]) -> list[str]:
+def join_seeds(line: Sequence[str]) -> list[str]:
     """A command line with ``--seeds 0 1 2`` as one word, ``--seeds=[0,1,2]``.
 
     Args:
-        line: Its words.
+        line: The words of the command line.
     """
     words, found = list(line), []
     while words:
@@ -31,25 +33,35 @@ def joined(line: Sequence[str]) -> list[str]:
     return found
 
 
-def mistake(seeds: Sequence[int], subcommand: str, line: Sequence[str]) -> str | None:
-    """What is wrong with the seeds, in a sentence, or None.
+def find_mistake(seeds: Sequence[int] | None, workers: int, subcommand: str, line: Sequence[str]) -> str | None:
+    """What is wrong with the options, in a sentence, or None.
 
     Args:
-        seeds: As they were given.
-        subcommand: That they were given to.
+        seeds: The value of ``seeds``; None where it was not given.
+        workers: The value of ``workers``.
+        subcommand: Such as ``fit``.
         line: The words of the command line.
     """
+    if workers < 1:
+        return f"`workers` must be >= 1, got {workers}."
+    if seeds is None:
+        return None if workers == 1 else f"`workers` must be left out unless `seeds` is given, got {workers}."
     if subcommand != "fit":
-        return f"`seeds` must be left out of `{subcommand}`, got {list(seeds)}: only `fit` trains several at once."
+        return f"`seeds` must be left out of `{subcommand}`, got {list(seeds)}: only `fit` trains several."
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         return f"`seeds` must be different whole numbers >= 0, such as `--seeds 0 1 2`, got {list(seeds)}."
     if any(word.split("=")[0] == "--seed_everything" for word in line):
         return "`seed_everything` must be left out where `seeds` is given, which sets it for every run, got both."
+    if workers > 1 and find_spec("joblib") is None:
+        return (
+            f"`workers` must be 1 without joblib, which is not installed, got {workers}. "
+            'Run pip install "lightning-autobalance[bench]".'
+        )
     return None
 
 
-def own_places(config: Any, seed: int, first: bool) -> None:
-    """Give a seed's run its own folder, within that of all seeds; one progress bar is enough.
+def use_seed_folder(config: Any, seed: int, *, first: bool) -> None:
+    """Give the run of a seed its own folder, within that of all seeds; one summary of the model is enough.
 
     Args:
         config: Of `fit`, changed in place; `resolve_version` was called before.
@@ -65,14 +77,26 @@ def own_places(config: Any, seed: int, first: bool) -> None:
     for callback in _callbacks(config):
         if getattr(getattr(callback, "init_args", None), "dirpath", None) is not None:
             callback.init_args.dirpath = os.path.join(callback.init_args.dirpath, folder)
-    if not first and not any("Progress" in callback.class_path for callback in _callbacks(config)):
-        config.trainer.enable_progress_bar = False
     if not first and not any("Summary" in callback.class_path for callback in _callbacks(config)):
         config.trainer.enable_model_summary = False
 
 
-def checkpoint(folder: str, seed: int) -> str:
-    """Where a seed's last state is.
+def seed_folder(config: Any, seed: int) -> Path:
+    """The folder that `use_seed_folder` gives to the run of a seed.
+
+    Args:
+        config: Of `fit`; `resolve_version` was called before.
+        seed: Of the run.
+    """
+    for logger in _loggers(config):
+        arguments = logger.init_args
+        kind = VERSIONED[logger.class_path.rsplit(".", 1)[-1]]
+        return Path(kind(arguments.save_dir, arguments.name, _text(arguments.version)).log_dir, f"seed_{seed}")
+    return Path(config.trainer.default_root_dir or os.getcwd(), f"seed_{seed}")
+
+
+def last_checkpoint(folder: str, seed: int) -> str:
+    """The checkpoint that the run of a seed resumes from.
 
     Args:
         folder: Of all seeds.

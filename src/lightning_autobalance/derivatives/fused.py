@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +11,6 @@ from torch import Tensor
 from lightning_autobalance.derivatives.activations import Derivatives
 
 _PLAIN: ContextVar[bool] = ContextVar("plain_operations", default=False)
-_STACKED: ContextVar[bool] = ContextVar("stacked_operations", default=False)
 
 
 @contextmanager
@@ -28,22 +26,8 @@ def plain_operations() -> Iterator[None]:
         _PLAIN.reset(token)
 
 
-@contextmanager
-def stacked_operations() -> Iterator[None]:
-    """While open, in this thread or task only, one `torch.func.vmap` passes the fused functions, without other ones."""
-    token = _STACKED.set(True)
-    try:
-        yield
-    finally:
-        _STACKED.reset(token)
-
-
 def _is_plain() -> bool:
     return torch.compiler.is_compiling() or _PLAIN.get()  # the compiler fuses torch's own operations better
-
-
-def _is_stacked() -> bool:
-    return not torch.compiler.is_compiling() and _STACKED.get()
 
 
 class Layout(NamedTuple):
@@ -81,8 +65,6 @@ def activate(product: Tensor, bias: Tensor, layout: Layout) -> Tensor:
     """
     if _is_plain():
         return activate_reference([product[0] + bias, *product[1:]], layout)
-    if _is_stacked():
-        return cast("Tensor", _StackedActivate.apply(product, bias, _Leaf(layout)))  # type: ignore[no-untyped-call]
     out: Tensor = _Activate.apply(product, bias, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -100,8 +82,6 @@ def activate_first(value: Tensor, columns: Tensor, layout: Layout) -> Tensor:
     """
     if _is_plain():
         return activate_reference(_after_first(value, columns, layout), layout)
-    if _is_stacked():
-        return cast("Tensor", _StackedActivateFirst.apply(value, columns, _Leaf(layout)))  # type: ignore[no-untyped-call]
     out: Tensor = _ActivateFirst.apply(value, columns, layout)  # type: ignore[no-untyped-call]
     return out
 
@@ -208,58 +188,6 @@ class _ActivateFirst(torch.autograd.Function):
                 g_columns[i].addcmul_(weight, columns[j])
                 g_columns[j].addcmul_(weight, columns[i])
         return g_value, g_columns, None
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    """A layout that transforms do not take apart, which would cost more than a small layer does."""
-
-    layout: Layout
-
-
-class _StackedActivate(torch.autograd.Function):
-    """Under `torch.func.vmap`: `_Activate` on (s, k, b, w), each of the k with a bias of its own."""
-
-    @staticmethod
-    def forward(y: Tensor, bias: Tensor, leaf: _Leaf) -> Tensor:
-        raise NotImplementedError("a layer without a parameter of the runs")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, y: Tensor, bias: Tensor, leaf: _Leaf) -> tuple[Tensor, int]:
-        k: int = info.batch_size
-        rows = _batched(bias, in_dims[1], 0, k).unsqueeze(1)
-        out: Tensor = _Activate.apply(_batched(y, in_dims[0], 1, k), rows, leaf.layout)  # type: ignore[no-untyped-call]
-        return out, 1
-
-
-class _StackedActivateFirst(torch.autograd.Function):
-    """Under `torch.func.vmap`: `_ActivateFirst` on (k, b, w), each of the k with columns of its own."""
-
-    @staticmethod
-    def forward(value: Tensor, columns: Tensor, leaf: _Leaf) -> Tensor:
-        raise NotImplementedError("a layer without a parameter of the runs")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, value: Tensor, columns: Tensor, leaf: _Leaf) -> tuple[Tensor, int]:
-        k: int = info.batch_size
-        rows = _batched(columns, in_dims[1], 1, k).unsqueeze(2)
-        out: Tensor = _ActivateFirst.apply(_batched(value, in_dims[0], 0, k), rows, leaf.layout)  # type: ignore[no-untyped-call]
-        return out, 1
-
-
-def _batched(x: Tensor, axis: int | None, to: int, count: int) -> Tensor:
-    """With the axis of the runs at its place; for all alike where there is none."""
-    if axis is not None:
-        return x.movedim(axis, to)
-    return x.unsqueeze(to).expand(*x.shape[:to], count, *x.shape[to:])
 
 
 def _pulled_back(grad: Tensor, z: Tensor, y: Sequence[Tensor], layout: Layout) -> tuple[Tensor, ...]:

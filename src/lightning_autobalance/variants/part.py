@@ -1,8 +1,8 @@
 """Variants that work on the residuals of one part of the domain."""
 
+import torch
 from torch import Tensor
 
-from lightning_autobalance.together import slopes
 from lightning_autobalance.variants.base import ByPart, ProblemInfo, Variant
 
 
@@ -65,10 +65,12 @@ def by_points(value: Tensor, points: Tensor, *, graph: bool) -> Tensor:
     Raises:
         ValueError: If the value does not depend on the points.
     """
-    found = slopes(value.sum(), points, graph=graph)
-    if found is None:
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        value.sum(), points, create_graph=graph, retain_graph=True, allow_unused=True
+    )
+    if found[0] is None:
         raise ValueError(
             "The residual must depend on the points it is taken at, got one that does not: do not detach or copy "
             "`points` in `residuals`."
         )
-    return found
+    return found[0]
