@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bad_inputs`: wrong inputs, and when and how each is noticed."""
+"""`python -m benchmarks bad_inputs`: wrong inputs, and when and how each is noticed."""
 
 import argparse
 import io
@@ -114,17 +114,13 @@ def measure() -> dict[str, Any]:
     return {"versions": {name: version(name) for name in packages}, "rows": [outcome(case) for case in CASES]}
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Carry out all cases, write the results, rewrite the page."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks bad_inputs", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if not arguments.rewrite_only:
         arguments.out.write_text(json.dumps(measure(), indent=1, ensure_ascii=False) + "\n")
     rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.derivatives_speed`: Taylor mode against nested reverse mode.
+"""`python -m benchmarks derivatives_speed`: Taylor mode against nested reverse mode.
 
 Loss and parameter gradient of the Helmholtz residual, 2,000 points, 3x50 tanh, float32, one thread; both alternate.
 """
@@ -57,18 +57,14 @@ def measure(repeats: int, points: int = 2000) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks derivatives_speed", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/derivatives.json"))
     parser.add_argument("--repeats", type=int, default=200)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     found = measure(arguments.repeats)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")
     Console().print(found)
-
-
-if __name__ == "__main__":
-    main()

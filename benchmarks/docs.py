@@ -1,5 +1,6 @@
-"""`python -m benchmarks.docs`: results files to the numbers in the docs."""
+"""`python -m benchmarks docs`: results files to the numbers in the docs."""
 
+import argparse
 import json
 import statistics
 from collections.abc import Iterable, Mapping
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import quickstart
-from benchmarks.experiments import read
 from benchmarks.main_job import OUT, PROBLEMS, SEEDS
 from benchmarks.report import TITLES, speed
+from benchmarks.sweeps import read
 
 Result = Mapping[str, Any]
 SPEED = Path("results/speed")
@@ -114,11 +115,8 @@ def between(text: str, name: str, body: str) -> str:
     return f"{text.split(begin)[0]}{begin}\n{body}\n{end}{text.split(end)[1]}"
 
 
-def main() -> None:
-    """Rewrite the pages, from the folder of the repository."""
+def main(args: list[str]) -> None:
+    """Rewrite the pages."""
+    argparse.ArgumentParser(prog="python -m benchmarks docs", description=__doc__).parse_args(args)
     for (page, name), body in blocks().items():
         page.write_text(between(page.read_text(), name, body))
-
-
-if __name__ == "__main__":
-    main()

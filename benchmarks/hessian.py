@@ -1,4 +1,4 @@
-"""`python -m benchmarks.hessian`: Hessian spectra for the paper's figure 1, on a small network.
+"""`python -m benchmarks hessian`: Hessian spectra for the paper's figure 1, on a small network.
 
 Two runs on Helmholtz, with AutoAdamW and with AdamW, from the same start; all eigenvalues are exact.
 """
@@ -84,12 +84,12 @@ def _conditions(numbers: dict[str, float]) -> dict[str, float]:
     return {key.removeprefix("hessian/").removesuffix("/condition"): float(f"{numbers[key]:.4g}") for key in keys}
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Train both, and write."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks hessian", description=__doc__)
     parser.add_argument("--out", type=Path, default=FILE)
     parser.add_argument("--looks", type=int, nargs="+", default=LOOKS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     found: dict[str, Any] = {"hidden": HIDDEN, "points": POINTS, "lr": LR, "torch": torch.__version__}
     for method in OPTIMIZERS:
@@ -97,7 +97,3 @@ def main() -> None:
         Console().print(method, found[method]["condition"])
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.loop_cost`: what `fit` adds to the arithmetic of a Helmholtz step.
+"""`python -m benchmarks loop_cost`: what `fit` adds to the arithmetic of a Helmholtz step.
 
 Chunks of a bare torch loop and of `fit`, with the balance monitor and without, alternate in one process on one thread.
 """
@@ -123,19 +123,15 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks loop_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/loop.json"))
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--steps", type=int, default=200)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     found = measure(arguments.repeats, arguments.steps)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")
     Console().print(found)
-
-
-if __name__ == "__main__":
-    main()

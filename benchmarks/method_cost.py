@@ -1,4 +1,4 @@
-"""`python -m benchmarks.method_cost`: what a step of every method costs, beside plain AdamW.
+"""`python -m benchmarks method_cost`: what a step of every method costs, beside plain AdamW.
 
 Each method's run stands between two of AdamW and is divided by their mean: a machine that slows down slows both.
 """
@@ -136,15 +136,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, write the results, rewrite the page."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks method_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/methods.json"))
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if not arguments.rewrite_only:
         torch.set_num_threads(1)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -154,7 +154,3 @@ def main() -> None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps({**settings, "rows": found}, indent=2) + "\n")
     rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,6 @@
-"""`python -m benchmarks.quickstart`: run what the quickstart page shows, and keep what it prints."""
+"""`python -m benchmarks quickstart`: run what the quickstart page shows, and keep what it prints."""
 
+import argparse
 import io
 import json
 import os
@@ -65,10 +66,11 @@ def kept(printed: str) -> list[str]:
     return [line for line in lines[start:] if line and not line.startswith(tuple(f"│ {row} " for row in VARYING))]
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Run the page, write the results file, rewrite the page."""
     from benchmarks import docs
 
+    argparse.ArgumentParser(prog="python -m benchmarks quickstart", description=__doc__).parse_args(args)
     files = files_of(PAGE.read_text())
     found: dict[str, Any] = {
         "files": files,
@@ -76,8 +78,4 @@ def main() -> None:
         "versions": {name: version(name) for name in ("lightning", "torch")},
     }
     OUT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    docs.main()
-
-
-if __name__ == "__main__":
-    main()
+    docs.main([])

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: results files to the README's table and picture."""
+"""`python -m benchmarks report`: results files to the README's table and picture."""
 
 import argparse
 import json
@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.experiments import read
 from benchmarks.main_job import METHODS, OUT, PROBLEMS, SEEDS
+from benchmarks.sweeps import read
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PAPER = {  # best of three, MSE and L-infinity; the AutoBalance paper, Table 1
@@ -131,20 +131,16 @@ def picture(checkpoint: Path, out: Path) -> None:
     figure.savefig(out, dpi=110)
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Rewrite what is asked for."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks report", description=__doc__)
     parser.add_argument("--results", type=Path, default=OUT)
     parser.add_argument("--speed", type=Path, default=Path("results/speed"))
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
     parser.add_argument("--picture", type=Path, help="checkpoint to draw docs/images/helmholtz_2d.png from")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if arguments.picture:
         picture(arguments.picture, Path("docs/images/helmholtz_2d.png"))
     body = f"{table(read(arguments.results))}\n\n{speed(arguments.speed)}".rstrip()
     rewrite(arguments.readme, body)
     Console().print(body, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

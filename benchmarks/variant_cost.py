@@ -1,4 +1,4 @@
-"""`python -m benchmarks.variant_cost`: what a step of every variant costs, beside the plain PINN.
+"""`python -m benchmarks variant_cost`: what a step of every variant costs, beside the plain PINN.
 
 Each variant's run stands between two of the plain PINN and is divided by their mean. Variants that choose new points
 do so ten times as often as by default, so that a short run does it once.
@@ -81,16 +81,16 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, write the results, rewrite the page."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks variant_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--variants", nargs="+", default=[*PAPER, *OTHERS])
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if not arguments.rewrite_only:
         torch.set_num_threads(1)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -102,7 +102,3 @@ def main() -> None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps({**settings, "rows": found}, indent=2) + "\n")
     rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ def heatmaps(problem: str, rows: Sequence[Row], folder: Path) -> Figure | None:
     Args:
         problem: Its name in the results.
         rows: Which runs, of the first seed.
-        folder: Has what `bench.fields` wrote.
+        folder: Has what `python -m benchmarks fields` wrote.
 
     Returns:
         None where no run of them is there.

@@ -18,7 +18,7 @@ def curve(found: Mapping[str, Any], name: str, term: str = TERM) -> tuple[list[i
     """Steps and condition numbers of a kind of spectrum; before the first step only the plain one is there.
 
     Args:
-        found: What `bench.hessian` wrote.
+        found: What `python -m benchmarks hessian` wrote.
         name: Of `KINDS`.
         term: The loss term.
     """
@@ -32,7 +32,7 @@ def conditions(path: Path = FILE) -> dict[str, Sequence[float]]:
     """The condition numbers of every kind at the looks that all have; nothing where there is no file.
 
     Args:
-        path: What `bench.hessian` wrote.
+        path: What `python -m benchmarks hessian` wrote.
     """
     if not path.exists():
         return {}

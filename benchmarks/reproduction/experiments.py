@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import main_job, table1, table2
-from benchmarks.experiments import Run
+from benchmarks.sweeps import Run
 
 FOLDER = Path("results")
 HELMHOLTZ = "configs/helmholtz_2d.yaml"

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.experiments import read
+from benchmarks.sweeps import read
 
 Line = Mapping[str, Any]
 
