@@ -27,9 +27,7 @@ def seconds(steps: int, *, kept: bool, compile: bool) -> float:  # noqa: A002  t
     """Seconds per Helmholtz step of `fit` in a process of its own.
 
     Args:
-        steps: How many, besides the warm-up.
-        kept: Whether freed memory is kept.
-        compile: Whether the step is compiled.
+        steps: Number of timed steps, after the warm-up.
     """
     command = [
         sys.executable,
@@ -49,8 +47,8 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     """Median and range of the ratio of a step with freed memory kept to one without, uncompiled and compiled.
 
     Args:
-        repeats: Pairs of processes.
-        steps: Steps of each.
+        repeats: Number of pairs of processes.
+        steps: Timed steps of each.
     """
     found: dict[str, Any] = {"repeats": repeats, "steps": steps, "torch": torch.__version__}
     for name, compiled in {"uncompiled": False, "compiled": True}.items():

@@ -30,7 +30,7 @@ class TimeFile(Clock):
     """Writes the seconds per call to the file that the environment names."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Write them, in the first process."""
+        """Write the file, in the main process only."""
         if trainer.is_global_zero:
             Path(os.environ["CLOCK_FILE"]).write_text(str(self.seconds))
 
@@ -39,7 +39,7 @@ def seconds(processes: int, each: int, steps: int) -> float:
     """Seconds per optimizer step of a run through the command line.
 
     Args:
-        processes: How many.
+        processes: Number of processes.
         each: Optimizer steps per ``training_step``.
         steps: Optimizer steps.
     """
@@ -62,7 +62,7 @@ def measure(steps: int, repeats: int) -> dict[str, Any]:
 
     Args:
         steps: Optimizer steps of each run.
-        repeats: Pairs of runs.
+        repeats: Number of pairs of runs.
     """
     found: dict[str, Any] = {"steps": steps, "repeats": repeats, "torch": torch.__version__}
     for each in (1, 10):

@@ -21,9 +21,8 @@ def seconds(net: torch.nn.Module, x: torch.Tensor, mode: Literal["taylor", "reve
     """Time of one loss with its gradient.
 
     Args:
-        net: The network.
-        x: Points, (b, 2).
-        mode: How to differentiate by the coordinates.
+        x: Points (b, 2).
+        mode: Mode of the derivatives by the coordinates.
     """
     start = time.perf_counter()
     u, laplacian = partials(net, x, "", "xx+yy", mode=mode)
@@ -36,8 +35,8 @@ def measure(repeats: int, points: int = 2000) -> dict[str, Any]:
     """Milliseconds of both modes, and the median of their ratio with the middle half of the pairs.
 
     Args:
-        repeats: Pairs.
-        points: b.
+        repeats: Number of pairs.
+        points: Number of points b.
     """
     torch.manual_seed(0)
     net, x = MLP(2, 1, [50, 50, 50]), torch.rand(points, 2)

@@ -17,7 +17,7 @@ SPEED = Path("results/speed")
 
 
 def blocks() -> dict[tuple[Path, str], str]:
-    """What stands between the markers: text by page and by name of the marker."""
+    """The generated text by page and name of its markers."""
     return {
         (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
         (Path("docs/concepts.md"), "speed"): speed(SPEED),
@@ -29,11 +29,7 @@ def blocks() -> dict[tuple[Path, str], str]:
 
 
 def printed(lines: Iterable[str]) -> str:
-    """Lines of a terminal as a fenced block.
-
-    Args:
-        lines: Without their ends.
-    """
+    """Lines of a terminal as a fenced block."""
     return "\n".join(["```text", *lines, "```"])
 
 
@@ -41,7 +37,7 @@ def derivatives(path: Path) -> str:
     """What nested reverse mode costs, as a sentence.
 
     Args:
-        path: The JSON file of the benchmark of the derivatives.
+        path: Results of `derivatives_speed`.
     """
     found = json.loads(path.read_text())
     low, high = (1 / ratio for ratio in reversed(found["ratio_range"]))
@@ -55,7 +51,7 @@ def ddp(path: Path) -> str:
     """What a step costs when two processes share it, as a sentence.
 
     Args:
-        path: The JSON file of the benchmark of several processes.
+        path: Results of `ddp_cost`.
     """
     found = json.loads(path.read_text())
     ratios = [found[f"steps_per_call_{each}"] for each in (1, 10)]
@@ -89,22 +85,17 @@ def comparison(results: Iterable[Result]) -> str:
 
 
 def opposition(result: Result) -> float:
-    """The mean cosine between the updates of the terms, over a run's validations and all pairs.
-
-    Args:
-        result: A line of a results file.
-    """
+    """The mean cosine between the updates of the terms, over a run's validations and all pairs."""
     cosines = [v for row in result["history"] for name, v in row.items() if name.startswith("balance/update_cos/")]
     return statistics.fmean(cosines)
 
 
 def between(text: str, name: str, body: str) -> str:
-    """A page with other text between two markers.
+    """The page with the text between two markers replaced.
 
     Args:
-        text: The page.
         name: The markers are ``<!-- name:begin -->`` and ``<!-- name:end -->``.
-        body: What stands between them afterwards.
+        body: The new text.
 
     Raises:
         ValueError: If a marker is missing or there twice.

@@ -17,11 +17,7 @@ SIDE = 101  # points along each axis
 
 
 def loaded(path: Path) -> PINNModule:
-    """The trained module of a checkpoint, of whichever problem.
-
-    Args:
-        path: The checkpoint.
-    """
+    """Load the trained module of a checkpoint, of any problem."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     kind: type[PINNModule] = getattr(problems, saved[CHECKPOINT_KEY]["problem"])
     return kind.load_from_checkpoint(path, map_location="cpu").eval()
@@ -31,9 +27,9 @@ def write(module: PINNModule, iterations: int, out: Path) -> None:
     """Save the exact solution on a grid and the error, in half precision.
 
     Args:
-        module: A trained one of two coordinates.
-        iterations: Its optimizer steps.
-        out: The file, ``.npz``.
+        module: Trained module with two coordinates.
+        iterations: Optimizer steps it was trained for.
+        out: Path of the ``.npz`` file.
     """
     bounds = module.domain.bounds
     axes = [torch.linspace(low, high, SIDE) for low, high in bounds]
@@ -48,7 +44,7 @@ def write(module: PINNModule, iterations: int, out: Path) -> None:
 
 
 def main(args: list[str]) -> None:
-    """Write what the figures show, from the runs that there are."""
+    """Write the solutions that the figures show, from the finished runs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks fields", description=__doc__)
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the sweeps' runs")
     parser.add_argument("--out", type=Path, default=FOLDER)

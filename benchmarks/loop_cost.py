@@ -35,7 +35,7 @@ class Clock(Callback):
         self.marks: list[float] = []
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Note the time."""
+        """Record the time."""
         self.marks.append(time.perf_counter())
 
     @property
@@ -48,7 +48,7 @@ def bare_loop(steps: int) -> float:
     """Seconds per step of a plain torch loop with the same losses, gradients and optimizer.
 
     Args:
-        steps: How many, besides the warm-up.
+        steps: Number of timed steps, after the warm-up.
     """
     module = Helmholtz2D()
     points = CollocationPoints(POINTS, seed=0).draw(module.domain, 0)
@@ -67,10 +67,10 @@ def fit(steps: int, folder: str, *, monitor: bool = True, **options: Any) -> flo
     """Seconds per step of `Trainer.fit` with the balance monitor and TensorBoard at their defaults.
 
     Args:
-        steps: How many, besides the warm-up.
-        folder: For the logs.
-        monitor: With the balance monitor.
-        **options: Of the module.
+        steps: Number of timed steps, after the warm-up.
+        folder: Folder of the logs.
+        monitor: Whether the balance monitor runs.
+        **options: Arguments of the module.
     """
     clock = Clock()
     trainer = Trainer(
@@ -93,8 +93,8 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     """Milliseconds per step, and medians and ranges of the ratios of `fit` to others and to itself compiled.
 
     Args:
-        repeats: Pairs of chunks.
-        steps: Steps of each.
+        repeats: Number of pairs of chunks.
+        steps: Timed steps of each.
     """
     pairs, monitored, compiled = [], [], []
     keep_freed_memory()

@@ -20,7 +20,7 @@ def runs(iterations: int = 30_000) -> list[Run]:
     """Every run; the paper's literal noise last, as the least informative.
 
     Args:
-        iterations: Optimizer steps of each.
+        iterations: Optimizer steps of each run.
     """
     wanted = [
         Run(problem, method, seed, iterations, (config, f"configs/method/{method}.yaml"), extra)

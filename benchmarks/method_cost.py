@@ -32,7 +32,7 @@ def train(configs: Sequence[str], steps: int, folder: str, *options: str) -> tup
     Args:
         configs: YAML files, later ones override earlier ones.
         steps: How many.
-        folder: For whatever it writes.
+        folder: Root folder of the Trainer.
         *options: Further command line options.
 
     Returns:
@@ -87,9 +87,9 @@ def measure(methods: list[str], steps: int, repeats: int) -> list[dict[str, Any]
     """Ratio to AdamW of every method.
 
     Args:
-        methods: Names of files in ``configs/method``.
-        steps: Steps of each run.
-        repeats: Runs of each.
+        methods: Stems of files in ``configs/method``.
+        steps: Optimizer steps of each run.
+        repeats: Number of runs of each.
     """
     found = []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -117,11 +117,7 @@ def _stack(method: str) -> tuple[str, str]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table, the cheapest first.
-
-    Args:
-        rows: What `measure` gave.
-    """
+    """A Markdown table, the cheapest first."""
     reference = next(row["ratio"] for row in rows if row["method"] == REFERENCE)
     lines = [
         "| configuration | step, by AdamW's: median (range) | by AutoAdamW's | numbers kept per parameter |",

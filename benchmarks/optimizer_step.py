@@ -49,8 +49,8 @@ def in_turns(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> list[dict[s
     """Time every task once per round.
 
     Args:
-        tasks: What to call, by name.
-        rounds: How often each gets its turn.
+        tasks: Functions to time, by name.
+        rounds: Number of turns of each task.
 
     Returns:
         For each round, the microseconds of one call by name.
@@ -64,9 +64,9 @@ def step_cost(net: str, terms: int, weight_decay: float, rounds: int) -> dict[st
 
     Args:
         net: Key of ``NETS``.
-        terms: Loss terms, and copies of the network.
-        weight_decay: Of both.
-        rounds: Turns of each contender.
+        terms: Number of loss terms, and of copies of the network.
+        weight_decay: Weight decay of both optimizers.
+        rounds: Number of turns of each contender.
 
     Returns:
         Microseconds and their ratio: median and quartiles over the rounds.
@@ -96,7 +96,7 @@ def gradient_cost(rounds: int) -> dict[str, Any]:
     """Compare the terms' gradients with one backward pass of their sum: 2-D Laplacian, 2,000 points, 3x50.
 
     Args:
-        rounds: Turns of each contender.
+        rounds: Number of turns of each contender.
 
     Returns:
         Microseconds: median and quartiles over the rounds.

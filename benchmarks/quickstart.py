@@ -19,11 +19,7 @@ VARYING = ("time", "peak memory")  # rows of the table that another machine, or 
 
 
 def files_of(page: str) -> dict[str, str]:
-    """The files that a page shows: its fenced blocks with a title.
-
-    Args:
-        page: Its Markdown.
-    """
+    """The files that a page shows: its fenced blocks with a title."""
     return dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', page, re.DOTALL | re.M))
 
 
@@ -56,11 +52,7 @@ def run(files: dict[str, str], *options: str) -> str:
 
 
 def kept(printed: str) -> list[str]:
-    """The lines from the table on, those of time and memory left out.
-
-    Args:
-        printed: By ``fit``.
-    """
+    """The lines from the table on, without those of time and memory."""
     lines = [line.rstrip() for line in printed.splitlines()]
     start = next(i for i, line in enumerate(lines) if " with " in line and lines[i + 1].startswith("┌"))
     return [line for line in lines[start:] if line and not line.startswith(tuple(f"│ {row} " for row in VARYING))]

@@ -17,7 +17,7 @@ def runs(iterations: int = 30_000) -> list[Run]:
     """Every run; the paper's literal noise is left to the main job.
 
     Args:
-        iterations: Optimizer steps of each.
+        iterations: Optimizer steps of each run.
     """
     return [
         Run(problem, method, seed, iterations, (config, f"configs/method/{method}.yaml"), extra)

@@ -29,9 +29,9 @@ def runs(iterations: int = 30_000, variants: tuple[str, ...] = PAPER, seeds: tup
     """Every run, the first seed first.
 
     Args:
-        iterations: Optimizer steps of each.
-        variants: Names of files in ``configs/variant``.
-        seeds: Of weights, points and measurements.
+        iterations: Optimizer steps of each run.
+        variants: Stems of files in ``configs/variant``.
+        seeds: Seeds of weights, points and measurements.
     """
     return [
         Run(
@@ -55,8 +55,7 @@ def config_of(variant: str, problem: str) -> str:
     """The configuration of a variant, or of a network.
 
     Args:
-        variant: Its name in the results.
-        problem: Where it is used.
+        variant: Name in the results, such as ``rba``.
     """
     return NETS[problem] if variant == "df_pinn" else f"configs/variant/{variant}.yaml"
 

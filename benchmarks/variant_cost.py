@@ -36,9 +36,8 @@ def measure(steps: int, repeats: int, variants: Sequence[str] = (*PAPER, *OTHERS
     """Ratio to the plain PINN of every variant on every problem that it can be used on.
 
     Args:
-        steps: Steps of each run.
-        repeats: Runs of each.
-        variants: Their names.
+        steps: Optimizer steps of each run.
+        repeats: Number of runs of each.
     """
     ratios: dict[tuple[str, str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -62,11 +61,7 @@ def _row(variant: str, problem: str, method: str, ratios: list[float]) -> dict[s
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table: a row per variant, a column per problem and method.
-
-    Args:
-        rows: What `measure` gave.
-    """
+    """A Markdown table: a row per variant, a column per problem and method."""
     ratios = {(row["variant"], row["problem"], row["method"]): row for row in rows}
     problems = [problem for problem in PROBLEMS if any(row["problem"] == problem for row in rows)]
     columns = [(problem, method) for problem in problems for method in METHODS]

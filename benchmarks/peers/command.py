@@ -1,4 +1,4 @@
-"""The command: measure, keep, print, rewrite the page. What is not measured anew stays in the results file."""
+"""The command: measure, save, print, rewrite the page. Results that are not measured again stay in the file."""
 
 import argparse
 import json
@@ -71,7 +71,7 @@ PARTS = {"steps": _steps, "growth": _growth, "shares": _shares}
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured with."""
+    """Processor and package versions."""
     return {"cpu": cpu_name(), "python": platform.python_version(), "versions": dict(_versions())}
 
 

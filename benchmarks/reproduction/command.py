@@ -41,11 +41,7 @@ def _choices() -> str:
 
 
 def main(args: list[str]) -> None:
-    """Train and write what the command line says; a mistake ends with exit status 2, a failed run with 1.
-
-    Args:
-        args: The command line behind ``reproduce``.
-    """
+    """Train and write the selected parts; a wrong command line exits with status 2, a failed run with 1."""
     made = parser()
     given = made.parse_args(args)
     if not (CONFIGS / "helmholtz_2d.yaml").exists():
@@ -62,7 +58,7 @@ def main(args: list[str]) -> None:
 
 
 def _train(given: argparse.Namespace) -> str:
-    """Every part in turn; what failed, to be said at the end."""
+    """Train every part; returns what failed."""
     failed = []
     for experiment in _experiments(given.what):
         runs = _wanted(experiment, given)

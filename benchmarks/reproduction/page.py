@@ -46,7 +46,6 @@ def page(
     """The whole page.
 
     Args:
-        results: Finished runs.
         pictures: Captions and files of the figures, relative to the page.
         conditions: Condition numbers by kind, see `verdicts.better_conditioned`.
     """
