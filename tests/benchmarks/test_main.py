@@ -21,7 +21,7 @@ def modules_with_main() -> dict[str, ast.FunctionDef]:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and node.name == "main" and name != "__main__":
                 found[name] = node
-    found.pop("ensemble_cost", None)
+    found.pop("ensemble_cost", None)  # leaves together with the stacked seeds
     return found
 
 
