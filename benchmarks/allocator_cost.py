@@ -1,4 +1,4 @@
-"""`python -m benchmarks.allocator_cost`: a step of `fit` with freed memory kept, and without.
+"""`python -m benchmarks allocator_cost`: a step of `fit` with freed memory kept, and without.
 
 Processes with and without alternate, one thread each; in those without, a setting of the environment that changes
 nothing tells `fit` to leave the allocator alone.
@@ -27,11 +27,17 @@ def seconds(steps: int, *, kept: bool, compile: bool) -> float:  # noqa: A002  t
     """Seconds per Helmholtz step of `fit` in a process of its own.
 
     Args:
-        steps: How many, besides the warm-up.
-        kept: Whether freed memory is kept.
-        compile: Whether the step is compiled.
+        steps: Number of timed steps, after the warm-up.
     """
-    command = [sys.executable, "-m", __spec__.name, "--chunk", str(steps), *(["--compile"] if compile else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "allocator_cost",
+        "--chunk",
+        str(steps),
+        *(["--compile"] if compile else []),
+    ]
     environment = {**os.environ, **({} if kept else LEFT_ALONE)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(ended.stdout.split()[-1])
@@ -41,8 +47,8 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     """Median and range of the ratio of a step with freed memory kept to one without, uncompiled and compiled.
 
     Args:
-        repeats: Pairs of processes.
-        steps: Steps of each.
+        repeats: Number of pairs of processes.
+        steps: Timed steps of each.
     """
     found: dict[str, Any] = {"repeats": repeats, "steps": steps, "torch": torch.__version__}
     for name, compiled in {"uncompiled": False, "compiled": True}.items():
@@ -58,15 +64,15 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, print and write; with ``--chunk`` one process's part."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks allocator_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/allocator.json"))
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--chunk", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--compile", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     if arguments.chunk:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -78,7 +84,3 @@ def main() -> None:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")
     Console().print(found)
-
-
-if __name__ == "__main__":
-    main()

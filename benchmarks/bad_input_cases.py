@@ -39,7 +39,7 @@ class Decay(PINNModule):
     """u' = -u on [0, 1], u(0) = 1.
 
     Args:
-        **options: Of `PINNModule`.
+        **options: Arguments of `PINNModule`.
     """
 
     domain = Interval(0.0, 1.0)
@@ -48,13 +48,13 @@ class Decay(PINNModule):
         super().__init__(**{"net": MLP(1, 1, [8]), **options})
 
     def residuals(self, points: Mapping[str, Tensor]) -> Residuals:
-        """Of the equation and at both ends."""
+        """Residuals of the equation and of the values at both ends."""
         u, u_x = self.partials(points["interior"], "", "x")
         ends = points["boundary"]
         return {"pde": u_x + u, "boundary": self(ends) - torch.exp(-ends)}
 
     def exact(self, x: Points) -> Fields:
-        """The exponential."""
+        """exp(-x)."""
         return torch.exp(-x)
 
 
@@ -62,10 +62,10 @@ def fit(module: PINNModule | None = None, counts: Any = None, ckpt_path: Path | 
     """Train a few steps.
 
     Args:
-        module: `Decay` by default.
-        counts: Points by part.
-        ckpt_path: Where to go on from.
-        **options: Of the data, where it has such, and of the Trainer.
+        module: The module to train; `Decay` by default.
+        counts: Number of points by part of the domain.
+        ckpt_path: Checkpoint to resume from.
+        **options: Arguments of `CollocationPoints` and of the Trainer.
     """
     names = ("sampler", "resample_every", "steps_per_epoch")
     of_data = {name: options.pop(name) for name in names if name in options}
@@ -81,7 +81,7 @@ def options(**given: Any) -> Callable[[], None]:
     """Train `Decay` with these arguments of its own.
 
     Args:
-        **given: Of `PINNModule`.
+        **given: Arguments of `PINNModule`.
     """
     return lambda: fit(Decay(**given))
 
@@ -90,8 +90,8 @@ def residuals(function: Callable[[Any, Mapping[str, Tensor], Residuals], Any], *
     """Train `Decay` with changed residuals.
 
     Args:
-        function: Of the module, the points and the right residuals.
-        **given: Of `PINNModule`.
+        function: From the module, the points and the correct residuals to the residuals used.
+        **given: Arguments of `PINNModule`.
     """
 
     class Changed(Decay):
@@ -106,7 +106,7 @@ def pde(function: Callable[[Any, Tensor, Tensor], Tensor]) -> Callable[[], None]
     """Train `Decay` with a changed residual of the equation.
 
     Args:
-        function: Of the module, the points inside and the right residual.
+        function: From the module, the interior points and the correct residual to the residual used.
     """
     return residuals(lambda module, points, right: {**right, "pde": function(module, points["interior"], right["pde"])})
 
@@ -115,8 +115,7 @@ def command(*line: str, yaml: str | None = None) -> Callable[[], None]:
     """The command, for a small run of the Helmholtz problem.
 
     Args:
-        *line: Further options.
-        yaml: A configuration in place of the problem's.
+        yaml: Text of a configuration that replaces the problem's.
     """
 
     def run() -> None:
@@ -128,11 +127,11 @@ def command(*line: str, yaml: str | None = None) -> Callable[[], None]:
 
 
 def checkpoint(spoil: Callable[[], Any], then: Callable[[], Any]) -> Callable[[], None]:
-    """Train a step, spoil what was saved, go on.
+    """Train for a step, damage the checkpoint, load it.
 
     Args:
-        spoil: Changes `last.ckpt`.
-        then: Uses it.
+        spoil: Damages `last.ckpt`.
+        then: Loads it.
     """
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bad_inputs`: wrong inputs, and when and how each is noticed."""
+"""`python -m benchmarks bad_inputs`: wrong inputs, and when and how each is noticed."""
 
 import argparse
 import io
@@ -26,13 +26,10 @@ NOT_NOTICED = "not noticed"
 
 
 def outcome(case: Case) -> dict[str, str]:
-    """What one wrong input gives.
-
-    Args:
-        case: Is carried out in an empty folder.
+    """Run one wrong input in an empty folder.
 
     Returns:
-        What was ``wrong``, ``when`` it was noticed, and what was ``said``, in one line.
+        What was ``wrong``, ``when`` it was noticed, and the message ``said``, on one line.
     """
     printed = io.StringIO()
     with _quiet(printed), TemporaryDirectory() as folder, chdir(folder), warnings.catch_warnings(record=True) as warned:
@@ -70,17 +67,13 @@ def _when(error: Exception) -> str:
 
 
 def _warning(warned: Iterable[warnings.WarningMessage]) -> tuple[str, str]:
-    """The first warning of ours, by which a run that may be meant is let through."""
+    """Our first warning, for a run that may be intended and goes on."""
     ours = [str(w.message) for w in warned if w.category is UserWarning and str(w.message).startswith("`")]
     return ("before training, as a warning", ours[0]) if ours else (NOT_NOTICED, "")
 
 
 def one_line(text: str) -> str:
-    """A message without line breaks and what differs from run to run, cut where it becomes long.
-
-    Args:
-        text: The message.
-    """
+    """A message without line breaks and what differs from run to run, cut where it becomes long."""
     text = re.sub(r"\s+", " ", re.sub(r"\x1b\[[\d;]*m", "", text)).strip()
     text = re.sub(r"^(tip: .*?)?error: (- )?", "", text)
     text = re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3g}", text)
@@ -91,7 +84,7 @@ def table(rows: Iterable[Mapping[str, str]]) -> str:
     """A Markdown table: a row per wrong input.
 
     Args:
-        rows: What `outcome` gave.
+        rows: Results of `outcome`.
     """
     lines = ["| what was wrong | when it was noticed | what was said |", "|---|---|---|"]
     for row in rows:
@@ -100,7 +93,7 @@ def table(rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Names stay in backticks; all else is no Markdown."""
+    """Names stay in backticks; other Markdown characters are escaped."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # cut off within a name
         parts = [*parts[:-2], parts[-2] + parts[-1]]
@@ -109,22 +102,18 @@ def _cell(text: str) -> str:
 
 
 def measure() -> dict[str, Any]:
-    """Carry out all cases."""
+    """Run all cases."""
     packages = ("jsonargparse", "lightning", "torch")
     return {"versions": {name: version(name) for name in packages}, "rows": [outcome(case) for case in CASES]}
 
 
-def main() -> None:
-    """Carry out all cases, write the results, rewrite the page."""
-    parser = argparse.ArgumentParser()
+def main(args: list[str]) -> None:
+    """Run all cases, write the results, rewrite the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks bad_inputs", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if not arguments.rewrite_only:
         arguments.out.write_text(json.dumps(measure(), indent=1, ensure_ascii=False) + "\n")
     rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.ddp_cost`: a step of two processes beside one of one, on this machine's CPU.
+"""`python -m benchmarks ddp_cost`: a step of two processes beside one of one, on this machine's CPU.
 
 Runs of one process with one thread and of two processes with one thread each alternate, on the same points in all.
 """
@@ -30,7 +30,7 @@ class TimeFile(Clock):
     """Writes the seconds per call to the file that the environment names."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Write them, in the first process."""
+        """Write the file, in the main process only."""
         if trainer.is_global_zero:
             Path(os.environ["CLOCK_FILE"]).write_text(str(self.seconds))
 
@@ -39,7 +39,7 @@ def seconds(processes: int, each: int, steps: int) -> float:
     """Seconds per optimizer step of a run through the command line.
 
     Args:
-        processes: How many.
+        processes: Number of processes.
         each: Optimizer steps per ``training_step``.
         steps: Optimizer steps.
     """
@@ -62,7 +62,7 @@ def measure(steps: int, repeats: int) -> dict[str, Any]:
 
     Args:
         steps: Optimizer steps of each run.
-        repeats: Pairs of runs.
+        repeats: Number of pairs of runs.
     """
     found: dict[str, Any] = {"steps": steps, "repeats": repeats, "torch": torch.__version__}
     for each in (1, 10):
@@ -77,18 +77,14 @@ def measure(steps: int, repeats: int) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks ddp_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=400)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     found = measure(arguments.steps, arguments.repeats)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")
     Console().print(found)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.derivatives_speed`: Taylor mode against nested reverse mode.
+"""`python -m benchmarks derivatives_speed`: Taylor mode against nested reverse mode.
 
 Loss and parameter gradient of the Helmholtz residual, 2,000 points, 3x50 tanh, float32, one thread; both alternate.
 """
@@ -21,9 +21,8 @@ def seconds(net: torch.nn.Module, x: torch.Tensor, mode: Literal["taylor", "reve
     """Time of one loss with its gradient.
 
     Args:
-        net: The network.
-        x: Points, (b, 2).
-        mode: How to differentiate by the coordinates.
+        x: Points (b, 2).
+        mode: Mode of the derivatives by the coordinates.
     """
     start = time.perf_counter()
     u, laplacian = partials(net, x, "", "xx+yy", mode=mode)
@@ -36,8 +35,8 @@ def measure(repeats: int, points: int = 2000) -> dict[str, Any]:
     """Milliseconds of both modes, and the median of their ratio with the middle half of the pairs.
 
     Args:
-        repeats: Pairs.
-        points: b.
+        repeats: Number of pairs.
+        points: Number of points b.
     """
     torch.manual_seed(0)
     net, x = MLP(2, 1, [50, 50, 50]), torch.rand(points, 2)
@@ -57,18 +56,14 @@ def measure(repeats: int, points: int = 2000) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks derivatives_speed", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/derivatives.json"))
     parser.add_argument("--repeats", type=int, default=200)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     found = measure(arguments.repeats)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")
     Console().print(found)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,6 @@
-"""`python -m benchmarks.docs`: results files to the numbers in the docs."""
+"""`python -m benchmarks docs`: results files to the numbers in the docs."""
 
+import argparse
 import json
 import statistics
 from collections.abc import Iterable, Mapping
@@ -7,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import quickstart
-from benchmarks.experiments import read
 from benchmarks.main_job import OUT, PROBLEMS, SEEDS
 from benchmarks.report import TITLES, speed
+from benchmarks.sweeps import read
 
 Result = Mapping[str, Any]
 SPEED = Path("results/speed")
 
 
 def blocks() -> dict[tuple[Path, str], str]:
-    """What stands between the markers: text by page and by name of the marker."""
+    """The generated text by page and name of its markers."""
     return {
         (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
         (Path("docs/concepts.md"), "speed"): speed(SPEED),
@@ -28,11 +29,7 @@ def blocks() -> dict[tuple[Path, str], str]:
 
 
 def printed(lines: Iterable[str]) -> str:
-    """Lines of a terminal as a fenced block.
-
-    Args:
-        lines: Without their ends.
-    """
+    """Lines of a terminal as a fenced block."""
     return "\n".join(["```text", *lines, "```"])
 
 
@@ -40,7 +37,7 @@ def derivatives(path: Path) -> str:
     """What nested reverse mode costs, as a sentence.
 
     Args:
-        path: The JSON file of the benchmark of the derivatives.
+        path: Results of `derivatives_speed`.
     """
     found = json.loads(path.read_text())
     low, high = (1 / ratio for ratio in reversed(found["ratio_range"]))
@@ -54,7 +51,7 @@ def ddp(path: Path) -> str:
     """What a step costs when two processes share it, as a sentence.
 
     Args:
-        path: The JSON file of the benchmark of several processes.
+        path: Results of `ddp_cost`.
     """
     found = json.loads(path.read_text())
     ratios = [found[f"steps_per_call_{each}"] for each in (1, 10)]
@@ -88,22 +85,17 @@ def comparison(results: Iterable[Result]) -> str:
 
 
 def opposition(result: Result) -> float:
-    """The mean cosine between the updates of the terms, over a run's validations and all pairs.
-
-    Args:
-        result: A line of a results file.
-    """
+    """The mean cosine between the updates of the terms, over a run's validations and all pairs."""
     cosines = [v for row in result["history"] for name, v in row.items() if name.startswith("balance/update_cos/")]
     return statistics.fmean(cosines)
 
 
 def between(text: str, name: str, body: str) -> str:
-    """A page with other text between two markers.
+    """The page with the text between two markers replaced.
 
     Args:
-        text: The page.
         name: The markers are ``<!-- name:begin -->`` and ``<!-- name:end -->``.
-        body: What stands between them afterwards.
+        body: The new text.
 
     Raises:
         ValueError: If a marker is missing or there twice.
@@ -114,11 +106,8 @@ def between(text: str, name: str, body: str) -> str:
     return f"{text.split(begin)[0]}{begin}\n{body}\n{end}{text.split(end)[1]}"
 
 
-def main() -> None:
-    """Rewrite the pages, from the folder of the repository."""
+def main(args: list[str]) -> None:
+    """Rewrite the pages."""
+    argparse.ArgumentParser(prog="python -m benchmarks docs", description=__doc__).parse_args(args)
     for (page, name), body in blocks().items():
         page.write_text(between(page.read_text(), name, body))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.hessian`: Hessian spectra for the paper's figure 1, on a small network.
+"""`python -m benchmarks hessian`: Hessian spectra for the paper's figure 1, on a small network.
 
 Two runs on Helmholtz, with AutoAdamW and with AdamW, from the same start; all eigenvalues are exact.
 """
@@ -33,12 +33,12 @@ OPTIMIZERS: dict[str, Any] = {
 
 
 def trained(method: str, looks: list[int], seed: int = 0) -> dict[str, Any]:
-    """Train, and look at the spectra: condition numbers of every look, eigenvalues of the first and the last.
+    """Train and compute spectra: condition numbers at every look, eigenvalues at the first and the last.
 
     Args:
-        method: Which optimizer.
-        looks: Optimizer steps, the last one is the end.
-        seed: Of weights and points.
+        method: Key of `OPTIMIZERS`.
+        looks: Optimizer steps at which the spectra are computed; training ends at the last one.
+        seed: Seed of weights and points.
     """
     seed_everything(seed, verbose=False)
     watch = HessianSpectrum(steps=looks, double=True)
@@ -66,11 +66,7 @@ def trained(method: str, looks: list[int], seed: int = 0) -> dict[str, Any]:
 
 
 def eigenvalues(path: Path) -> dict[str, list[float]]:
-    """By kind and term, largest first, four digits.
-
-    Args:
-        path: What `HessianSpectrum` saved.
-    """
+    """Eigenvalues by kind and term, largest first, four digits, from a file of `HessianSpectrum`."""
     with np.load(path) as saved:
         names = [name.removesuffix("/eigenvalues") for name in saved if name.endswith("/eigenvalues")]
         return {
@@ -84,12 +80,12 @@ def _conditions(numbers: dict[str, float]) -> dict[str, float]:
     return {key.removeprefix("hessian/").removesuffix("/condition"): float(f"{numbers[key]:.4g}") for key in keys}
 
 
-def main() -> None:
-    """Train both, and write."""
-    parser = argparse.ArgumentParser()
+def main(args: list[str]) -> None:
+    """Train with both optimizers and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks hessian", description=__doc__)
     parser.add_argument("--out", type=Path, default=FILE)
     parser.add_argument("--looks", type=int, nargs="+", default=LOOKS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     found: dict[str, Any] = {"hidden": HIDDEN, "points": POINTS, "lr": LR, "torch": torch.__version__}
     for method in OPTIMIZERS:
@@ -97,7 +93,3 @@ def main() -> None:
         Console().print(method, found[method]["condition"])
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.loop_cost`: what `fit` adds to the arithmetic of a Helmholtz step.
+"""`python -m benchmarks loop_cost`: what `fit` adds to the arithmetic of a Helmholtz step.
 
 Chunks of a bare torch loop and of `fit`, with the balance monitor and without, alternate in one process on one thread.
 """
@@ -35,7 +35,7 @@ class Clock(Callback):
         self.marks: list[float] = []
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Note the time."""
+        """Record the time."""
         self.marks.append(time.perf_counter())
 
     @property
@@ -48,7 +48,7 @@ def bare_loop(steps: int) -> float:
     """Seconds per step of a plain torch loop with the same losses, gradients and optimizer.
 
     Args:
-        steps: How many, besides the warm-up.
+        steps: Number of timed steps, after the warm-up.
     """
     module = Helmholtz2D()
     points = CollocationPoints(POINTS, seed=0).draw(module.domain, 0)
@@ -67,10 +67,10 @@ def fit(steps: int, folder: str, *, monitor: bool = True, **options: Any) -> flo
     """Seconds per step of `Trainer.fit` with the balance monitor and TensorBoard at their defaults.
 
     Args:
-        steps: How many, besides the warm-up.
-        folder: For the logs.
-        monitor: With the balance monitor.
-        **options: Of the module.
+        steps: Number of timed steps, after the warm-up.
+        folder: Folder of the logs.
+        monitor: Whether the balance monitor runs.
+        **options: Arguments of the module.
     """
     clock = Clock()
     trainer = Trainer(
@@ -93,8 +93,8 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     """Milliseconds per step, and medians and ranges of the ratios of `fit` to others and to itself compiled.
 
     Args:
-        repeats: Pairs of chunks.
-        steps: Steps of each.
+        repeats: Number of pairs of chunks.
+        steps: Timed steps of each.
     """
     pairs, monitored, compiled = [], [], []
     keep_freed_memory()
@@ -123,19 +123,15 @@ def measure(repeats: int, steps: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks loop_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/loop.json"))
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--steps", type=int, default=200)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     torch.set_num_threads(1)
     found = measure(arguments.repeats, arguments.steps)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")
     Console().print(found)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.main_job`: AutoAdamW and plain AdamW on the paper's problems, three seeds."""
+"""`python -m benchmarks main_job`: AutoAdamW and plain AdamW on the paper's problems, three seeds."""
 
+import argparse
 from pathlib import Path
 
-from benchmarks.experiments import Run, options, sweep_by
+from benchmarks.sweeps import Run, options, sweep_by
 
 SEEDS = (0, 1, 2)
 METHODS = ("auto_adamw", "adamw")
@@ -19,7 +20,7 @@ def runs(iterations: int = 30_000) -> list[Run]:
     """Every run; the paper's literal noise last, as the least informative.
 
     Args:
-        iterations: Optimizer steps of each.
+        iterations: Optimizer steps of each run.
     """
     wanted = [
         Run(problem, method, seed, iterations, (config, f"configs/method/{method}.yaml"), extra)
@@ -30,6 +31,7 @@ def runs(iterations: int = 30_000) -> list[Run]:
     return sorted(wanted, key=lambda run: "noise" in run.problem)
 
 
-if __name__ == "__main__":
-    arguments = options().parse_args()
-    sweep_by(arguments, runs(), OUT)
+def main(args: list[str]) -> None:
+    """Train what is missing in the results file."""
+    parser = options(argparse.ArgumentParser(prog="python -m benchmarks main_job", description=__doc__))
+    sweep_by(parser.parse_args(args), runs(), OUT)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.method_cost`: what a step of every method costs, beside plain AdamW.
+"""`python -m benchmarks method_cost`: what a step of every method costs, beside plain AdamW.
 
 Each method's run stands between two of AdamW and is divided by their mean: a machine that slows down slows both.
 """
@@ -32,7 +32,7 @@ def train(configs: Sequence[str], steps: int, folder: str, *options: str) -> tup
     Args:
         configs: YAML files, later ones override earlier ones.
         steps: How many.
-        folder: For whatever it writes.
+        folder: Root folder of the Trainer.
         *options: Further command line options.
 
     Returns:
@@ -87,9 +87,9 @@ def measure(methods: list[str], steps: int, repeats: int) -> list[dict[str, Any]
     """Ratio to AdamW of every method.
 
     Args:
-        methods: Names of files in ``configs/method``.
-        steps: Steps of each run.
-        repeats: Runs of each.
+        methods: Stems of files in ``configs/method``.
+        steps: Optimizer steps of each run.
+        repeats: Number of runs of each.
     """
     found = []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -117,11 +117,7 @@ def _stack(method: str) -> tuple[str, str]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table, the cheapest first.
-
-    Args:
-        rows: What `measure` gave.
-    """
+    """A Markdown table, the cheapest first."""
     reference = next(row["ratio"] for row in rows if row["method"] == REFERENCE)
     lines = [
         "| configuration | step, by AdamW's: median (range) | by AutoAdamW's | numbers kept per parameter |",
@@ -136,15 +132,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, write the results, rewrite the page."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks method_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/speed/methods.json"))
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if not arguments.rewrite_only:
         torch.set_num_threads(1)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -154,7 +150,3 @@ def main() -> None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps({**settings, "rows": found}, indent=2) + "\n")
     rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
-
-
-if __name__ == "__main__":
-    main()

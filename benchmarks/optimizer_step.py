@@ -1,4 +1,4 @@
-"""`python -m benchmarks.optimizer_step`: what a step of AutoAdamW costs beside torch's AdamW.
+"""`python -m benchmarks optimizer_step`: what a step of AutoAdamW costs beside torch's AdamW.
 
 The comparison is with torch's fastest AdamW on a parameter set m times as large: as many moments, as much arithmetic.
 All run in turns on one thread, whose processor time is counted, so that a busy machine slows them all alike. The second
@@ -49,8 +49,8 @@ def in_turns(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> list[dict[s
     """Time every task once per round.
 
     Args:
-        tasks: What to call, by name.
-        rounds: How often each gets its turn.
+        tasks: Functions to time, by name.
+        rounds: Number of turns of each task.
 
     Returns:
         For each round, the microseconds of one call by name.
@@ -64,9 +64,9 @@ def step_cost(net: str, terms: int, weight_decay: float, rounds: int) -> dict[st
 
     Args:
         net: Key of ``NETS``.
-        terms: Loss terms, and copies of the network.
-        weight_decay: Of both.
-        rounds: Turns of each contender.
+        terms: Number of loss terms, and of copies of the network.
+        weight_decay: Weight decay of both optimizers.
+        rounds: Number of turns of each contender.
 
     Returns:
         Microseconds and their ratio: median and quartiles over the rounds.
@@ -96,7 +96,7 @@ def gradient_cost(rounds: int) -> dict[str, Any]:
     """Compare the terms' gradients with one backward pass of their sum: 2-D Laplacian, 2,000 points, 3x50.
 
     Args:
-        rounds: Turns of each contender.
+        rounds: Number of turns of each contender.
 
     Returns:
         Microseconds: median and quartiles over the rounds.
@@ -119,13 +119,9 @@ def gradient_cost(rounds: int) -> dict[str, Any]:
     return {f"{name}_us": _spread([time[name] for time in times]) for name in tasks}
 
 
-def main(args: list[str] | None = None) -> None:
-    """Measure, print, and write the result file.
-
-    Args:
-        args: Command line; by default the process's.
-    """
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def main(args: list[str]) -> None:
+    """Measure, print, and write the results file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks optimizer_step", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT, help="result file")
     parser.add_argument("--rounds", type=int, default=50, help="turns of each contender")
     options = parser.parse_args(args)
@@ -133,7 +129,7 @@ def main(args: list[str] | None = None) -> None:
     torch.manual_seed(0)
     cases = [(net, terms, decay) for net in NETS for terms in (2, 3) for decay in (0.0, 0.01)]
     result = {
-        "machine": {"torch": torch.__version__, "python": platform.python_version(), "cpu": _cpu(), "threads": 1},
+        "machine": {"torch": torch.__version__, "python": platform.python_version(), "cpu": cpu_name(), "threads": 1},
         "rounds": options.rounds,
         "optimizer_step": [step_cost(*case, rounds=options.rounds) for case in cases],
         "term_gradients": gradient_cost(options.rounds),
@@ -162,7 +158,8 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"median": middle, "lower": lower, "upper": upper}
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
+    """The model name of this machine's processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
@@ -182,7 +179,3 @@ def _print(result: dict[str, Any]) -> None:
         gradients.add_row(name.removesuffix("_us"), *(f"{value:.0f}" for value in spread.values()))
     console = Console()
     console.print(steps, gradients)
-
-
-if __name__ == "__main__":
-    main()

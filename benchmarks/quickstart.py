@@ -1,5 +1,6 @@
-"""`python -m benchmarks.quickstart`: run what the quickstart page shows, and keep what it prints."""
+"""`python -m benchmarks quickstart`: run what the quickstart page shows, and keep what it prints."""
 
+import argparse
 import io
 import json
 import os
@@ -18,11 +19,7 @@ VARYING = ("time", "peak memory")  # rows of the table that another machine, or 
 
 
 def files_of(page: str) -> dict[str, str]:
-    """The files that a page shows: its fenced blocks with a title.
-
-    Args:
-        page: Its Markdown.
-    """
+    """The files that a page shows: its fenced blocks with a title."""
     return dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', page, re.DOTALL | re.M))
 
 
@@ -55,20 +52,17 @@ def run(files: dict[str, str], *options: str) -> str:
 
 
 def kept(printed: str) -> list[str]:
-    """The lines from the table on, those of time and memory left out.
-
-    Args:
-        printed: By ``fit``.
-    """
+    """The lines from the table on, without those of time and memory."""
     lines = [line.rstrip() for line in printed.splitlines()]
     start = next(i for i, line in enumerate(lines) if " with " in line and lines[i + 1].startswith("┌"))
     return [line for line in lines[start:] if line and not line.startswith(tuple(f"│ {row} " for row in VARYING))]
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Run the page, write the results file, rewrite the page."""
     from benchmarks import docs
 
+    argparse.ArgumentParser(prog="python -m benchmarks quickstart", description=__doc__).parse_args(args)
     files = files_of(PAGE.read_text())
     found: dict[str, Any] = {
         "files": files,
@@ -76,8 +70,4 @@ def main() -> None:
         "versions": {name: version(name) for name in ("lightning", "torch")},
     }
     OUT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    docs.main()
-
-
-if __name__ == "__main__":
-    main()
+    docs.main([])

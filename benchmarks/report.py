@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: results files to the README's table and picture."""
+"""`python -m benchmarks report`: results files to the README's table and picture."""
 
 import argparse
 import json
@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.experiments import read
 from benchmarks.main_job import METHODS, OUT, PROBLEMS, SEEDS
+from benchmarks.sweeps import read
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PAPER = {  # best of three, MSE and L-infinity; the AutoBalance paper, Table 1
@@ -71,7 +71,7 @@ def spread(values: list[float]) -> str:
     """The median with the range.
 
     Args:
-        values: One per seed.
+        values: One value per seed.
     """
     return f"{statistics.median(values):.2e} ({min(values):.2e} to {max(values):.2e})"
 
@@ -80,7 +80,7 @@ def speed(folder: Path) -> str:
     """One line per measured ratio.
 
     Args:
-        folder: Has the JSON files of the speed benchmarks.
+        folder: Folder of the JSON files of the speed benchmarks.
     """
     lines = [
         f"- {what}: {found[key]:.{digits}f}x ({found[f'{key}_range'][0]:.{digits}f} to "
@@ -101,8 +101,7 @@ def rewrite(readme: Path, body: str) -> None:
     """Put text between the markers.
 
     Args:
-        readme: The file.
-        body: What stands between them afterwards.
+        body: The new text.
 
     Raises:
         ValueError: If a marker is missing.
@@ -118,8 +117,8 @@ def picture(checkpoint: Path, out: Path) -> None:
     """Draw the Helmholtz solution of a checkpoint.
 
     Args:
-        checkpoint: Of `Helmholtz2D`.
-        out: The PNG.
+        checkpoint: Checkpoint of a `Helmholtz2D` run.
+        out: Path of the PNG.
     """
     from lightning_autobalance.callbacks.solution_plotter import draw
     from lightning_autobalance.problems import Helmholtz2D
@@ -131,20 +130,16 @@ def picture(checkpoint: Path, out: Path) -> None:
     figure.savefig(out, dpi=110)
 
 
-def main() -> None:
-    """Rewrite what is asked for."""
-    parser = argparse.ArgumentParser()
+def main(args: list[str]) -> None:
+    """Rewrite the README, and the picture where a checkpoint is given."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks report", description=__doc__)
     parser.add_argument("--results", type=Path, default=OUT)
     parser.add_argument("--speed", type=Path, default=Path("results/speed"))
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
     parser.add_argument("--picture", type=Path, help="checkpoint to draw docs/images/helmholtz_2d.png from")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if arguments.picture:
         picture(arguments.picture, Path("docs/images/helmholtz_2d.png"))
     body = f"{table(read(arguments.results))}\n\n{speed(arguments.speed)}".rstrip()
     rewrite(arguments.readme, body)
     Console().print(body, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,12 +1,13 @@
-"""`python -m benchmarks.table2`: the variants of the paper's Table 2, with and without AutoAdamW.
+"""`python -m benchmarks table2`: the variants of the paper's Table 2, with and without AutoAdamW.
 
 `--iterations 2000` for a short look at each, beside the whole runs in the same file.
 """
 
+import argparse
 from pathlib import Path
 
-from benchmarks.experiments import Run, options, sweep_by
 from benchmarks.main_job import METHODS, PROBLEMS, SEEDS
+from benchmarks.sweeps import Run, options, sweep_by
 
 PAPER = ("rba", "cwp", "gpinn", "ropinn", "copinn", "df_pinn")
 OTHERS = ("sa_pinn", "causal", "rad", "rar")
@@ -28,9 +29,9 @@ def runs(iterations: int = 30_000, variants: tuple[str, ...] = PAPER, seeds: tup
     """Every run, the first seed first.
 
     Args:
-        iterations: Optimizer steps of each.
-        variants: Names of files in ``configs/variant``.
-        seeds: Of weights, points and measurements.
+        iterations: Optimizer steps of each run.
+        variants: Stems of files in ``configs/variant``.
+        seeds: Seeds of weights, points and measurements.
     """
     return [
         Run(
@@ -54,17 +55,17 @@ def config_of(variant: str, problem: str) -> str:
     """The configuration of a variant, or of a network.
 
     Args:
-        variant: Its name in the results.
-        problem: Where it is used.
+        variant: Name in the results, such as ``rba``.
     """
     return NETS[problem] if variant == "df_pinn" else f"configs/variant/{variant}.yaml"
 
 
-if __name__ == "__main__":
-    parser = options()
+def main(args: list[str]) -> None:
+    """Train what is missing in the results file."""
+    parser = options(argparse.ArgumentParser(prog="python -m benchmarks table2", description=__doc__))
     parser.add_argument("--iterations", type=int, default=30_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--variants", nargs="+", default=PAPER, help=f"more: {', '.join(OTHERS)}")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     wanted = runs(arguments.iterations, tuple(arguments.variants), tuple(arguments.seeds))
     sweep_by(arguments, wanted, OUT)

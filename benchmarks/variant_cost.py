@@ -1,4 +1,4 @@
-"""`python -m benchmarks.variant_cost`: what a step of every variant costs, beside the plain PINN.
+"""`python -m benchmarks variant_cost`: what a step of every variant costs, beside the plain PINN.
 
 Each variant's run stands between two of the plain PINN and is divided by their mean. Variants that choose new points
 do so ten times as often as by default, so that a short run does it once.
@@ -36,9 +36,8 @@ def measure(steps: int, repeats: int, variants: Sequence[str] = (*PAPER, *OTHERS
     """Ratio to the plain PINN of every variant on every problem that it can be used on.
 
     Args:
-        steps: Steps of each run.
-        repeats: Runs of each.
-        variants: Their names.
+        steps: Optimizer steps of each run.
+        repeats: Number of runs of each.
     """
     ratios: dict[tuple[str, str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -62,11 +61,7 @@ def _row(variant: str, problem: str, method: str, ratios: list[float]) -> dict[s
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table: a row per variant, a column per problem and method.
-
-    Args:
-        rows: What `measure` gave.
-    """
+    """A Markdown table: a row per variant, a column per problem and method."""
     ratios = {(row["variant"], row["problem"], row["method"]): row for row in rows}
     problems = [problem for problem in PROBLEMS if any(row["problem"] == problem for row in rows)]
     columns = [(problem, method) for problem in problems for method in METHODS]
@@ -81,16 +76,16 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(args: list[str]) -> None:
     """Measure, write the results, rewrite the page."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks variant_cost", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--variants", nargs="+", default=[*PAPER, *OTHERS])
     parser.add_argument("--rewrite-only", action="store_true", help="only the page, from the results")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(args)
     if not arguments.rewrite_only:
         torch.set_num_threads(1)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -102,7 +97,3 @@ def main() -> None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps({**settings, "rows": found}, indent=2) + "\n")
     rewrite(arguments.page, table(json.loads(arguments.out.read_text())["rows"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from benchmarks import bad_inputs, docs, method_cost, quickstart, variant_cost
-from benchmarks.peers import __main__ as peers
+from benchmarks.peers import command as peers
 from lightning_autobalance import balancing, nets
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
@@ -277,7 +277,7 @@ def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_quickstart_shows_what_was_run(at_root: None) -> None:
     found: dict[str, Any] = yaml.safe_load(quickstart.OUT.read_text())
-    assert quickstart.files_of(quickstart.PAGE.read_text()) == found["files"], f"run python -m {quickstart.__name__}"
+    assert quickstart.files_of(quickstart.PAGE.read_text()) == found["files"], "run python -m benchmarks quickstart"
     assert any("val/rel_l2" in line for line in found["output"])
     assert not any("steps/s" in line or "MiB" in line for line in found["output"])
 
@@ -285,7 +285,7 @@ def test_the_quickstart_shows_what_was_run(at_root: None) -> None:
 def test_the_numbers_on_the_pages_are_those_of_the_results(at_root: None) -> None:
     for (page, name), body in docs.blocks().items():
         text = page.read_text()
-        assert docs.between(text, name, body) == text, f"{page}: run python -m {docs.__name__}"
+        assert docs.between(text, name, body) == text, f"{page}: run python -m benchmarks docs"
 
 
 def test_pages_have_no_block_of_numbers_that_nothing_writes(at_root: None) -> None:

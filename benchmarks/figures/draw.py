@@ -1,4 +1,4 @@
-"""All figures, by name."""
+"""The figures by name."""
 
 import json
 import runpy
@@ -20,12 +20,10 @@ QUADRATIC = Path("examples/quadratic_theory.py")
 
 
 def draw(names: Iterable[str], results: Results, folder: Path) -> None:
-    """Write the pictures for which there is something to show.
+    """Draw the named figures that have results.
 
     Args:
-        names: Which figures.
-        results: Finished runs.
-        folder: Where the PNGs go.
+        folder: Folder of the PNGs.
     """
     for name in names:
         figure = DRAWINGS[name](results)

@@ -1,4 +1,4 @@
-"""Figures 4 to 9: the exact solution, what runs made of it, and their errors."""
+"""Figures 4 to 9: exact solution, predictions and errors."""
 
 import json
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ def heatmaps(problem: str, rows: Sequence[Row], folder: Path) -> Figure | None:
     """One row for the exact solution, then one per run: prediction and absolute error.
 
     Args:
-        problem: Its name in the results.
-        rows: Which runs, of the first seed.
-        folder: Has what `bench.fields` wrote.
+        problem: Name in the results, such as ``helmholtz_2d``.
+        rows: Variant and method of the runs, seed 0.
+        folder: Output folder of `python -m benchmarks fields`.
 
     Returns:
-        None where no run of them is there.
+        None where there is no run.
     """
     found = {row: _read(folder / f"{problem}-{row[0]}-{row[1]}-0") for row in rows}
     there = [saved for saved in found.values() if saved is not None]
@@ -46,10 +46,10 @@ def heatmaps(problem: str, rows: Sequence[Row], folder: Path) -> Figure | None:
 
 
 def title(row: Row) -> str:
-    """A run's name in the picture.
+    """Title of a run in the figure.
 
     Args:
-        row: Its variant and method.
+        row: Variant and method.
     """
     variant, method = row
     return METHODS[method] if variant == "plain" else f"{VARIANTS[variant]}, {METHODS[method]}"

@@ -1,4 +1,4 @@
-"""Figures 2 and 3: what the log of the runs shows over training."""
+"""Figures 2 and 3: balance and errors over training, from the log of the runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,9 +16,6 @@ KINDS = {"grad": "gradients", "update": "updates"}
 
 def balance(results: Results) -> Figure | None:
     """Figure 2: norm ratios and cosines of the terms' gradients and updates; one line per seed.
-
-    Args:
-        results: Finished runs.
 
     Returns:
         None where there is no run to show.
@@ -45,9 +42,6 @@ def balance(results: Results) -> Figure | None:
 def errors(results: Results) -> Figure | None:
     """Figure 3: the mean squared error over training; median of the seeds, and their range.
 
-    Args:
-        results: Finished runs.
-
     Returns:
         None where there is no run to show.
     """
@@ -70,8 +64,7 @@ def series(line: Line, key: str) -> tuple[list[int], list[float]]:
     """Steps and values of a logged number.
 
     Args:
-        line: Of a results file.
-        key: Its name in the log.
+        key: Name of the number in the log.
     """
     rows = [(row["step"], row[key]) for row in line["history"] if key in row]
     return [step for step, _ in rows], [value for _, value in rows]

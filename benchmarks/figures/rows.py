@@ -1,4 +1,4 @@
-"""Which results the figures show."""
+"""Which runs the figures show."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ ROWS: dict[str, tuple[str, tuple[Row, ...]]] = {
 
 
 def best_of(runs: Path, name: str) -> Path | None:
-    """The finished run of a name with the most steps.
+    """The longest finished run of a name.
 
     Args:
         runs: Folder of the sweeps' runs.
-        name: Problem, variant, method and seed, with dashes.
+        name: Problem, variant, method and seed, joined by dashes.
     """
     found = [run for run in runs.glob(f"{name}-*") if (run / "checkpoints" / "last.ckpt").exists()]
     return max(found, key=lambda run: int(run.name.rsplit("-", 1)[1]), default=None)

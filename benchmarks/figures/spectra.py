@@ -16,7 +16,7 @@ def spectra(found: Mapping[str, Any]) -> Figure:
     """Three panels, as in the paper.
 
     Args:
-        found: What `bench.hessian` wrote.
+        found: Output of `python -m benchmarks hessian`.
     """
     figure, (start, end, condition) = panels(3)
     first, *_, last = sorted(found["auto_adamw"]["condition"], key=int)

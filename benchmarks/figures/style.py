@@ -1,4 +1,4 @@
-"""What all figures share."""
+"""Layout, colours and file format of the figures."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ def panels(count: int, *, width: float = 4.4, height: float = 3.6) -> tuple[Figu
     """A figure with panels side by side.
 
     Args:
-        count: How many.
-        width: Of each, in inches.
-        height: In inches.
+        width: Width of a panel in inches.
+        height: Height in inches.
     """
     figure = Figure(figsize=(width * count, height), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
@@ -26,8 +25,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a PNG.
 
     Args:
-        figure: What was drawn.
-        path: The file; its folder is made where it is missing.
+        path: Path of the PNG; missing folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"font.size": 9}):

@@ -13,15 +13,11 @@ TOLERANCE = 1e-3
 
 
 class DisagreementError(RuntimeError):
-    """A contender computes something else."""
+    """A contender's losses or gradients differ from the reference."""
 
 
 def deviation(case: Case, prepared: Prepared) -> float | None:
     """The largest relative deviation from nested autograd in float64: of a term's loss, and of its gradient's norm.
-
-    Args:
-        case: What is trained.
-        prepared: The contender.
 
     Returns:
         None where the contender has no losses.

@@ -1,4 +1,4 @@
-"""What is timed: a problem with numbers of points, a width of the network, a number of terms."""
+"""A training that is timed: problem, numbers of points, network width, number of loss terms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class InParts(Helmholtz2D):
     """Helmholtz with its points cut into parts, each with loss terms of its own.
 
     Args:
-        parts: How many.
+        parts: Number of parts.
         **kwargs: Arguments of `Helmholtz2D`.
     """
 
@@ -28,7 +28,7 @@ class InParts(Helmholtz2D):
         self.parts = parts
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Those of every part."""
+        """Residuals of every part, with the part's number in their names."""
         found = [super(InParts, self).residuals(part_of(points, i, self.parts)) for i in range(self.parts)]
         return {f"{term}_{i}": residual for i, part in enumerate(found) for term, residual in part.items()}
 
@@ -38,8 +38,7 @@ def part_of(points: Data, i: int, parts: int) -> dict[str, Tensor]:
 
     Args:
         points: By name, each (b, d).
-        i: Which part.
-        parts: How many.
+        parts: Number of parts.
     """
     return {name: x.chunk(parts)[i] for name, x in points.items()}
 
@@ -50,9 +49,9 @@ class Case:
 
     Args:
         problem: Key of `PROBLEMS`.
-        points: Numbers of points by part; by default those of the problem's configuration.
-        width: Of the three hidden layers.
-        parts: Cut the points into so many parts with two loss terms each; of Helmholtz only.
+        points: Number of points by part of the domain; the problem's configuration by default.
+        width: Width of each of the three hidden layers.
+        parts: Number of parts into which the points are cut, with two loss terms each; Helmholtz only.
     """
 
     problem: str
@@ -76,10 +75,10 @@ class Case:
         return MLP(len(self.of.coordinates), len(self.of.fields), [self.width] * 3)
 
     def module(self, **options: Any) -> PINNModule:
-        """The problem as ours.
+        """Our module of the problem.
 
         Args:
-            **options: Of `PINNModule`.
+            **options: Arguments of `PINNModule`.
         """
         options = {"net": self.net(), **options}
         made: PINNModule = self.of.module(**options) if self.parts == 1 else InParts(parts=self.parts, **options)
@@ -91,7 +90,7 @@ class Case:
 
     @cached_property
     def data(self) -> dict[str, Tensor]:
-        """The same points, and what was measured."""
+        """The collocation points, and the measurements of an inverse problem."""
         module = self.module()
         measured = {name: buffer for name, buffer in module.named_buffers() if "." not in name}
         return {**self.loader().draw(module.domain, 0), **measured}
@@ -111,7 +110,7 @@ class Case:
         """Mean squares of the plain residuals.
 
         Args:
-            net: From points, (b, d), to fields, (b, k).
+            net: Maps points (b, d) to fields (b, k).
             data: Points and measurements by name.
         """
         return {term: residual(net, data).square().mean() for term, residual in self.residuals.items()}

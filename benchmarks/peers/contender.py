@@ -1,4 +1,4 @@
-"""What a contender is."""
+"""The interface of a contender: how it is set up, checked and run."""
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -17,10 +17,10 @@ class Prepared(NamedTuple):
     """A training that is about to start.
 
     Args:
-        run: Trains until `Tick` raises.
-        net: Its network.
-        losses: Its own losses by term, before the first step; None where it has none.
-        gradients: Its own gradients by term, (m, n), where they are not autograd's of its losses.
+        run: Trains until the tick raises.
+        net: The trained network.
+        losses: Computes its losses by term before the first step; None where it has no losses.
+        gradients: Computes its gradients by term, (m, n), where they differ from autograd's of its losses.
     """
 
     run: Callable[[Tick], None]
@@ -33,11 +33,11 @@ class Contender(NamedTuple):
     """A way to train.
 
     Args:
-        name: Its key in the results.
-        title: In tables.
+        name: Key in the results.
+        title: Name in tables.
         setup: Prepares a training.
-        needs: Module that must be installed.
-        absent: Says why it cannot take part, or nothing.
+        needs: Name of the module that must be installed.
+        absent: Returns why it cannot take part, or an empty string.
     """
 
     name: str
@@ -47,17 +47,12 @@ class Contender(NamedTuple):
     absent: Callable[[], str] = str
 
     def missing(self) -> str:
-        """Why it cannot take part, or nothing."""
+        """Why it cannot take part, or an empty string."""
         return self.absent() if find_spec(self.needs) else f"`{self.needs}` is not installed"
 
 
 def forever(step: Callable[[], Any], tick: Tick) -> NoReturn:
-    """Train until `tick` raises.
-
-    Args:
-        step: One training step.
-        tick: Called after each.
-    """
+    """Train until `tick` raises."""
     while True:
         step()
         tick()

@@ -1,4 +1,4 @@
-"""All that are timed."""
+"""The list of contenders."""
 
 from functools import partial
 

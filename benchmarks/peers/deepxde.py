@@ -40,11 +40,7 @@ EQUATIONS: Mapping[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
 
 
 def deepxde(case: Case) -> Prepared:
-    """`Model.train` with Adam; points inside are its anchors, the others its point sets.
-
-    Args:
-        case: What to train.
-    """
+    """`Model.train` with Adam; points inside are its anchors, the others its point sets."""
     os.environ["DDE_BACKEND"] = "pytorch"
     import deepxde as dde
 

@@ -18,8 +18,8 @@ def draw(growth: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
     """One panel per axis: medians as lines, quartiles as bands, both axes logarithmic.
 
     Args:
-        growth: Curves by axis.
-        out: The PNG.
+        growth: Growth curves by axis.
+        out: Path of the PNG.
     """
     figure = new_figure(4.0 * len(growth), 3.8)
     panels = figure.subplots(1, len(growth), squeeze=False, sharey=True)[0]

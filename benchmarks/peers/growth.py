@@ -1,4 +1,4 @@
-"""How the time of a step grows with points, width and number of terms: ours beside nested autograd, on Helmholtz."""
+"""Growth of the time of a step with points, width and number of terms, beside nested autograd, on Helmholtz."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ LABELS = {"points": "points inside", "width": "width of the hidden layers", "ter
 
 
 def case(axis: str, at: int) -> Case:
-    """One point of a curve; all else as in the problem's configuration.
+    """The case at one value of an axis; all else as in the problem's configuration.
 
     Args:
         axis: Key of `AXES`.
-        at: Where on it.
+        at: Value on this axis.
     """
     made = {
         "points": lambda: Case("helmholtz_2d", {"interior": at, "boundary": at // 5}),
@@ -32,12 +32,12 @@ def case(axis: str, at: int) -> Case:
 
 
 def curve(axis: str, where: Sequence[int], rounds: int) -> Iterator[dict[str, Any]]:
-    """The points of a curve, one after the other.
+    """Measure a growth curve, value by value.
 
     Args:
         axis: Key of `AXES`.
-        where: Places on it.
-        rounds: Turns of each contender at each place.
+        where: Values on this axis.
+        rounds: Number of turns of each contender at each value.
     """
     for at in where:
         yield {"at": at, **match(case(axis, at), [BY_NAME[name] for name in COMPARED], rounds)}

@@ -1,4 +1,4 @@
-"""Contenders take turns: in every round each trains some steps, in random order, while the others wait."""
+"""Times contenders in turns: in every round each trains some steps, in random order, while the others wait."""
 
 import multiprocessing
 import os
@@ -16,16 +16,11 @@ SETTLE = 2  # steps at the start of a turn that are not timed: the caches hold a
 
 
 class ContenderError(RuntimeError):
-    """A contender stopped."""
+    """A contender's process failed."""
 
 
 class Corner:
-    """The process of one contender, seen from here.
-
-    Args:
-        contender: Who trains there.
-        case: What.
-    """
+    """Handle of the process in which one contender trains."""
 
     def __init__(self, contender: Contender, case: Case) -> None:
         context = multiprocessing.get_context("spawn")
@@ -36,10 +31,10 @@ class Corner:
         theirs.close()
 
     def answer(self) -> dict[str, Any]:
-        """What it says next.
+        """The next message of the process.
 
         Raises:
-            ContenderError: If it stopped.
+            ContenderError: If the process failed or ended.
         """
         try:
             said: dict[str, Any] = self._connection.recv()
@@ -50,10 +45,10 @@ class Corner:
         return said
 
     def turn(self, steps: int) -> dict[str, Any]:
-        """Let it train.
+        """Let the contender train for one turn.
 
         Args:
-            steps: How many, after `SETTLE` more.
+            steps: Number of timed steps, after `SETTLE` untimed ones.
         """
         found: dict[str, Any] = {}
         for count in (SETTLE, steps):
@@ -62,11 +57,11 @@ class Corner:
         return found
 
     def close(self) -> None:
-        """Let the process end: it waits for a turn, and gets none."""
+        """Close the connection, which ends the waiting process."""
         self._connection.close()
 
     def wait(self) -> None:
-        """Until it has ended."""
+        """Wait until the process has ended; kill it after 20 s."""
         self._process.join(timeout=20)
         if self._process.is_alive():
             self._process.kill()
@@ -78,11 +73,8 @@ def match(
     """Time the steps of contenders, round by round.
 
     Args:
-        case: What to train.
-        contenders: Who.
-        rounds: How many.
-        steps: Of every turn. By default as many as take about ``seconds``, 3 to 50.
-        seconds: See ``steps``.
+        steps: Steps per turn; by default 3 to 50, as many as take about ``seconds``.
+        seconds: Duration of a turn where ``steps`` is not given.
 
     Returns:
         ``ms`` per step by contender, one per round; their ``memory``, ``deviation`` and ``steps`` of a turn; who is

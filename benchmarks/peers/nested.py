@@ -12,11 +12,7 @@ from benchmarks.peers.contender import Prepared, forever
 
 
 def two_adamws(case: Case) -> Prepared:
-    """One of torch's AdamWs per loss term, on that term's gradient.
-
-    Args:
-        case: What to train.
-    """
+    """One of torch's AdamWs per loss term, on that term's gradient."""
     net = case.net()
     params = list(net.parameters())
     optimizers = [AdamW(params) for _ in case.residuals]
@@ -33,11 +29,7 @@ def two_adamws(case: Case) -> Prepared:
 
 
 def config(case: Case) -> Prepared:
-    """ConFIG's operator as its README shows it, with Adam.
-
-    Args:
-        case: What to train.
-    """
+    """ConFIG's operator as its README shows it, with Adam."""
     from conflictfree.grad_operator import ConFIG_update  # type: ignore[import-untyped]
     from conflictfree.utils import apply_gradient_vector, get_gradient_vector  # type: ignore[import-untyped]
 
@@ -57,11 +49,7 @@ def config(case: Case) -> Prepared:
 
 
 def torchjd(case: Case) -> Prepared:
-    """TorchJD's `backward` and UPGrad, with Adam.
-
-    Args:
-        case: What to train.
-    """
+    """TorchJD's `backward` and UPGrad, with Adam."""
     from torchjd.aggregation import UPGrad
     from torchjd.autojac import backward, jac_to_grad
 

@@ -1,4 +1,4 @@
-"""Our own contenders."""
+"""Our contenders: `fit` and plain torch loops."""
 
 import inspect
 import tempfile
@@ -23,26 +23,22 @@ from lightning_autobalance.utils.malloc import keep_freed_memory
 
 
 class NotCompiledError(RuntimeError):
-    """A run that was to be compiled goes on uncompiled."""
+    """A run with `compile` fell back to the uncompiled step."""
 
 
 class Ticks(Callback):
-    """Calls a function after every step.
-
-    Args:
-        tick: The function.
-    """
+    """Calls a function after every step."""
 
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """A step is done."""
+        """Report a finished step."""
         self.tick()
 
 
 class _Gradients(Callback):
-    """Keeps what lies on the parameters when the optimizer steps."""
+    """Keeps the per-term gradients that the optimizer reads."""
 
     found: Jacobian
 
@@ -56,8 +52,7 @@ def fit(case: Case, **options: Any) -> Prepared:
     """`Trainer.fit` with the balance monitor and TensorBoard at their defaults, as a user runs it.
 
     Args:
-        case: What to train.
-        **options: Of the module.
+        **options: Arguments of the module.
     """
     module = case.module(**options)
     return Prepared(
@@ -87,7 +82,7 @@ def _train(module: PINNModule, case: Case, steps: int, *callbacks: Callback) -> 
 
 
 def _first_gradients(module: PINNModule, case: Case) -> Jacobian:
-    """What its first step computes; the step itself has length 0."""
+    """The per-term gradients of its first step, taken at learning rate 0."""
     kept, watch = module.optimizer, _Gradients()
     module.optimizer = partial(AutoAdamW, lr=0.0)
     with warnings.catch_warnings(record=True) as warned:
@@ -100,17 +95,13 @@ def _first_gradients(module: PINNModule, case: Case) -> Jacobian:
 
 
 def cannot_compile() -> str:
-    """Why there is no compiled contender, or nothing."""
+    """Why there is no compiled contender, or an empty string."""
     there = "compile" in inspect.signature(PINNModule.__init__).parameters
     return "" if there else "`PINNModule` has no argument `compile`"
 
 
 def auto_adamw_loop(case: Case) -> Prepared:
-    """A plain torch loop of `backward` and AutoAdamW, derivatives in Taylor mode; keeps freed memory as `fit` does.
-
-    Args:
-        case: What to train.
-    """
+    """A plain torch loop of `backward` and AutoAdamW, derivatives in Taylor mode; keeps freed memory as `fit` does."""
     module = case.module(derivatives="taylor")
     optimizer = AutoAdamW(module.parameters())
 
@@ -123,11 +114,7 @@ def auto_adamw_loop(case: Case) -> Prepared:
 
 
 def adamw_loop(case: Case) -> Prepared:
-    """The same with torch's AdamW on the sum of the losses.
-
-    Args:
-        case: What to train.
-    """
+    """The same with torch's AdamW on the sum of the losses."""
     module = case.module(derivatives="taylor")
     optimizer = AdamW(module.parameters())
 

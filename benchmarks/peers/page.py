@@ -15,26 +15,20 @@ TITLES = {contender.name: contender.title for contender in CONTENDERS}
 
 
 class Grid(NamedTuple):
-    """A table.
-
-    Args:
-        title: Above it.
-        columns: Their heads.
-        rows: Of cells.
-    """
+    """A table."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        """For the page."""
+        """The table in Markdown."""
         cells = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
         lines = [self.columns, ["---"] * len(self.columns), *cells]
         return "\n".join([f"## {self.title}", "", *(f"| {' | '.join(line)} |" for line in lines)])
 
     def rich(self) -> Table:
-        """For the terminal."""
+        """The table for the terminal."""
         table = Table(*self.columns, title=self.title)
         for row in self.rows:
             table.add_row(*row)
@@ -45,8 +39,8 @@ def grids(results: Mapping[str, Any], loop: Mapping[str, Any]) -> Iterator[Grid]
     """All tables of what was measured so far.
 
     Args:
-        results: The JSON file.
-        loop: That of `loop_cost`.
+        results: Content of `results/speed/peers.json`.
+        loop: Results of `loop_cost`.
     """
     steps = results.get("steps", {})
     if "helmholtz_2d" in steps:
@@ -67,7 +61,7 @@ def steps_of(problem: str, found: Found) -> Grid:
 
     Args:
         problem: Key of `PROBLEMS`.
-        found: What `match` gave.
+        found: Result of `match`.
     """
     reference = REFERENCE if REFERENCE in found["ms"] else next(iter(found["ms"]), REFERENCE)
     columns = ["contender", "ms per step", f"by {TITLES[reference]}", "memory, MiB", "by training"]
@@ -81,11 +75,10 @@ def steps_of(problem: str, found: Found) -> Grid:
 
 
 def growth_of(axis: str, curve: Sequence[Found]) -> Grid:
-    """A row per place of a curve.
+    """One row per value of a growth curve.
 
     Args:
-        axis: Key of `LABELS`.
-        curve: What was found at each.
+        curve: Result of `match` at every value.
     """
     names = [name for name in TITLES if any(name in found["ms"] for found in curve)]
     columns = [LABELS[axis], *(f"{TITLES[name]}: ms" for name in names), "`fit` by nested", "`fit`: MiB"]
@@ -116,8 +109,8 @@ def body(results: Mapping[str, Any], loop: Mapping[str, Any]) -> str:
     """What stands on the page between the markers.
 
     Args:
-        results: The JSON file.
-        loop: That of `loop_cost`.
+        results: Content of `results/speed/peers.json`.
+        loop: Results of `loop_cost`.
     """
     machine = results["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())

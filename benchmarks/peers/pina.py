@@ -48,11 +48,7 @@ EQUATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def pina(case: Case) -> Prepared:
-    """Its own Trainer with AdamW, one batch of all points per epoch; progress bar and logger off.
-
-    Args:
-        case: What to train.
-    """
+    """Its own Trainer with AdamW, one batch of all points per epoch; progress bar and logger off."""
     from pina.model import FeedForward
     from pina.optim import TorchOptimizer
     from pina.solver import PhysicsInformedSingleModelSolver

@@ -20,11 +20,11 @@ class Known(NamedTuple):
     """Values of a field at points, part of a loss term.
 
     Args:
-        term: Its name.
-        field: Its column.
-        x: Points, (b, d).
-        value: (b, 1).
-        share: Of the term: the mean over all its points is the sum of shares times means.
+        term: Name of the loss term.
+        field: Column of the network's output.
+        x: Points (b, d).
+        value: Values (b, 1).
+        share: Weight of these values' mean square in the term's loss; the shares of a term sum to 1.
     """
 
     term: str
@@ -38,14 +38,14 @@ class Problem(NamedTuple):
     """One of the paper's problems.
 
     Args:
-        title: Its name.
-        module: Makes ours.
-        points: Numbers of points by part, those of its configuration.
-        coordinates: Their names.
-        fields: Names of what the network gives.
-        source: The inhomogeneous part of the residual, from points, (b, d), to (b, 1).
-        residuals: By term, written with `torch.autograd.grad` as one does without a library.
-        known: Values that the network is to meet.
+        title: Name in tables.
+        module: Makes our module of the problem.
+        points: Number of points by part of the domain, as in its configuration.
+        coordinates: Names of the coordinates.
+        fields: Names of the network's outputs.
+        source: Inhomogeneous part of the residual: points (b, d) to (b, 1).
+        residuals: Residuals by term, written with nested `torch.autograd.grad`.
+        known: Values that the network is fitted to.
     """
 
     title: str
@@ -59,29 +59,29 @@ class Problem(NamedTuple):
 
 
 def helmholtz_source(x: Tensor) -> Tensor:
-    """Of Helmholtz with five half waves along each side.
+    """Source term of Helmholtz with five half waves along each side.
 
     Args:
-        x: Points, (b, 2).
+        x: Points (b, 2).
     """
     return (1 - 50 * pi**2) * torch.sin(5 * pi * x[:, :1]) * torch.sin(5 * pi * x[:, 1:])
 
 
 def reaction(x: Tensor) -> Tensor:
-    """What keeps the waves decaying alike.
+    """Source term of the reaction-diffusion problem.
 
     Args:
-        x: Points, (b, 2): x and t.
+        x: Points (b, 2), columns x and t.
     """
     waves = [(n**2 - 1) * a * torch.sin(n * x[:, :1]) for n, a in AMPLITUDES.items()]
     return torch.exp(-x[:, 1:]) * torch.stack(waves).sum(dim=0)
 
 
 def poisson_source(x: Tensor) -> Tensor:
-    """The right-hand side of the inverse problem.
+    """Source term of the inverse Poisson problem.
 
     Args:
-        x: Points, (b, 2).
+        x: Points (b, 2).
     """
     sines, cosines = torch.sin(pi * x), torch.cos(pi * x)
     d = 1 + (x**2 + (x - 1) ** 2).sum(dim=1, keepdim=True)
@@ -90,11 +90,11 @@ def poisson_source(x: Tensor) -> Tensor:
 
 
 def grad(of: Tensor, x: Tensor) -> Tensor:
-    """The gradient of a sum by the points, to be differentiated again.
+    """Gradient of a sum by the points, with a graph for further derivatives.
 
     Args:
-        of: Summed up.
-        x: Points, (b, d).
+        of: Tensor whose sum is differentiated.
+        x: Points (b, d).
     """
     return torch.autograd.grad(of.sum(), x, create_graph=True)[0]
 

@@ -1,4 +1,4 @@
-"""The floor: the matrix products of our step, and nothing else."""
+"""A lower bound for the time of our step: its matrix products alone."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,7 +20,7 @@ FACTORS: Mapping[Any, tuple[int, int]] = {  # where an operation has the two mat
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While open, keeps the factors of every matrix product, laid out in memory as they are."""
+    """Records the factors of every matrix product, with their memory layout."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -29,14 +29,7 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Carry out the operation.
-
-        Args:
-            func: The operation.
-            types: Of its tensors.
-            args: Its arguments.
-            kwargs: Those by name.
-        """
+        """Record the factors, then run the operation."""
         if func in FACTORS:
             first, second = (args[i].detach().clone(memory_format=torch.preserve_format) for i in FACTORS[func])
             self.found.append((first, second))
@@ -44,11 +37,7 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def products_of(step: Callable[[], Any]) -> list[tuple[Tensor, Tensor]]:
-    """The factors of the matrix products of a step, forward and backward.
-
-    Args:
-        step: Carried out once.
-    """
+    """The factors of the matrix products of a step, forward and backward."""
     products = Products()
     with products:
         step()
@@ -56,11 +45,7 @@ def products_of(step: Callable[[], Any]) -> list[tuple[Tensor, Tensor]]:
 
 
 def bare_products(case: Case) -> Prepared:
-    """The matrix products of a step in Taylor mode: same shapes, same layout, results into memory that is there.
-
-    Args:
-        case: What to train.
-    """
+    """The matrix products of a step in Taylor mode: same shapes, same layout, results into memory that is there."""
     module = case.module(derivatives="taylor")
     pairs = products_of(lambda: backward(module.losses(case.data), module.parameters(), shared=False))
     ready = [(first, second, first @ second) for first, second in pairs]

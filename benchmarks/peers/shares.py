@@ -28,8 +28,7 @@ def shares(case: Case, steps: int) -> dict[str, float]:
     """Shares of the step of the plain loop, by kind of operation.
 
     Args:
-        case: What to train.
-        steps: How many to watch.
+        steps: Number of profiled steps.
     """
     module = case.module(derivatives="taylor")
     optimizer = AutoAdamW(module.parameters())
@@ -55,7 +54,7 @@ def of_events(events: Any) -> dict[str, float]:
     """Shares by kind, largest first.
 
     Args:
-        events: Of a profiler; what lies outside of ``step`` is left out.
+        events: Events of a profiler; those outside of ``step`` are ignored.
     """
     times: Counter[str] = Counter()
     for event in events:
@@ -73,10 +72,10 @@ def _kind(event: Any) -> str | None:
 
 
 def measure(steps: int) -> dict[str, float]:
-    """Of Helmholtz, on one thread.
+    """Shares of the step on Helmholtz, on one thread.
 
     Args:
-        steps: How many to watch.
+        steps: Number of profiled steps.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What was aimed at, and whether it was reached."""
+"""The targets for the time of a step, and whether they are reached."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ class Target(NamedTuple):
 
     Args:
         ours: Name of a contender.
-        other: By whose time it is divided.
-        limit: The largest ratio aimed at.
+        other: The contender whose time is the denominator.
+        limit: Largest ratio that reaches the target.
     """
 
     ours: str
@@ -39,7 +39,7 @@ def spread(values: Sequence[float]) -> Spread:
     """Median and quartiles.
 
     Args:
-        values: One per round.
+        values: One value per round.
     """
     if len(values) == 1:
         return values[0], values[0], values[0]
@@ -48,22 +48,21 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(found: Found, ours: str, other: str) -> list[float]:
-    """Round by round.
+    """Ratio of the times of two contenders in every round.
 
     Args:
-        found: What `match` gave.
-        ours: A contender.
-        other: By whose time it is divided.
+        found: Result of `match`.
+        other: The contender whose time is the denominator.
     """
     return [a / b for a, b in zip(found["ms"][ours], found["ms"][other], strict=True)]
 
 
 def verdict(ratio: float, limit: float) -> str:
-    """Reached or not, and by how much.
+    """Whether the target is reached, and by how much.
 
     Args:
-        ratio: What was measured; smaller is better.
-        limit: What was aimed at.
+        ratio: The measured ratio; smaller is better.
+        limit: The target.
     """
     if ratio <= limit:
         return f"reached, {1 - ratio / limit:.1%} below"
@@ -71,12 +70,11 @@ def verdict(ratio: float, limit: float) -> str:
 
 
 def verdicts(found: Found, loop: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[str]]:
-    """One row per target: what, its limit, what was measured, the verdict.
+    """One row per target: ratio, limit, measured value, verdict.
 
     Args:
-        found: What `match` gave for Helmholtz.
+        found: Result of `match` for Helmholtz.
         loop: Results of `loop_cost`.
-        titles: Of the contenders.
     """
     rows = []
     for target in TARGETS:

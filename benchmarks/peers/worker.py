@@ -1,4 +1,4 @@
-"""The process of one contender."""
+"""What runs in a contender's own process."""
 
 import logging
 import multiprocessing
@@ -20,14 +20,14 @@ MIB = 2**20
 
 
 class Finished(Exception):  # noqa: N818  not an error
-    """No more steps are wanted."""
+    """Raised in a contender's training loop to end it."""
 
 
 class Turns:
     """Lets a training run some steps at a time: the training calls `tick` after every one.
 
     Args:
-        connection: Gives numbers of steps, None for no more; takes what each turn measured.
+        connection: Receives numbers of steps, None at the end; sends what each turn measured.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -48,7 +48,7 @@ class Turns:
 
 
 def memory() -> dict[str, float]:
-    """The largest resident memory of this process so far, in MiB; nothing where the system does not tell."""
+    """Peak resident memory of this process in MiB; empty where the system does not report it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return {}
@@ -58,10 +58,6 @@ def memory() -> dict[str, float]:
 
 def checked(case: Case, prepared: Prepared) -> float | None:
     """The deviation of a contender, computed by a copy of this process: memory and allocator here stay as they are.
-
-    Args:
-        case: What to train.
-        prepared: The contender.
 
     Raises:
         DisagreementError: If it computes something else, or the copy ended.
@@ -94,12 +90,10 @@ def _first_line(error: Exception) -> str:
 
 
 def serve(connection: Connection, name: str, case: Case) -> None:
-    """Prepare a contender, check it, train as long as it is asked to.
+    """Set up a contender, check its losses and gradients, then train turn by turn.
 
     Args:
-        connection: To the process that measures. It first gets the ``deviation``, or why it ``failed``.
-        name: Of the contender.
-        case: What to train.
+        connection: To the measuring process, which first receives the ``deviation``, or why it ``failed``.
     """
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         _be_quiet()

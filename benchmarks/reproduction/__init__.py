@@ -1,1 +1,1 @@
-"""The AutoBalance paper, reproduced: its tables and claims, measured beside claimed."""
+"""The report on the AutoBalance paper: its tables and claims beside our measurements."""

@@ -1,4 +1,4 @@
-"""`lightning-autobalance reproduce`: train what is missing for parts of the paper, then write the report."""
+"""`python -m benchmarks reproduce`: train what is missing for parts of the paper, then write the report."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.experiments import Run, options, read, sweep_by
 from benchmarks.reproduction.conditioning import conditions
 from benchmarks.reproduction.experiments import FILES, FOLDER, ITERATIONS, PARTS, Experiment
 from benchmarks.reproduction.page import PAGE, page
 from benchmarks.reproduction.pictures import FOLDER as FOLDER_OF_PICTURES
 from benchmarks.reproduction.pictures import PICTURES, names_of, shown
 from benchmarks.reproduction.results import Results, key_of
+from benchmarks.sweeps import Run, options, read, sweep_by
 
 QUICK = Path("runs/reproduce-quick")
 QUICK_ITERATIONS = 20
@@ -24,7 +24,7 @@ CONFIGS = Path("configs")
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
-        prog="lightning-autobalance reproduce",
+        prog="python -m benchmarks reproduce",
         description="Train what is missing for the tables and figures of the AutoBalance paper, and write the report "
         f"{PAGE}. Results are kept in {FOLDER}/; an interrupted run goes on from its last checkpoint.",
     )
@@ -41,11 +41,7 @@ def _choices() -> str:
 
 
 def main(args: list[str]) -> None:
-    """Train and write what the command line says; a mistake ends with exit status 2, a failed run with 1.
-
-    Args:
-        args: The command line behind ``reproduce``.
-    """
+    """Train and write the selected parts; a wrong command line exits with status 2, a failed run with 1."""
     made = parser()
     given = made.parse_args(args)
     if not (CONFIGS / "helmholtz_2d.yaml").exists():
@@ -62,7 +58,7 @@ def main(args: list[str]) -> None:
 
 
 def _train(given: argparse.Namespace) -> str:
-    """Every part in turn; what failed, to be said at the end."""
+    """Train every part; returns what failed."""
     failed = []
     for experiment in _experiments(given.what):
         runs = _wanted(experiment, given)

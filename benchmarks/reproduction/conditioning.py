@@ -18,9 +18,9 @@ def curve(found: Mapping[str, Any], name: str, term: str = TERM) -> tuple[list[i
     """Steps and condition numbers of a kind of spectrum; before the first step only the plain one is there.
 
     Args:
-        found: What `bench.hessian` wrote.
-        name: Of `KINDS`.
-        term: The loss term.
+        found: Output of `python -m benchmarks hessian`.
+        name: Key of `KINDS`.
+        term: Name of the loss term.
     """
     run, kind = KINDS[name]
     rows = sorted((int(step), numbers) for step, numbers in found[run]["condition"].items())
@@ -32,7 +32,7 @@ def conditions(path: Path = FILE) -> dict[str, Sequence[float]]:
     """The condition numbers of every kind at the looks that all have; nothing where there is no file.
 
     Args:
-        path: What `bench.hessian` wrote.
+        path: Output file of `python -m benchmarks hessian`.
     """
     if not path.exists():
         return {}

@@ -1,11 +1,11 @@
-"""What there is to train for each part of the paper, as lists of runs."""
+"""The runs of each part of the paper."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import main_job, table1, table2
-from benchmarks.experiments import Run
+from benchmarks.sweeps import Run
 
 FOLDER = Path("results")
 HELMHOLTZ = "configs/helmholtz_2d.yaml"
@@ -37,8 +37,7 @@ class Experiment:
     """A list of runs and the file of their results.
 
     Args:
-        runs: Makes the list, from a number of steps.
-        out: Results file.
+        runs: Makes the list of runs from the number of optimizer steps.
     """
 
     runs: Callable[[int], list[Run]]
@@ -49,7 +48,7 @@ def extra(iterations: int) -> list[Run]:
     """Rows beyond the paper's Table 1.
 
     Args:
-        iterations: Optimizer steps of each.
+        iterations: Optimizer steps of each run.
     """
     return [
         Run(problem, name, seed, iterations, (config, *configs), (*options, *more))
@@ -64,7 +63,7 @@ def ablation(iterations: int) -> list[Run]:
     """AutoAdamW on Helmholtz, one setting changed at a time, five seeds; the first row changes nothing.
 
     Args:
-        iterations: Optimizer steps of each.
+        iterations: Optimizer steps of each run.
     """
     settings: dict[str, tuple[str, ...]] = {"auto_adamw": (), **{name: more for name, (_, more) in ABLATION.items()}}
     return [

@@ -22,7 +22,7 @@ LITERAL_NOISE = "poisson_inverse_2d_noise_0.1"
 HEAD = """# The paper, reproduced
 
 What the AutoBalance paper reports and what came out here, with the same problems, networks, points, schedule and
-steps. `lightning-autobalance reproduce all` trains what is missing and writes this page; the numbers come from
+steps. `python -m benchmarks reproduce all` trains what is missing and writes this page; the numbers come from
 `results/`, one line per run, with settings, versions and error history; runs with `--model.compile=true` among their
 options differ from others by rounding. What is missing is called missing.
 
@@ -46,7 +46,6 @@ def page(
     """The whole page.
 
     Args:
-        results: Finished runs.
         pictures: Captions and files of the figures, relative to the page.
         conditions: Condition numbers by kind, see `verdicts.better_conditioned`.
     """

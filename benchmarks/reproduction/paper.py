@@ -33,7 +33,7 @@ class Claim(NamedTuple):
 
     Args:
         mse: Mean squared error.
-        linf: Largest error.
+        linf: Largest absolute error.
     """
 
     mse: float

@@ -1,4 +1,4 @@
-"""The paper's figures: what each needs trained, and its picture."""
+"""The paper's figures: the runs each needs, its file and its caption."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ class Picture(NamedTuple):
     """A figure of the paper.
 
     Args:
-        parts: What must be trained for it.
-        caption: What it shows.
+        parts: Parts of the paper whose runs it shows.
+        caption: Caption on the page.
     """
 
     parts: tuple[str, ...]
@@ -33,19 +33,11 @@ PICTURES = {
 
 
 def shown(docs: Path) -> list[tuple[str, str]]:
-    """Captions and files of the pictures that there are, relative to the page.
-
-    Args:
-        docs: The folder of the page.
-    """
+    """Captions and files of the pictures that there are, relative to the page."""
     files = {name: FOLDER / f"{name}.png" for name in PICTURES}
     return [(PICTURES[name].caption, str(file)) for name, file in files.items() if (docs / file).exists()]
 
 
 def names_of(what: Sequence[str]) -> list[str]:
-    """The pictures that are asked for.
-
-    Args:
-        what: Parts and pictures, or ``all``.
-    """
+    """The figures among the selected parts and figures, or all of them."""
     return list(PICTURES) if "all" in what else [name for name in what if name in PICTURES]

@@ -6,17 +6,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.experiments import read
+from benchmarks.sweeps import read
 
 Line = Mapping[str, Any]
 
 
 def key_of(line: Line) -> tuple[str, str, str, int, int]:
-    """What makes a run the same run, as `Run.key`.
-
-    Args:
-        line: Of a results file.
-    """
+    """Identity of a run, as `Run.key`."""
     return line["problem"], line["variant"], line["method"], line["seed"], line["iterations"]
 
 
@@ -25,8 +21,8 @@ class Cell:
     """The runs of one method with one variant on one problem.
 
     Args:
-        lines: Of the results files, one per seed, by seed.
-        wanted: How many seeds there should be.
+        lines: Lines of the results files, one per seed, sorted by seed.
+        wanted: Expected number of seeds.
     """
 
     lines: Sequence[Line]
@@ -59,12 +55,12 @@ class Cell:
 
 
 class Results:
-    """All finished runs of so many steps.
+    """All finished runs with a given number of steps.
 
     Args:
-        lines: Of results files.
-        iterations: Optimizer steps of the runs that count.
-        seeds: How many seeds there should be.
+        lines: Lines of results files.
+        iterations: Only runs with this number of optimizer steps are used.
+        seeds: Expected number of seeds.
     """
 
     def __init__(self, lines: Iterable[Line], iterations: int, seeds: int = 3) -> None:
@@ -75,12 +71,11 @@ class Results:
 
     @classmethod
     def of_files(cls, paths: Iterable[Path], iterations: int, seeds: int = 3) -> "Results":
-        """Read them; a file that is not there holds no runs.
+        """Read results files; a missing file holds no runs.
 
         Args:
-            paths: Results files.
-            iterations: Optimizer steps of the runs that count.
-            seeds: How many seeds there should be.
+            iterations: Only runs with this number of optimizer steps are used.
+            seeds: Expected number of seeds.
         """
         return cls([line for path in paths for line in read(path)], iterations, seeds)
 
@@ -88,10 +83,10 @@ class Results:
         """The runs of one method with one variant on one problem.
 
         Args:
-            problem: Its name in the results.
-            method: Its name in the results.
-            variant: Its name in the results.
-            seeds: How many there should be, where it is another number than usual.
+            problem: Name in the results, such as ``helmholtz_2d``.
+            method: Name in the results, such as ``auto_adamw``.
+            variant: Name in the results, such as ``rba``.
+            seeds: Expected number of seeds; that of the results by default.
         """
         found = [r for r in self.lines if (r["problem"], r["method"], r["variant"]) == (problem, method, variant)]
         return Cell(sorted(found, key=lambda line: line["seed"]), self.seeds if seeds is None else seeds)

@@ -9,22 +9,13 @@ NONE = "not run"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table.
-
-    Args:
-        head: Names of the columns.
-        rows: Their cells.
-    """
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def number(value: float) -> str:
-    """Three digits.
-
-    Args:
-        value: Any.
-    """
+    """A number with three significant digits."""
     return f"{value:.2e}"
 
 
@@ -38,11 +29,10 @@ def of_methods(
     """One row per method on a problem: the paper's best of three, ours, each seed, the median, failures.
 
     Args:
-        results: Finished runs.
-        problem: Its name in the results.
-        methods: Names in the results and in the table.
-        claims: The paper's, by problem and method.
-        seeds: How many there should be, where it is another number than usual.
+        problem: Name in the results, such as ``helmholtz_2d``.
+        methods: Name in the results -> name in the table.
+        claims: The paper's numbers by problem and method.
+        seeds: Expected number of seeds; that of the results by default.
     """
     head = ["method", "paper: MSE, L∞", "best: MSE, L∞", "MSE of each seed", "median", "failed", "seeds"]
     rows = []
@@ -71,10 +61,9 @@ def of_variants(
     """One row per variant on a problem: the best MSE without AutoBalance and with it, the paper's and ours.
 
     Args:
-        results: Finished runs.
-        problem: Its name in the results.
-        variants: Names in the results and in the table.
-        claims: The paper's, by problem and variant.
+        problem: Name in the results, such as ``helmholtz_2d``.
+        variants: Name in the results -> name in the table.
+        claims: The paper's numbers by problem and variant.
     """
     head = ["variant", "paper: without", "paper: with", "ours: without", "ours: with", "with / without", "seeds"]
     rows = []

@@ -1,4 +1,4 @@
-"""Claims of the paper, each with what was measured and a verdict that follows from it."""
+"""Claims of the paper, each with the measured numbers and a verdict that follows from them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from math import exp, log
@@ -18,12 +18,12 @@ Conditions = Mapping[str, Sequence[float]]
 
 
 class Verdict(NamedTuple):
-    """A claim and what became of it.
+    """A claim with its verdict.
 
     Args:
-        claim: The paper's, in our words.
-        verdict: One of four.
-        numbers: What it rests on.
+        claim: The paper's claim, in our words.
+        verdict: One of `HOLDS`, `PARTLY`, `NOT`, `OPEN`.
+        numbers: The numbers that the verdict follows from.
     """
 
     claim: str
@@ -35,8 +35,7 @@ def lowest_error(results: Results, problem: str) -> Verdict:
     """AutoBalance has the lowest MSE of all methods on a problem, by the best seed and by the median.
 
     Args:
-        results: Finished runs.
-        problem: Its name in the results.
+        problem: Name in the results, such as ``helmholtz_2d``.
     """
     claim = f"AutoBalance has the lowest MSE on {PROBLEMS[problem]}"
     cells = {method: results.cell(problem, method) for method in METHODS}
@@ -56,11 +55,7 @@ def lowest_error(results: Results, problem: str) -> Verdict:
 
 
 def near_one(results: Results) -> Verdict:
-    """The norms of the terms' updates are about equal, those of their gradients are not.
-
-    Args:
-        results: Finished runs.
-    """
+    """The norms of the terms' updates are about equal, those of their gradients are not."""
     claim = "On Helmholtz the norm ratio of AutoBalance's updates stays near 1 while that of the gradients does not"
     updates = _by_seed(results, f"balance/update_ratio/{PAIR}")
     gradients = _by_seed(results, f"balance/grad_ratio/{PAIR}")
@@ -73,11 +68,7 @@ def near_one(results: Results) -> Verdict:
 
 
 def aligned(results: Results) -> Verdict:
-    """The cosine between the terms' updates is positive, that between their gradients turns negative.
-
-    Args:
-        results: Finished runs.
-    """
+    """The cosine between the terms' updates is positive, that between their gradients turns negative."""
     claim = "On Helmholtz AutoBalance's updates keep a positive cosine while the gradients' turns negative"
     updates = _by_seed(results, f"balance/update_cos/{PAIR}")
     gradients = _by_seed(results, f"balance/grad_cos/{PAIR}")
@@ -109,8 +100,7 @@ def improved(results: Results, variant: str) -> Verdict:
     """AutoBalance lowers the MSE of a variant on every problem, by the best seed and by the median.
 
     Args:
-        results: Finished runs.
-        variant: Its name in the results.
+        variant: Name in the results, such as ``rba``.
     """
     claim = f"AutoBalance improves {VARIANTS[variant]}"
     pairs = [[results.cell(problem, method, variant) for method in (PLAIN, OURS)] for problem in PROBLEMS]
@@ -129,12 +119,7 @@ def improved(results: Results, variant: str) -> Verdict:
 
 
 def all_of(results: Results, conditions: Conditions) -> list[Verdict]:
-    """Every claim that results files can decide.
-
-    Args:
-        results: Finished runs.
-        conditions: See `better_conditioned`.
-    """
+    """Verdicts on every claim that the results files can decide."""
     return [
         *(lowest_error(results, problem) for problem in PROBLEMS),
         near_one(results),

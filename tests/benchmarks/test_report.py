@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.experiments import read
+from benchmarks.sweeps import read
 
 ROOT = Path(__file__).parents[2]
 

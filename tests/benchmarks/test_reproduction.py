@@ -12,7 +12,6 @@ from benchmarks.reproduction.paper import METHODS, OURS, PROBLEMS, TABLE_1, TABL
 from benchmarks.reproduction.pictures import shown
 from benchmarks.reproduction.results import Results
 from benchmarks.reproduction.tables import of_methods, of_variants
-from lightning_autobalance.cli import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,7 +138,7 @@ def test_the_report_alone_trains_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "results").symlink_to(ROOT / "results")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "sweep_by", lambda *_: pytest.fail("trained"))
-    main(["reproduce", "table1", "--report"])
+    command.main(["table1", "--report"])
     assert (tmp_path / command.PAGE).read_text().startswith("# The paper, reproduced")
 
 
@@ -155,7 +154,7 @@ def test_quick_leaves_the_results_alone(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     seen: list[Any] = []
     monkeypatch.setattr(command, "sweep_by", lambda given, runs, out: seen.append((runs, out)))
-    main(["reproduce", "table1", "--quick"])
+    command.main(["table1", "--quick"])
     assert {run.seed for runs, _ in seen for run in runs} == {0}
     assert {run.iterations for runs, _ in seen for run in runs} == {command.QUICK_ITERATIONS}
     assert all(command.QUICK in out.parents for _, out in seen)
@@ -168,7 +167,7 @@ def test_elsewhere_it_says_what_is_missing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
-        main(["reproduce", "all"])
+        command.main(["all"])
     assert (
         "`reproduce` needs the configurations of the repository, `configs/`, found none in" in capsys.readouterr().err
     )

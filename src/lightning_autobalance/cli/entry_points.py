@@ -28,10 +28,9 @@ def main(args: list[str] | None = None) -> None:
         sweeps.main(line[1:])
         return
     if line[:1] == ["reproduce"]:
-        from benchmarks.reproduction import command
-
-        command.main(line[1:])
-        return
+        command = " ".join(["python -m benchmarks", *line])
+        sys.stderr.write(f"`reproduce` is not part of the package: run `{command}` in a clone of the repository.\n")
+        raise SystemExit(2)
     from lightning_autobalance.cli.lightning_cli import run
 
     if os.getcwd() not in sys.path:

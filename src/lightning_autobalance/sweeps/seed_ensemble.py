@@ -13,8 +13,8 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.step import NonFiniteError
 
 Made = tuple[Trainer, PINNModule, LightningDataModule | None]
 

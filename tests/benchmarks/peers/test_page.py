@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers import __main__ as command
-from benchmarks.peers import figure, page
+from benchmarks.peers import command, figure, page
 from benchmarks.peers.contenders import BY_NAME
 from benchmarks.peers.verdicts import TARGETS, spread, verdict, verdicts
 

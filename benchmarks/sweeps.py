@@ -1,4 +1,4 @@
-"""What the paper's sweeps are made of; :mod:`lightning_autobalance.sweeps` holds it."""
+"""What the benchmarks use of :mod:`lightning_autobalance.sweeps`, in one place."""
 
 from lightning_autobalance.sweeps.lines import read
 from lightning_autobalance.sweeps.runs import Run

@@ -1,4 +1,4 @@
-"""The command: measure, keep, print, rewrite the page. What is not measured anew stays in the results file."""
+"""The command: measure, save, print, rewrite the page. Results that are not measured again stay in the file."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.optimizer_step import _cpu
+from benchmarks.optimizer_step import cpu_name
 from benchmarks.peers import figure, growth, page, shares
 from benchmarks.peers.case import Case
 from benchmarks.peers.contenders import BY_NAME
@@ -29,7 +29,7 @@ QUICK_AXES = {"points": (50,)}
 
 def options() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT, help="results file")
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--figure", type=Path, default=FIGURE)
@@ -71,8 +71,8 @@ PARTS = {"steps": _steps, "growth": _growth, "shares": _shares}
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured with."""
-    return {"cpu": _cpu(), "python": platform.python_version(), "versions": dict(_versions())}
+    """Processor and package versions."""
+    return {"cpu": cpu_name(), "python": platform.python_version(), "versions": dict(_versions())}
 
 
 def _versions() -> list[tuple[str, str]]:
@@ -85,12 +85,8 @@ def _versions() -> list[tuple[str, str]]:
     return found
 
 
-def main(args: list[str] | None = None) -> None:
-    """Measure what is asked for, print all, rewrite page and picture.
-
-    Args:
-        args: Command line; by default the process's.
-    """
+def main(args: list[str]) -> None:
+    """Measure the selected parts, print all results, rewrite page and picture."""
     arguments = options().parse_args(args)
     if arguments.quick:
         vars(arguments).update(QUICK)
@@ -108,7 +104,3 @@ def main(args: list[str] | None = None) -> None:
     rewrite(arguments.page, page.body(results, loop))
     if "growth" in results:
         figure.draw(results["growth"], arguments.figure)
-
-
-if __name__ == "__main__":
-    main()
