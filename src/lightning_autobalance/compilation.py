@@ -14,7 +14,7 @@ from torch import Tensor
 from torch._dynamo.exc import RecompileError
 
 from lightning_autobalance import variation
-from lightning_autobalance.jacobian import block, flatten, term_gradients
+from lightning_autobalance.jacobian import flatten, stack_gradients, term_gradients
 from lightning_autobalance.shapes import Jacobian
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def passes(
     used = [p for p in params if p.requires_grad]
     those = asked(module.weighted(losses), wanted).values()
     gradients = [torch.autograd.grad(loss, used, retain_graph=True, allow_unused=True) for loss in those]
-    columns = iter([block(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
+    columns = iter([stack_gradients(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
     blocks = [next(columns) if p.requires_grad else None for p in params]
     return torch.stack([loss.detach() for loss in losses.values()]), blocks, list(counts.values())
 
