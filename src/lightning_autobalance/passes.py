@@ -98,7 +98,7 @@ class Passes:
         """The terms whose gradients this step needs, in order; all where there are none."""
         balancer, count = module.balancer, len(module.terms)
         every = self._reached is None or module.logs_this_step or module.variant.watches_gradients
-        rows = balancer.asks(count) if isinstance(balancer, Aggregator) and not every else ()
+        rows = balancer.rows_needed(count) if isinstance(balancer, Aggregator) and not every else ()
         return tuple(sorted(rows)) if len(rows) < count else ()
 
     def _whole(

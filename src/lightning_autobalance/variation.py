@@ -48,7 +48,7 @@ def prepare(module: "PINNModule", points: Mapping[str, Tensor]) -> tuple[str, ..
         raise MisconfigurationException(f"`variant` {name} cannot work with this run: {error}") from error
     if (
         module.balancer is not None
-        and module.balancer.asks_kernels
+        and module.balancer.needs_ntk
         and seen.parts_of_terms.keys() != problem.parts_of_terms.keys()
     ):
         raise MisconfigurationException(
