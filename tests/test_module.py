@@ -255,7 +255,7 @@ def test_an_aggregator_that_asks_for_one_row_gets_it(tmp_path: Path) -> None:
     seen: list[list[bool]] = []
 
     class First(RowSum):
-        def asks(self, count: int) -> list[int]:
+        def rows_needed(self, m: int) -> list[int]:
             return [1]
 
         def forward(self, jacobian: Tensor) -> Tensor:

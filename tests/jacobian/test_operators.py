@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.toys import Poisson2D
-from lightning_autobalance.jacobian import dense, hessian, hessian_vector_product, scaled, total
+from lightning_autobalance.jacobian import dense, hessian, hessian_vector_product, scaled, summed
 from lightning_autobalance.nets import MLP
 
 A = torch.tensor([[2.0, 1.0], [1.0, -3.0]], dtype=torch.float64)
@@ -32,11 +32,11 @@ def test_a_linear_loss_has_no_curvature() -> None:
     assert hessian(3 * x.sum(), [x])(vector(1, 1)).tolist() == [0, 0]
 
 
-def test_scaled_total_and_dense() -> None:
+def test_scaled_summed_and_dense() -> None:
     s = vector(2, 0.5)
     assert torch.equal(dense(scaled(A.mv, s), s), s.diag() @ A @ s.diag())
-    assert torch.equal(dense(total([A.mv, torch.eye(2).double().mv], [2.0, 3.0]), s), 2 * A + 3 * torch.eye(2))
-    assert torch.equal(dense(total([A.mv, A.mv]), s), 2 * A)
+    assert torch.equal(dense(summed([A.mv, torch.eye(2).double().mv], [2.0, 3.0]), s), 2 * A + 3 * torch.eye(2))
+    assert torch.equal(dense(summed([A.mv, A.mv]), s), 2 * A)
 
 
 @pytest.mark.parametrize("mode", ["taylor", "reverse"])

@@ -1,8 +1,10 @@
-"""What weightings and aggregators share."""
+"""Base classes of weightings and aggregators."""
 
+import warnings
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,15 +14,16 @@ from lightning_autobalance.utils.buffers import ResizedBuffers
 
 @dataclass(frozen=True)
 class StepView:
-    """What a balancer may know of a step.
+    """The data of a training step that a balancer may use.
 
     Args:
-        step: Number of optimizer steps done before.
+        step: Number of optimizer steps already taken.
         terms: Names of the m loss terms, in the order of the rows.
-        losses: Their losses, the fixed weights of the module included, (m,).
+        losses: Loss per term, including the module's fixed weights, (m,).
         jacobian: Row i is the gradient of loss term i, (m, n).
-        kernels: Computes for each term the mean over its points of the squared norm of the residual's gradient, (m,):
-            the mean diagonal of its neural tangent kernel. Costs several steps.
+        kernels: Computes the mean diagonal of each term's neural tangent kernel, (m,): the squared norm of the
+            residual's gradient, averaged over the points. Expensive, several steps' time; a balancer that calls it sets
+            ``needs_ntk``.
     """
 
     step: int
@@ -31,23 +34,29 @@ class StepView:
 
 
 class Balancer(ResizedBuffers, ABC):
-    """Weightings and aggregators: modules, so that what they remember is part of every checkpoint."""
+    """Base of weightings and aggregators. A module, so that its state is part of every checkpoint."""
 
-    asks_kernels: bool = False
-    """Whether the method calls ``view.kernels``."""
+    needs_ntk: bool = False
+    """Whether the method calls ``view.kernels``. Formerly ``asks_kernels``."""
     weights: Tensor | None = None
-    """The weights of the latest step, (m,), where the method has them: for the log, not part of the state."""
+    """The weights of the latest step, (m,), if the method has any: for the log, not part of the state."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "asks_kernels" in cls.__dict__:
+            warnings.warn(f"`asks_kernels` of {cls.__name__} is now `needs_ntk`.", DeprecationWarning, stacklevel=2)
+            cls.needs_ntk = cls.__dict__["asks_kernels"]
 
 
-class CountsCalls(nn.Module):
-    """A second base of balancers that count their steps; the count is part of the state."""
+class CallCounter(nn.Module):
+    """Mixin for balancers that count their calls; the count is part of the state."""
 
     _calls: int = 0
 
     def get_extra_state(self) -> dict[str, int]:
-        """How many steps were taken."""
+        """The number of calls, for the checkpoint."""
         return {"calls": self._calls}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the number of calls from a checkpoint."""
         self._calls = state["calls"]

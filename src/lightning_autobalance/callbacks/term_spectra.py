@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lightning_autobalance.callbacks.preconditioners import preconditioner
-from lightning_autobalance.jacobian import Operator, Spectrum, dense, hessian, scaled, spectrum_of, total
+from lightning_autobalance.jacobian import Operator, Spectrum, dense, hessian, scaled, spectrum_of, summed
 from lightning_autobalance.module import PINNModule
 
 SUM = "sum_of_terms"
@@ -53,12 +53,12 @@ def term_spectra(
     operators = {term: hessian(loss, copies) for term, loss in losses.items()}
     if len(like) <= exact_up_to:  # the matrices serve every kind
         operators = {term: dense(operator, like).mv for term, operator in operators.items()}
-    kinds = {"plain": {**operators, SUM: total(list(operators.values()))}}
+    kinds = {"plain": {**operators, SUM: summed(list(operators.values()))}}
     found = preconditioner(optimizer, own, len(losses)) if optimizer is not None else None
     if found is not None:
         pairs = zip(operators.items(), found.scales, strict=True)
         terms: dict[str, Operator] = {term: scaled(operator, scale.to(like)) for (term, operator), scale in pairs}
-        kinds[found.kind] = {**terms, SUM: total(list(terms.values()), found.weights)}
+        kinds[found.kind] = {**terms, SUM: summed(list(terms.values()), found.weights)}
     generator = torch.Generator()
 
     def spectrum(operator: Operator) -> Spectrum:

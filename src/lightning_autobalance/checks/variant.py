@@ -32,7 +32,7 @@ def prepare_variant(variant: Variant, problem: ProblemInfo, balancer: Balancer |
     except ValueError as error:
         raise MisconfigurationException(f"`variant` {name} cannot work with this run: {error}") from error
     adds_terms = seen.parts_of_terms.keys() != problem.parts_of_terms.keys()
-    if balancer is not None and balancer.asks_kernels and adds_terms:
+    if balancer is not None and balancer.needs_ntk and adds_terms:
         raise MisconfigurationException(
             f"`balancer` must not be {type(balancer).__name__} with the variant {name}: it weighs terms by the "
             f"kernels of their residuals, and {name} adds a term that has none. Take another balancer."

@@ -1,7 +1,11 @@
-r"""Derivatives by the parameters: one gradient per loss term, and the Hessians of the terms with their spectra."""
+"""Derivatives with respect to the parameters.
+
+`terms`: one gradient per loss term, the rows of the Jacobian J, (m, n). `operators`: Hessians by their products with a
+vector. `lanczos` and `spectrum`: their eigenvalues and condition numbers.
+"""
 
 from lightning_autobalance.jacobian.lanczos import Ritz, lanczos
-from lightning_autobalance.jacobian.operators import Operator, dense, hessian, hessian_vector_product, scaled, total
+from lightning_autobalance.jacobian.operators import Operator, dense, hessian, hessian_vector_product, scaled, summed
 from lightning_autobalance.jacobian.spectrum import (
     Spectrum,
     effective_condition_number,
@@ -11,10 +15,10 @@ from lightning_autobalance.jacobian.spectrum import (
 from lightning_autobalance.jacobian.terms import (
     FreedGraphError,
     backward,
-    block,
     flatten,
     gramian,
     graphs_are_shared,
+    stack_gradients,
     term_gradients,
 )
 
@@ -23,7 +27,7 @@ __all__ = [
     "term_gradients",
     "graphs_are_shared",
     "FreedGraphError",
-    "block",
+    "stack_gradients",
     "flatten",
     "gramian",
     "hessian_spectrum",
@@ -34,7 +38,7 @@ __all__ = [
     "hessian",
     "hessian_vector_product",
     "scaled",
-    "total",
+    "summed",
     "dense",
     "Ritz",
     "lanczos",

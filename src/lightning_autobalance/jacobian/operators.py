@@ -1,4 +1,4 @@
-"""Symmetric matrices known by what they do to a vector."""
+"""Symmetric matrices given by their products with a vector, such as Hessians."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -12,19 +12,19 @@ Operator: TypeAlias = Callable[[Tensor], Tensor]  # (n,) to (n,), linear and sym
 
 
 def hessian(loss: Scalar, params: Sequence[Tensor]) -> Operator:
-    r"""The Hessian of a loss by the parameters, :math:`H v = \nabla_w (v^T \nabla_w L)`, without writing it down.
+    r"""The Hessian of a loss as an operator, :math:`H v = \nabla_w (v^T \nabla_w L)`; H itself is never formed.
 
-    The graph of the gradient is built once; a product then costs about two gradients.
+    The graph of the gradient is built once; each product then costs about two gradients.
 
     Args:
         loss: 0-dim, with a graph that can be differentiated twice.
-        params: Those that the loss is differentiated by; together they have n elements.
+        params: The parameters w, n elements in total.
 
     Returns:
-        From a vector (n,) to H times it, (n,); both in the order of ``params``.
+        Maps a vector (n,) to its product with H, (n,), both in the order of ``params``.
 
     Raises:
-        ValueError: If there is no parameter, or the loss does not depend on any.
+        ValueError: If ``params`` is empty, or the loss has no graph.
     """
     params = list(params)
     if not params or not loss.requires_grad:
@@ -32,29 +32,23 @@ def hessian(loss: Scalar, params: Sequence[Tensor]) -> Operator:
             f"`loss` must depend on `params`, got a loss with `requires_grad` {loss.requires_grad} and {len(params)} "
             "parameter(s). It was detached, or computed under `torch.no_grad()`."
         )
-    gradient = _flat(torch.autograd.grad(loss, params, create_graph=True, materialize_grads=True))
+    gradient = _flattened(torch.autograd.grad(loss, params, create_graph=True, materialize_grads=True))
 
     def product(vector: Gradient) -> Gradient:
         if not gradient.requires_grad:  # a linear loss
             return torch.zeros_like(vector)
-        return _flat(torch.autograd.grad(gradient, params, vector, retain_graph=True, materialize_grads=True))
+        return _flattened(torch.autograd.grad(gradient, params, vector, retain_graph=True, materialize_grads=True))
 
     return product
 
 
 def hessian_vector_product(loss: Scalar, params: Sequence[Tensor], vector: Gradient) -> Gradient:
-    """One product with the Hessian; for several, call `hessian` once.
-
-    Args:
-        loss: 0-dim, with a graph that can be differentiated twice.
-        params: As for `hessian`.
-        vector: (n,).
-    """
+    """A single product of the Hessian with a vector, (n,); for several products, call `hessian` once."""
     return hessian(loss, params)(vector)
 
 
 def scaled(operator: Operator, scale: Gradient) -> Operator:
-    """S A S with the diagonal matrix S, such as a preconditioner's D^-1/2 on both sides of a Hessian.
+    """S A S with the diagonal matrix S; a preconditioned Hessian has S = D^-1/2.
 
     Args:
         operator: A.
@@ -63,12 +57,12 @@ def scaled(operator: Operator, scale: Gradient) -> Operator:
     return lambda vector: scale * operator(scale * vector)
 
 
-def total(operators: Sequence[Operator], weights: Sequence[float] | None = None) -> Operator:
-    """The sum of operators.
+def summed(operators: Sequence[Operator], weights: Sequence[float] | None = None) -> Operator:
+    """The weighted sum of operators.
 
     Args:
         operators: At least one.
-        weights: Factor of each; 1 by default.
+        weights: One factor per operator; 1 by default.
     """
     factors = [1.0] * len(operators) if weights is None else list(weights)
 
@@ -80,16 +74,16 @@ def total(operators: Sequence[Operator], weights: Sequence[float] | None = None)
 
 
 def dense(operator: Operator, like: Gradient) -> Square:
-    """The matrix, column by column: n products and n^2 numbers.
+    """The matrix of an operator, (n, n), from n products; asymmetry from rounding is averaged out.
 
     Args:
-        operator: Symmetric; what rounding left of asymmetry is averaged away.
-        like: Any vector of the right size, type and device, (n,).
+        operator: Of size n.
+        like: A vector (n,) that gives size, type and device.
     """
     columns = [operator(unit) for unit in torch.eye(len(like), dtype=like.dtype, device=like.device)]
     matrix = torch.stack(columns)
     return (matrix + matrix.T) / 2
 
 
-def _flat(gradients: Sequence[Tensor]) -> Gradient:
+def _flattened(gradients: Sequence[Tensor]) -> Gradient:
     return torch.cat([gradient.reshape(-1) for gradient in gradients])

@@ -1,4 +1,4 @@
-"""Spectra of Hessians: all eigenvalues of a small one, Ritz values with weights of a large one."""
+"""Spectra of Hessians: all eigenvalues of small ones, weighted Ritz values of large ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,21 @@ from torch import Tensor
 from lightning_autobalance.jacobian.lanczos import Ritz, lanczos
 from lightning_autobalance.jacobian.operators import Operator, dense, hessian, scaled
 from lightning_autobalance.shapes import Gradient, Scalar
+from lightning_autobalance.utils.arguments import check_at_least, check_interval
 
-CONVERGED = 1e-6  # error of a Ritz value, relative to the largest, from which on it counts as an eigenvalue
-SIMPLE = 12.0  # estimated multiplicity below which it counts as simple: a simple one exceeds this once in 2000 times
+CONVERGED = 1e-6  # a Ritz value whose error is below this, relative to the largest one, counts as an eigenvalue
+SIMPLE = 12.0  # it is simple if its estimated multiplicity is below this, which a simple one exceeds 1 in 2000 times
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigenvalues of a symmetric matrix, or what stands for them.
+    """Eigenvalues of a symmetric matrix, or weighted Ritz values that approximate their distribution.
 
     Args:
-        eigenvalues: In rising order, (k,).
-        weights: The share of all eigenvalues that each stands for, (k,); they sum to 1.
-        size: Number n of rows of the matrix.
-        exact: Whether these are the n eigenvalues themselves; else they are Ritz values.
+        eigenvalues: In ascending order, (k,).
+        weights: Fraction of the n eigenvalues that each one represents, (k,); they sum to 1.
+        size: n, the number of rows of the matrix.
+        exact: Whether these are all n eigenvalues, and not Ritz values.
     """
 
     eigenvalues: Tensor
@@ -42,20 +43,22 @@ def spectrum_of(
 ) -> Spectrum:
     """The spectrum of a symmetric operator.
 
-    Up to a size, all eigenvalues of the dense matrix, for n products. Above it stochastic Lanczos quadrature: Ritz
-    values and weights from random start vectors, for ``steps * probes`` products. The extreme eigenvalues are then
-    accurate, and so are means over the spectrum; eigenvalues close to zero are not told apart. A Ritz value that has
-    converged counts as one simple eigenvalue, whatever its random weight: large eigenvalues are few, and would make
-    the means as random as that weight. One whose weight says that it stands for a dozen or more keeps it; an eigenvalue
-    of multiplicity 2 to about 10, which Hessians of networks hardly have, is counted too low.
+    Up to ``exact_up_to`` rows: all eigenvalues of the dense matrix, for n products. Above: stochastic Lanczos
+    quadrature, which gives Ritz values and weights from random start vectors for ``steps * probes`` products. Extreme
+    eigenvalues and means over the spectrum are then accurate; eigenvalues close to zero are not resolved.
+
+    The quadrature weight of a single large eigenvalue is random and would dominate the error of the means, so a
+    converged Ritz value counts as one simple eigenvalue. It keeps its weight only if that indicates a multiplicity of a
+    dozen or more; multiplicities of 2 to about 10, which are rare in Hessians of networks, are underestimated.
 
     Args:
         operator: Of size n.
-        like: Any vector of the right size, type and device, (n,).
-        exact_up_to: The largest n with exact eigenvalues.
-        steps: Lanczos steps for each start vector.
+        like: A vector (n,) that gives size, type and device.
+        exact_up_to: The largest n for which all eigenvalues are computed.
+        steps: Lanczos steps per start vector.
         probes: Number of start vectors.
-        generator: Of the start vectors, on the CPU; by default one with seed 0. Torch's own random state is not used.
+        generator: Draws the start vectors, on the CPU; by default one with seed 0. Torch's global random state is
+            neither used nor changed.
 
     Raises:
         ValueError: If a number is out of its range, or a product is not finite.
@@ -65,17 +68,16 @@ def spectrum_of(
         38 (2017).
     """
     for name, value in {"steps": steps, "probes": probes}.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be >= 1, got {value}.")
+        check_at_least(name, value, 1)
     size = len(like)
     if size <= exact_up_to:
         eigenvalues = torch.linalg.eigvalsh(_finite(dense(operator, like)))
         return Spectrum(eigenvalues, torch.full_like(eigenvalues, 1 / size), size, exact=True)
-    source = generator if generator is not None else torch.Generator().manual_seed(0)
-    starts = [torch.randn(size, generator=source, dtype=torch.float64).to(like) for _ in range(probes)]
-    found = [lanczos(lambda vector: _finite(operator(vector)), start, steps) for start in starts]
-    eigenvalues, order = torch.cat([ritz.values for ritz in found]).sort()
-    weights = torch.cat([_counted(ritz, size) for ritz in found])[order] / probes
+    random = generator if generator is not None else torch.Generator().manual_seed(0)
+    starts = [torch.randn(size, generator=random, dtype=torch.float64).to(like) for _ in range(probes)]
+    runs = [lanczos(lambda vector: _finite(operator(vector)), start, steps) for start in starts]
+    eigenvalues, order = torch.cat([ritz.values for ritz in runs]).sort()
+    weights = torch.cat([_corrected_weights(ritz, size) for ritz in runs])[order] / probes
     return Spectrum(eigenvalues, weights, size, exact=False)
 
 
@@ -89,22 +91,22 @@ def hessian_spectrum(
     probes: int = 1,
     generator: torch.Generator | None = None,
 ) -> Spectrum:
-    r"""The spectrum of a loss's Hessian by the parameters, plain or preconditioned, :math:`S H S`.
+    r"""The spectrum of a loss's Hessian H, or of the preconditioned :math:`S H S`.
 
-    Adam's preconditioner :math:`D = \mathrm{diag}(\sqrt{\hat v} + \epsilon)` is given as ``scale`` = ``D**-0.5``.
+    For Adam's preconditioner :math:`D = \mathrm{diag}(\sqrt{\hat v} + \epsilon)`, S is :math:`D^{-1/2}`.
 
     Args:
-        loss: 0-dim, with a graph that can be differentiated twice. Use float64 where eigenvalues below 1e-6 of the
-            largest matter.
-        params: The n parameters.
-        scale: The diagonal of S, (n,), in the order of ``params``; none leaves H as it is.
-        exact_up_to: The largest n with exact eigenvalues, for n products with the Hessian.
-        steps: Above it, Lanczos steps for each start vector.
+        loss: 0-dim, with a graph that can be differentiated twice. Use float64 if eigenvalues below 1e-6 of the largest
+            matter.
+        params: The parameters, n elements in total.
+        scale: The diagonal of S, (n,), in the order of ``params``; the identity by default.
+        exact_up_to: The largest n for which all eigenvalues are computed, from n products with H.
+        steps: Lanczos steps per start vector, for larger n.
         probes: Number of start vectors.
-        generator: Of the start vectors; see `spectrum_of`.
+        generator: Draws the start vectors; see `spectrum_of`.
 
     Raises:
-        ValueError: If a number is out of its range, or the loss depends on no parameter.
+        ValueError: If a number is out of its range, or the loss has no graph.
     """
     operator = hessian(loss, params)
     like = torch.cat([p.detach().reshape(-1) for p in params])
@@ -119,7 +121,7 @@ def hessian_spectrum(
 
 
 def effective_condition_number(spectrum: Spectrum, cutoff: float | None = None) -> float:
-    r"""How much larger the largest eigenvalue is than the others, by size.
+    r"""The largest eigenvalue relative to the mean, or to the smallest above a cut-off, in absolute value.
 
     .. math:: \kappa = \frac{\max_i |\lambda_i|}{\frac{1}{n} \sum_i |\lambda_i|}
         \qquad\text{or}\qquad
@@ -127,33 +129,33 @@ def effective_condition_number(spectrum: Spectrum, cutoff: float | None = None) 
 
     Args:
         spectrum: Of any symmetric matrix.
-        cutoff: c, from 0. None divides by the mean, which lies between 1 and n.
+        cutoff: c, in [0, 1); None divides by the mean, which gives a number between 1 and n.
 
     Returns:
-        The number; infinite where all eigenvalues are zero.
+        The condition number; infinite if all eigenvalues are zero.
 
     Raises:
         ValueError: If ``cutoff`` is not in [0, 1).
 
     Note:
-        The AutoBalance paper shows an effective condition number and does not define it. The Hessians of PINNs have
-        eigenvalues of every size down to zero: with a cut-off the second number is then about 1 / c, whatever the
-        matrix. The mean needs no cut-off, and Lanczos quadrature estimates it. ``cutoff=0`` gives the classical
-        condition number of a regular matrix.
+        The AutoBalance paper reports an effective condition number without defining it. Hessians of PINNs have
+        eigenvalues of all magnitudes down to zero, so a cut-off gives about 1 / c, whatever the matrix. The mean needs
+        no cut-off, and Lanczos quadrature estimates it well. ``cutoff=0`` gives the classical condition number of a
+        regular matrix.
     """
-    sizes = spectrum.eigenvalues.abs()
-    largest = float(sizes.max())
-    if cutoff is not None and not 0.0 <= cutoff < 1.0:
-        raise ValueError(f"`cutoff` must be in [0, 1), got {cutoff}.")
+    if cutoff is not None:
+        check_interval("cutoff", cutoff, 0, 1)
+    magnitudes = spectrum.eigenvalues.abs()
+    largest = float(magnitudes.max())
     if largest == 0.0:
         return float("inf")
     if cutoff is None:
-        return largest / float((spectrum.weights * sizes).sum())
-    return largest / float(sizes[sizes > cutoff * largest].min())
+        return largest / float((spectrum.weights * magnitudes).sum())
+    return largest / float(magnitudes[magnitudes > cutoff * largest].min())
 
 
-def _counted(ritz: Ritz, size: int) -> Tensor:
-    """The weights, with 1 / n for each simple eigenvalue that was found, and the others scaled to sum to the rest."""
+def _corrected_weights(ritz: Ritz, size: int) -> Tensor:
+    """Quadrature weights with 1 / n for each converged simple eigenvalue; the others are scaled to sum to the rest."""
     largest = ritz.values.abs().max()
     simple = (ritz.errors <= CONVERGED * largest) & (ritz.weights * size < SIMPLE)
     others = torch.where(simple, 0.0, ritz.weights)

@@ -1,4 +1,4 @@
-"""Post-combine: one optimizer state per loss term, the updates combined; and learning rate schedules."""
+"""Post-combine optimizers, which keep one state per loss term and combine the updates, and learning rate schedules."""
 
 from lightning_autobalance.optim.auto_adam import AutoAdam
 from lightning_autobalance.optim.auto_adamw import AutoAdamW

@@ -1,4 +1,4 @@
-"""Adam's step for a list of tensors: torch's kernels, and one with a term inside the root, which they do not have."""
+"""One Adam step for a list of tensors: by torch's kernels, or with an epsilon under the root, which those lack."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ def adam_(
     group: dict[str, Any],
     fused: bool,
 ) -> None:
-    """Move moments and counts by one step of torch's, in place, and write the updates into ``deltas``.
+    """Advance moments and step counts in place by torch's Adam, and write the updates into ``deltas``.
 
     Args:
-        deltas: Zeros, to become the updates, lr and sign included: the step moves them as it would parameters.
-        jacs: Gradients.
+        deltas: Zeros on entry, which Adam moves as if they were parameters; the updates, lr and sign included, on exit.
+        jacs: Gradients, in the shapes of ``deltas``.
         exp_avgs: First moments.
         exp_avg_sqs: Second moments.
-        steps: Steps taken so far, of no dimension; 1 is added.
+        steps: Number of steps already taken, one 0-dim tensor each; incremented.
         group: The parameter group, with the hyper-parameters.
         fused: Whether to use torch's fused kernels.
     """
     compiling = torch.compiler.is_compiling()
-    counts = [step.double() for step in steps] if compiling else steps  # 1 - beta**step loses digits in float32
+    counts = [step.double() for step in steps] if compiling else steps  # 1 - beta**step would lose digits in float32
     adam(
         deltas,
         jacs,
@@ -61,16 +61,16 @@ def rooted_adam_(
     *,
     group: dict[str, Any],
 ) -> None:
-    r"""Likewise, with ``eps_root`` inside the root, in foreach kernels. No stream is stopped to read a tensor.
+    r"""As :func:`adam_`, with ``eps_root`` inside the square root; foreach kernels that never synchronize with the GPU.
 
     .. math:: \Delta = -\eta \, \frac{m / (1 - \beta_1^k)}{\sqrt{v / (1 - \beta_2^k) + \epsilon_r} + \epsilon}
 
     Args:
-        deltas: To become the updates, lr and sign included.
-        jacs: Gradients.
+        deltas: Overwritten with the updates, lr and sign included.
+        jacs: Gradients, in the shapes of ``deltas``.
         exp_avgs: First moments.
         exp_avg_sqs: Second moments.
-        steps: Steps taken so far, of no dimension; 1 is added.
+        steps: Number of steps already taken, one 0-dim tensor each; incremented.
         group: The parameter group, with the hyper-parameters.
     """
     beta1, beta2 = group["betas"]
@@ -80,7 +80,7 @@ def rooted_adam_(
     torch._foreach_mul_(exp_avg_sqs, beta2)
     torch._foreach_addcmul_(exp_avg_sqs, jacs, jacs, 1 - beta2)
     counts = [step.double() for step in steps]
-    squares = [v.to(torch.promote_types(v.dtype, torch.float32)) for v in exp_avg_sqs]  # in half, 1e-8 is zero
+    squares = [v.to(torch.promote_types(v.dtype, torch.float32)) for v in exp_avg_sqs]  # 1e-8 underflows in float16
     roots = torch._foreach_div(squares, [1 - beta2**count for count in counts])
     torch._foreach_add_(roots, group["eps_root"])
     torch._foreach_sqrt_(roots)

@@ -1,4 +1,4 @@
-"""AutoAdam: the optimizer of the paper's theory."""
+"""AutoAdam: the optimizer that the paper analyses."""
 
 from typing import Any, final
 
@@ -7,11 +7,12 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lightning_autobalance.optim.post_combine import PostCombine
+from lightning_autobalance.utils.arguments import check_interval
 
 
 @final
 class AutoAdam(PostCombine):
-    r"""Adam per loss term without bias correction, as the paper's theory uses it. To train, take ``AutoAdamW``.
+    r"""One Adam state per loss term without bias correction, as the paper analyses it. To train, use ``AutoAdamW``.
 
     .. math::
         m_i^0 = g_i, \quad v_i^0 = g_i^2, \quad
@@ -21,7 +22,7 @@ class AutoAdam(PostCombine):
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
         lr: Learning rate.
-        betas: Decay rates of the first and the second moment; (0, 1) is the setting of the paper's Theorem 1.
+        betas: Decay rates of the first and second moments; (0, 1) is the setting of the paper's Theorem 1.
 
     Raises:
         ValueError: If a hyper-parameter is out of its range.
@@ -31,7 +32,7 @@ class AutoAdam(PostCombine):
         The AutoBalance paper (arXiv 2510.06684), Algorithm 3.
 
     Note:
-        The algorithm has no eps, and says nothing of 0/0. Here a component whose second moment is 0 does not move.
+        Algorithm 3 has no eps and leaves 0/0 undefined. Here a component whose second moment is 0 does not move.
     """
 
     def __init__(self, params: ParamsT, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999)) -> None:
@@ -40,8 +41,7 @@ class AutoAdam(PostCombine):
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
         for i, beta in enumerate(group["betas"]):
-            if not 0.0 <= beta <= 1.0:
-                raise ValueError(f"`betas[{i}]` must be in [0, 1], got {beta}.")
+            check_interval(f"betas[{i}]", beta, 0, 1, ends="[]")
 
     def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]

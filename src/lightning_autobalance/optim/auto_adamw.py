@@ -1,4 +1,4 @@
-"""AutoAdamW: one Adam state per loss term, decoupled decay once."""
+"""AutoAdamW: one Adam state per loss term, decoupled weight decay applied once per step."""
 
 from typing import Any, Literal, final
 
@@ -7,12 +7,13 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lightning_autobalance.optim.adam import adam_, rooted_adam_
-from lightning_autobalance.optim.post_combine import PostCombine, at_least_zero
+from lightning_autobalance.optim.post_combine import PostCombine
+from lightning_autobalance.utils.arguments import check_at_least, check_interval
 
 
 @final
 class AutoAdamW(PostCombine):
-    r"""AdamW with moments of its own for every loss term; the terms' steps are summed.
+    r"""AdamW with separate moments for every loss term; the terms' steps are summed.
 
     .. math::
         m_i &\leftarrow \beta_1 m_i + (1 - \beta_1) g_i \qquad
@@ -20,25 +21,25 @@ class AutoAdamW(PostCombine):
         w &\leftarrow (1 - \eta \lambda) \, w - \eta \sum_i \frac{m_i / (1 - \beta_1^k)}{\sqrt{v_i / (1 - \beta_2^k) +
         \epsilon_r} + \epsilon}
 
-    With one term this is ``torch.optim.AdamW``. The size of a loss cancels in its own quotient, so that fixed loss
-    weights change nothing up to ``eps`` and ``eps_root``.
+    With one term this is ``torch.optim.AdamW``. The scale of a loss cancels between its own two moments, so fixed loss
+    weights have no effect up to ``eps`` and ``eps_root``.
 
     Gradients are read from ``p.jac`` (m, \*shape); ``lightning_autobalance.backward(losses, params)`` puts them there.
-    Memory: 2 m n numbers of state.
+    Memory: 2 m n numbers of optimizer state.
 
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
-        lr: Learning rate; a 0-dim tensor where a step in a CUDA graph, or a compiled one, shall follow a schedule.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the root, outside it. It may be 0 where ``eps_root`` is not.
-        weight_decay: Decoupled decay, applied once per step.
-        combine: "sum" of the terms' steps, their "mean", or one weight per term.
-        eps_root: Added inside the root, :math:`\epsilon_r`, as in optax.
-        capturable: As in torch's Adam: the step may be captured in a CUDA graph by a loop of your own.
-        foreach: Use torch's foreach kernels. By default torch decides where ``fused`` is off. With ``eps_root``, which
-            torch's Adam does not have, foreach kernels in any case.
-        fused: Use torch's fused kernels. By default on CPU and CUDA, unless ``foreach`` or ``eps_root`` is given or the
-            step is compiled.
+        lr: Learning rate; a 0-dim tensor if a captured CUDA graph or a compiled step has to follow a schedule.
+        betas: Decay rates of the first and second moments, in [0, 1).
+        eps: Added to the square root. May be 0 only if ``eps_root`` is positive.
+        weight_decay: Decoupled decay, applied once per step rather than once per term.
+        combine: How the terms' steps are added: "sum", "mean", or one weight per term.
+        eps_root: :math:`\epsilon_r`, added under the square root, as in optax.
+        capturable: Whether a training loop of one's own may capture the step in a CUDA graph, as in torch's Adam.
+        foreach: Use torch's foreach kernels. By default torch decides if ``fused`` is off. ``eps_root``, which torch's
+            Adam does not support, always uses foreach kernels.
+        fused: Use torch's fused kernels. On by default on CPU and CUDA, unless ``foreach`` or ``eps_root`` is given or
+            the step is compiled.
 
     Raises:
         ValueError: If a hyper-parameter is out of its range.
@@ -49,9 +50,9 @@ class AutoAdamW(PostCombine):
         MultiAdam (ICML 2023) is ``combine="mean", betas=(0.99, 0.99)``.
 
     Note:
-        The paper gives no ``weight_decay``; torch's default is 0.01, ours is 0, since decay stalled PINNs in our
-        trials. ``eps`` stands outside the root, as in torch and in the paper's text; its Algorithm 1 prints it inside:
-        ``eps=0.0, eps_root=1e-8``, with which gradients far below 1e-4 hardly move a weight.
+        The paper gives no ``weight_decay``; torch's default is 0.01, ours is 0, because decay stalled PINNs in our
+        trials. ``eps`` is added outside the square root, as in torch and in the paper's text. Algorithm 1 prints it
+        inside, which is ``eps=0.0, eps_root=1e-8``: gradients far below 1e-4 then hardly move a weight.
     """
 
     def __init__(
@@ -85,16 +86,15 @@ class AutoAdamW(PostCombine):
 
     def _check_group(self, group: dict[str, Any]) -> None:
         super()._check_group(group)
-        at_least_zero("eps", group["eps"])
-        at_least_zero("eps_root", group["eps_root"])
+        check_at_least("eps", float(group["eps"]), 0)
+        check_at_least("eps_root", float(group["eps_root"]), 0)
         if group["eps"] == group["eps_root"] == 0:
             raise ValueError(
                 "`eps` must be > 0, got 0: a parameter that a term does not reach would move by 0/0. Or give a "
                 "positive `eps_root`."
             )
         for i, beta in enumerate(group["betas"]):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"`betas[{i}]` must be in [0, 1), got {beta}.")
+            check_interval(f"betas[{i}]", beta, 0, 1)
         if group["fused"] and group["foreach"]:
             raise ValueError("`fused` and `foreach` must not both be true. Leave one of them out.")
         if group["fused"] and group["eps_root"] > 0:
@@ -110,34 +110,35 @@ class AutoAdamW(PostCombine):
         fused = _use_fused(device, group)
         if device.type == "cuda" and not group["capturable"] and torch.cuda.is_current_stream_capturing():
             raise RuntimeError("`capturable` must be true when a CUDA graph captures the step, got False.")
-        step_follows = fused or group["capturable"]  # else on CPU, where reading it stops no stream
-        states = [self._state_of(p, jac, step_follows) for p, jac in zip(params, jacs, strict=True)]
+        # Otherwise the step counts stay on the CPU, where reading them does not synchronize with the GPU.
+        step_on_device = fused or group["capturable"]
+        states = [self._state_of(p, jac, step_on_device) for p, jac in zip(params, jacs, strict=True)]
         means, squares, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
         if group["eps_root"] > 0:
             rooted_adam_(deltas, jacs, means, squares, steps, group=group)
         else:
             adam_(deltas, jacs, means, squares, steps, group=group, fused=fused)
 
-    def _state_of(self, p: Tensor, jac: Tensor, step_follows: bool) -> dict[str, Tensor]:
+    def _state_of(self, p: Tensor, jac: Tensor, step_on_device: bool) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[p]
         if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32, device=p.device if step_follows else "cpu")
+            state["step"] = torch.zeros((), dtype=torch.float32, device=p.device if step_on_device else "cpu")
             state["exp_avg"] = torch.zeros_like(jac)
             state["exp_avg_sq"] = torch.zeros_like(jac)
         moment, device = state["exp_avg"], p.device
         if moment.shape != jac.shape:
             raise ValueError(f"`exp_avg` must have the shape of `jac`, {tuple(jac.shape)}, got {tuple(moment.shape)}.")
-        if moment.dtype != p.dtype or moment.device != device:  # the network was moved since the last step
+        if moment.dtype != p.dtype or moment.device != device:  # the network was moved after the last step
             state["exp_avg"] = moment.to(p)
             state["exp_avg_sq"] = state["exp_avg_sq"].to(p)
-        if step_follows and state["step"].device != device:
+        if step_on_device and state["step"].device != device:
             state["step"] = state["step"].to(device)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            group.setdefault("eps_root", 0.0)  # in checkpoints from before there was one
+            group.setdefault("eps_root", 0.0)  # older checkpoints have none
 
 
 def _use_fused(device: torch.device, group: dict[str, Any]) -> bool:

@@ -11,43 +11,43 @@ from torch.optim.optimizer import ParamsT
 
 from lightning_autobalance.optim.post_combine import PostCombine
 
-FLAGS = ("decoupled_weight_decay", "weight_decouple")  # how torch and pytorch-optimizer name it in their groups
-DECOUPLED = ("AdamW", "Muon", "Adafactor")  # of torch.optim: these always shrink the weights themselves
-OURS = ("params", "param_names", "combine", "terms", "decoupled", "weight_decay")
+DECOUPLED_FLAGS = ("decoupled_weight_decay", "weight_decouple")  # in groups of torch and of pytorch-optimizer
+ALWAYS_DECOUPLED = ("AdamW", "Muon", "Adafactor")  # classes of torch.optim
+OWN_OPTIONS = ("params", "param_names", "combine", "terms", "decoupled", "weight_decay")
 
 
 @final
 class AutoBalance(PostCombine):
-    r"""Post-combine around any torch optimizer: each loss term has an optimizer of its own, the updates are combined.
+    r"""Post-combine around any torch optimizer: every loss term has its own optimizer, and the updates are combined.
 
     .. math:: w \leftarrow (1 - \eta \lambda) \, w + \sum_i c_i \, \bigl( \mathrm{step}_i(w, g_i) - w \bigr)
 
-    The optimizer of term i steps a copy of the parameters along that term's gradient; the way the copy went is the
-    term's update. ``AutoBalance(params, torch.optim.AdamW)`` is ``AutoAdamW``, but slower: it takes m steps of torch's
-    AdamW one after the other, and keeps m copies of the parameters.
+    The optimizer of term i steps a copy of the parameters along that term's gradient; the displacement of the copy is
+    the term's update. ``AutoBalance(params, torch.optim.AdamW)`` computes the same as ``AutoAdamW``, but slower: it
+    takes m AdamW steps one after the other and keeps m copies of the parameters.
 
-    The parameter groups hold the options of the wrapped optimizer, so that learning rate schedules work as on it.
+    The parameter groups hold the options of the wrapped optimizer, so learning rate schedules work as they do on it.
 
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
-        optimizer: What is wrapped: an optimizer's class, or anything else that makes one from parameters.
-        combine: "sum" of the terms' updates, their "mean", or one weight per term.
-        decoupled: Whether the wrapped optimizer's ``weight_decay`` shrinks the weights themselves. If so, it is taken
-            out and applied once per step; if not, it is part of each term's gradient and stays inside. By default this
-            is known for torch's optimizers and for those whose groups tell it.
+        optimizer: The optimizer to wrap: a class, or any callable that makes an optimizer from parameters.
+        combine: How the terms' updates are added: "sum", "mean", or one weight per term.
+        decoupled: Whether the wrapped optimizer's ``weight_decay`` is decoupled. If so, it is applied once per step
+            instead of once per term; if not, it is part of each term's gradient. By default this is inferred for
+            torch's optimizers and for those that flag it in their groups.
         options: Options of the wrapped optimizer, such as ``lr=1e-2``.
 
     Raises:
         ValueError: If a hyper-parameter is out of its range; if the optimizer evaluates the losses several times per
-            step, is post-combine itself, or has no ``lr``; or if it decays and nothing tells how.
+            step, is itself post-combine, or has no ``lr``; or if it has weight decay of unknown kind.
         TypeError: If a parameter is not of real floating-point type.
 
     Reference:
         The AutoBalance paper (arXiv 2510.06684), section 3.1, which shows it with AdamW.
 
     Note:
-        A term that does not reach a parameter gives it a gradient of zeros. An optimizer whose state starts at zero and
-        that does not decay then leaves it where it is.
+        A term that does not depend on a parameter gives it a zero gradient. An optimizer without decay whose state
+        starts at zero then does not move it.
     """
 
     def __init__(
@@ -59,15 +59,14 @@ class AutoBalance(PostCombine):
         **options: Any,
     ) -> None:
         self._make: Callable[..., Optimizer] = partial(optimizer, **options) if options else optimizer
-        self._optimizers: dict[
-            int, list[Optimizer]
-        ] = {}  # by number of the group, one per term; made by the first step
-        self._states: dict[int, list[dict[str, Any]]] = {}  # what they start from, where they go on
+        # One optimizer per term, by index of the parameter group; made in the first step.
+        self._optimizers: dict[int, list[Optimizer]] = {}
+        self._states: dict[int, list[dict[str, Any]]] = {}  # loaded, for optimizers that are not made yet
         groups: Any = list(params)
-        single = self._make(groups)  # knows the options, and whether they and the parameters fit
+        single = self._make(groups)  # validates the options and the parameters, and fills in the defaults
         _check_wrapped(single)
         self._wrapped = type(single)
-        self._options = tuple(name for name in single.defaults if name not in OURS)
+        self._options = tuple(name for name in single.defaults if name not in OWN_OPTIONS)
         self._decays = "weight_decay" in single.defaults
         defaults = {"weight_decay": 0.0, **single.defaults, "combine": combine, "decoupled": decoupled}
         super().__init__([dict(group) for group in single.param_groups], defaults)
@@ -84,7 +83,7 @@ class AutoBalance(PostCombine):
 
     def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:
         moving = set(params)
-        for i, optimizer in enumerate(self._optimizers_of(group)):
+        for i, optimizer in enumerate(self._term_optimizers(group)):
             (inner,) = optimizer.param_groups
             inner.update(self._inner_options(group))
             copies = [copy for copy, p in zip(inner["params"], group["params"], strict=True) if p in moving]
@@ -101,36 +100,36 @@ class AutoBalance(PostCombine):
             options["weight_decay"] = 0.0 if group["decoupled"] else group["weight_decay"]
         return options
 
-    def _optimizers_of(self, group: dict[str, Any]) -> list[Optimizer]:
-        number = next(i for i, other in enumerate(self.param_groups) if other is group)
-        if number in self._optimizers and not _lie_together(self._optimizers[number][0], group):
-            self._states[number] = [optimizer.state_dict() for optimizer in self._optimizers.pop(number)]
-        if number not in self._optimizers:
-            self._optimizers[number] = [self._optimizer(group) for _ in range(group["terms"])]
-            for optimizer, state in zip(self._optimizers[number], self._states.pop(number, ()), strict=False):
+    def _term_optimizers(self, group: dict[str, Any]) -> list[Optimizer]:
+        index = next(i for i, other in enumerate(self.param_groups) if other is group)
+        if index in self._optimizers and not _same_dtype_and_device(self._optimizers[index][0], group):
+            self._states[index] = [optimizer.state_dict() for optimizer in self._optimizers.pop(index)]
+        if index not in self._optimizers:
+            self._optimizers[index] = [self._make_term_optimizer(group) for _ in range(group["terms"])]
+            for optimizer, state in zip(self._optimizers[index], self._states.pop(index, ()), strict=False):
                 optimizer.load_state_dict(state)
-        return self._optimizers[number]
+        return self._optimizers[index]
 
-    def _optimizer(self, group: dict[str, Any]) -> Optimizer:
+    def _make_term_optimizer(self, group: dict[str, Any]) -> Optimizer:
         copies = [p.detach().clone().requires_grad_() for p in group["params"]]
         return self._make([{"params": copies, **self._inner_options(group)}])
 
     def _all_states(self) -> dict[int, list[dict[str, Any]]]:
-        running = {number: [one.state_dict() for one in each] for number, each in self._optimizers.items()}
-        return self._states | running
+        current = {i: [optimizer.state_dict() for optimizer in made] for i, made in self._optimizers.items()}
+        return self._states | current
 
     def state_dict(self) -> dict[str, Any]:
-        """As in torch; under ``optimizers`` the state of each term's optimizer by number of the parameter group."""
+        """As in torch; ``optimizers`` holds the states of the terms' optimizers by index of the parameter group."""
         return {**super().state_dict(), "optimizers": self._all_states()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state, as in torch.
+        """Load a state, as in torch.
 
         Args:
-            state_dict: From the ``state_dict()`` of an ``AutoBalance`` around the same optimizer.
+            state_dict: From ``state_dict()`` of an ``AutoBalance`` around the same optimizer.
 
         Raises:
-            ValueError: If it comes from another kind of optimizer, or its groups are others.
+            ValueError: If it comes from another kind of optimizer, or its parameter groups differ.
         """
         if "optimizers" not in state_dict:
             raise ValueError("`state_dict` must come from AutoBalance, got one without the terms' `optimizers`.")
@@ -139,7 +138,7 @@ class AutoBalance(PostCombine):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: self.__dict__[name] for name in ("_make", "_wrapped", "_options", "_decays")}
-        # States instead of the optimizers themselves: not every optimizer can be copied.
+        # The states, not the optimizers, because not every optimizer can be copied.
         return {**super().__getstate__(), **kept, "_optimizers": {}, "_states": self._all_states()}
 
 
@@ -156,11 +155,11 @@ def _check_wrapped(optimizer: Optimizer) -> None:
 
 
 def _is_decoupled(wrapped: type[Optimizer], group: dict[str, Any]) -> bool:
-    for flag in FLAGS:
+    for flag in DECOUPLED_FLAGS:
         if flag in group:
             return bool(group[flag])
     if wrapped.__module__.startswith("torch.optim."):
-        return wrapped.__name__ in DECOUPLED
+        return wrapped.__name__ in ALWAYS_DECOUPLED
     if group["weight_decay"] == 0:
         return False
     raise ValueError(
@@ -170,7 +169,7 @@ def _is_decoupled(wrapped: type[Optimizer], group: dict[str, Any]) -> bool:
     )
 
 
-def _lie_together(optimizer: Optimizer, group: dict[str, Any]) -> bool:
+def _same_dtype_and_device(optimizer: Optimizer, group: dict[str, Any]) -> bool:
     (inner,) = optimizer.param_groups
     return all(
         copy.dtype == p.dtype and copy.device == p.device

@@ -1,4 +1,4 @@
-"""What every post-combine optimizer is."""
+"""Base class of the post-combine optimizers."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,27 +13,29 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
-_Rooms: TypeAlias = dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]]
+from lightning_autobalance.utils.arguments import check_at_least
+
+_DeltaBuffers: TypeAlias = dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]]  # by parameter: delta and its rows
 UpdateHook: TypeAlias = Callable[[list[Tensor], list[Tensor]], None]
 
 
 class PostCombine(Optimizer, ABC):
-    r"""An optimizer that lets every loss term make its own update, and only then combines them.
+    r"""An optimizer that computes one update per loss term and combines the updates, not the gradients.
 
     .. math:: w \leftarrow (1 - \eta \lambda) \, w + \sum_i c_i \, \Delta_i
 
-    :math:`\Delta_i` is the step that term i would take by itself, with state of its own. The combination :math:`c` is 1
-    for every term ("sum"), 1/m ("mean"), or a list of m weights; the decay :math:`\lambda` is applied once per step,
-    not once per term. The terms' gradients are read from ``p.jac`` (m, \*shape), where
-    ``jacobian.backward(losses, params)`` or TorchJD's ``autojac.backward`` puts them. A parameter without ``jac`` is
-    left as it is, as torch does where there is no ``grad``.
+    :math:`\Delta_i` is the step that term i would take alone, with its own state. The weights :math:`c_i` are 1
+    ("sum"), 1/m ("mean"), or a list of m numbers; the decay :math:`\lambda` is applied once per step, not once per
+    term. The terms' gradients are read from ``p.jac`` (m, \*shape), where ``jacobian.backward(losses, params)`` or
+    TorchJD's ``autojac.backward`` puts them. A parameter without ``jac`` is skipped, as torch skips one without
+    ``grad``.
 
-    The number of terms m is read from the first step and kept in the parameter groups as ``terms``, so that it is part
-    of every checkpoint.
+    The number of terms m is taken from the first step and kept in the parameter groups as ``terms``, so it is part of
+    every checkpoint.
 
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
-        defaults: Values for the groups; ``lr``, ``weight_decay`` and ``combine`` must be among them.
+        defaults: Defaults of the groups' options; must include ``lr``, ``weight_decay`` and ``combine``.
 
     Raises:
         ValueError: If a hyper-parameter of a group is out of its range.
@@ -42,16 +44,17 @@ class PostCombine(Optimizer, ABC):
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._update_hooks: OrderedDict[int, UpdateHook] = OrderedDict()
-        self._room: _Rooms = {}
+        self._delta_buffers: _DeltaBuffers = {}
         super().__init__(params, {**defaults, "terms": None})
 
     @abstractmethod
     def _update_(self, deltas: list[Tensor], params: list[Tensor], jacs: list[Tensor], group: dict[str, Any]) -> None:
-        r"""Move the states of all terms by one step and write each term's own update into ``deltas``.
+        r"""Advance the states of all terms by one step and write each term's own update into ``deltas``.
 
         Args:
-            deltas: Zeros, to become the updates :math:`\Delta_i` (lr and sign included, decay not), (m, \*shape) each.
-            params: Those parameters of the group that have a ``jac``.
+            deltas: Zeros on entry; the updates :math:`\Delta_i`, lr and sign included, decay excluded, on exit;
+                (m, \*shape) each.
+            params: The parameters of the group that have a ``jac``.
             jacs: Their gradients, contiguous, (m, \*shape) each.
             group: The parameter group, with the hyper-parameters.
         """
@@ -64,63 +67,63 @@ class PostCombine(Optimizer, ABC):
             closure: Called first, with grad enabled.
 
         Returns:
-            What the closure returned, or None.
+            The closure's result, or None.
 
         Raises:
             RuntimeError: If no parameter has a ``jac``.
-            ValueError: If a ``jac`` does not fit its parameter or the number of terms.
-            TypeError: If a ``jac`` is sparse or has not the type of its parameter.
+            ValueError: If the shape of a ``jac`` does not match its parameter or the number of terms.
+            TypeError: If a ``jac`` is sparse, or differs from its parameter in type or device.
         """
         result = None
         if closure is not None:
             with torch.enable_grad():
                 result = closure()
-        parts = [part for part in map(self._gather, self.param_groups) if part.params]
-        _agree_on_terms(parts)
-        for part in parts:
-            torch._foreach_zero_(part.deltas)
-            self._update_(part.deltas, part.params, part.jacs, part.group)
+        updates = [update for update in map(self._prepare_update, self.param_groups) if update.params]
+        _set_term_count(updates)
+        for update in updates:
+            torch._foreach_zero_(update.deltas)
+            self._update_(update.deltas, update.params, update.jacs, update.group)
         for hook in list(self._update_hooks.values()):
-            hook(list(chain(*[part.params for part in parts])), list(chain(*[part.deltas for part in parts])))
-        for part in parts:
-            _combine_(part)
+            hook(list(chain(*[u.params for u in updates])), list(chain(*[u.deltas for u in updates])))
+        for update in updates:
+            _combine_(update)
         return result
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients: ``p.jac`` and ``p.grad``.
+        """Clear the gradients, ``p.jac`` and ``p.grad``.
 
         Args:
-            set_to_none: Remove them; else fill them with zeros.
+            set_to_none: Remove them instead of filling them with zeros.
         """
         super().zero_grad(set_to_none)
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none and hasattr(p, "jac"):  # removed, since TorchJD adds to any `jac` it finds, also to None
+                if set_to_none and hasattr(p, "jac"):  # deleted: TorchJD adds to any `jac`, even to None
                     del p.jac
                 elif getattr(p, "jac", None) is not None:
                     p.jac.zero_()
 
     def register_update_hook(self, hook: UpdateHook) -> RemovableHandle:
-        r"""Call ``hook(params, deltas)`` in every step, when each term has made its update and none is combined yet.
+        r"""Call ``hook(params, deltas)`` in every step, after the terms' updates and before they are combined.
 
-        Hooks watch; what they return is ignored. They are not part of checkpoints and copies.
+        Hooks only observe: their return value is ignored. They are not part of checkpoints or copies.
 
         Args:
-            hook: Gets all parameters that move and, for each, the terms' updates (m, \*shape). Their memory is used
-                again in the next step: clone what shall stay.
+            hook: Receives all parameters that move and, for each, the terms' updates (m, \*shape). The next step
+                overwrites their memory: clone what you keep.
 
         Returns:
-            A handle; its ``remove()`` takes the hook away.
+            A handle, whose ``remove()`` removes the hook.
         """
         handle = RemovableHandle(self._update_hooks)
         self._update_hooks[handle.id] = hook
         return handle
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a parameter group, as in torch, and check its values.
+        """Add a parameter group, as in torch, and validate its options.
 
         Args:
-            param_group: ``params`` and the hyper-parameters that differ from the defaults.
+            param_group: ``params`` and the options that differ from the defaults.
 
         Raises:
             ValueError: If a hyper-parameter is out of its range.
@@ -134,13 +137,13 @@ class PostCombine(Optimizer, ABC):
             raise
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state, as in torch.
+        """Load a state, as in torch.
 
         Args:
-            state_dict: From the ``state_dict()`` of an optimizer of this class.
+            state_dict: From ``state_dict()`` of an optimizer of this class.
 
         Raises:
-            ValueError: If it comes from another kind of optimizer, or its groups are others.
+            ValueError: If it comes from another kind of optimizer, or its parameter groups differ.
         """
         if any("terms" not in group for group in state_dict["param_groups"]):
             raise ValueError(
@@ -153,59 +156,49 @@ class PostCombine(Optimizer, ABC):
         for p in group["params"]:
             if not p.is_floating_point():
                 raise TypeError(f"`params` must be of real floating-point type, got {p.dtype}.")
-        at_least_zero("lr", group["lr"])
-        at_least_zero("weight_decay", group["weight_decay"])
+        _check_scalar("lr", group["lr"])
+        _check_scalar("weight_decay", group["weight_decay"])
         _check_combine(group["combine"])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__.setdefault("_update_hooks", OrderedDict())
-        self.__dict__.setdefault("_room", {})
+        self.__dict__.setdefault("_delta_buffers", {})
 
-    def _gather(self, group: dict[str, Any]) -> "_Part":
-        part = _Part(group, [], [], [], [])
-        # Kept from step to step: new memory would cost more than the arithmetic.
-        rooms: _Rooms = {} if torch.compiler.is_compiling() else self._room
+    def _prepare_update(self, group: dict[str, Any]) -> "_GroupUpdate":
+        update = _GroupUpdate(group, [], [], [], [])
+        # Reused from step to step: allocating them costs more than the arithmetic.
+        buffers: _DeltaBuffers = {} if torch.compiler.is_compiling() else self._delta_buffers
         for p in group["params"]:
             jac = getattr(p, "jac", None)
             if jac is None:
                 continue
-            delta, rows = rooms.get(p, (None, ()))
+            delta, rows = buffers.get(p, (None, ()))
             if delta is None or delta.shape != jac.shape or delta.dtype != jac.dtype or delta.device != jac.device:
                 _check_jac(p, jac)
                 delta = torch.empty_like(jac, memory_format=torch.contiguous_format)
-                rooms[p] = delta, (rows := delta.unbind())
-            part.params.append(p)
-            part.jacs.append(jac.contiguous())
-            part.deltas.append(delta)
-            part.rows.append(rows)
-        return part
+                buffers[p] = delta, (rows := delta.unbind())
+            update.params.append(p)
+            update.jacs.append(jac.contiguous())
+            update.deltas.append(delta)
+            update.rows.append(rows)
+        return update
 
 
-class _Part(NamedTuple):
-    """What one parameter group brings to a step."""
+class _GroupUpdate(NamedTuple):
+    """The tensors of one parameter group in one step."""
 
     group: dict[str, Any]
     params: list[Tensor]
     jacs: list[Tensor]
     deltas: list[Tensor]
-    rows: list[tuple[Tensor, ...]]  # the rows of each delta
+    rows: list[tuple[Tensor, ...]]  # each delta, split by term
 
 
-def at_least_zero(name: str, value: float | Tensor) -> None:
-    """Check a hyper-parameter.
-
-    Args:
-        name: Its name in the message.
-        value: A number, or a tensor with one element.
-
-    Raises:
-        ValueError: If it is negative, infinite, NaN, or a tensor with several elements.
-    """
+def _check_scalar(name: str, value: float | Tensor) -> None:
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"`{name}` must be one number, got a tensor of shape {tuple(value.shape)}.")
-    if not 0.0 <= float(value) < math.inf:
-        raise ValueError(f"`{name}` must be finite and >= 0, got {float(value)}.")
+    check_at_least(name, float(value), 0)
 
 
 def _check_combine(combine: Any) -> None:
@@ -231,9 +224,9 @@ def _check_jac(p: Tensor, jac: Tensor) -> None:
         )
 
 
-def _agree_on_terms(parts: list[_Part]) -> None:
-    """Check that all gradients have one number of rows, that of the steps before, and keep it in the groups."""
-    found = {len(rows) for part in parts for rows in part.rows}
+def _set_term_count(updates: list[_GroupUpdate]) -> None:
+    """Check that all gradients have the same number of rows as in earlier steps, and record it in the groups."""
+    found = {len(rows) for update in updates for rows in update.rows}
     if not found:
         raise RuntimeError(
             "At least one parameter must have a `jac`, the gradients of all loss terms, got none. Call "
@@ -242,7 +235,7 @@ def _agree_on_terms(parts: list[_Part]) -> None:
     if len(found) > 1:
         raise ValueError(f"`jac` must have one row per loss term on every parameter, got {sorted(found)} rows.")
     terms = found.pop()
-    for group, *_ in parts:
+    for group, *_ in updates:
         if group["terms"] not in (None, terms):
             raise ValueError(
                 f"The optimizer was trained with {group['terms']} loss terms, found {terms}: it keeps one state per "
@@ -252,18 +245,18 @@ def _agree_on_terms(parts: list[_Part]) -> None:
             raise ValueError(
                 f"`combine` must hold one weight per loss term, {terms}, got {len(group['combine'])} weights."
             )
-    for group, *_ in parts:
+    for group, *_ in updates:
         group["terms"] = terms
 
 
-def _combine_(part: _Part) -> None:
-    group, params = part.group, part.params
+def _combine_(update: _GroupUpdate) -> None:
+    group, params = update.group, update.params
     if group["weight_decay"] != 0 and group.get("decoupled", True):
         lr, p = group["lr"], params[0]
-        if isinstance(lr, Tensor):  # as exact as the weights, and half would round 1 - lr * decay
+        if isinstance(lr, Tensor):  # at least float32: half precision would round 1 - lr * decay
             lr = lr.squeeze().to(p.device, torch.promote_types(p.dtype, torch.float32))
         torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
-    for row, weight in zip(zip(*part.rows, strict=True), _weights(group), strict=True):
+    for row, weight in zip(zip(*update.rows, strict=True), _weights(group), strict=True):
         torch._foreach_add_(params, row, alpha=weight)  # one term's update, for all parameters
 
 

@@ -1,4 +1,4 @@
-"""The ancestors of AutoBalance, as settings of its optimizers."""
+"""Earlier post-combine methods, as settings of the optimizers here."""
 
 from typing import Literal
 
@@ -18,14 +18,14 @@ def ada_task(
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
         lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the root, outside it.
+        betas: Decay rates of the first and second moments.
+        eps: Added to the square root.
 
     Reference:
         Yang et al., AdaTask, AAAI 2023 (arXiv 2211.15055).
 
     Note:
-        The authors' code takes a weight decay, and does not use it.
+        The authors' code accepts a weight decay but does not use it.
     """
     return AutoAdamW(params, lr=lr, betas=betas, eps=eps)
 
@@ -43,18 +43,18 @@ def multi_adam(
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
         lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the root, outside it.
-        weight_decay: Times the weights, added to the gradient of each term.
-        weights: One per term, in place of the mean.
+        betas: Decay rates of the first and second moments.
+        eps: Added to the square root.
+        weight_decay: Coupled decay: this times the parameters is added to the gradient of each term.
+        weights: One per term; the mean by default.
 
     Reference:
         Yao et al., MultiAdam, ICML 2023 (arXiv 2306.02816).
 
     Note:
-        Its groups are loss terms here. The authors put all residuals into one group and all boundary and data losses
-        into another: to do the same, return two terms from ``losses``. Their second Adam on the combined step, off by
-        default, is left out.
+        MultiAdam's groups are the loss terms here. The authors put all residuals into one group and all boundary and
+        data losses into another; to reproduce that, return two terms from ``losses``. Their optional second Adam on
+        the combined step, off by default, is omitted.
     """
     combine: Literal["mean"] | list[float] = weights if weights is not None else "mean"
     if weight_decay == 0:

@@ -1,4 +1,4 @@
-"""The paper's Algorithm 1, written to be read. Tests hold the fast optimizer to it."""
+"""The paper's Algorithm 1, written for reading. Tests compare ``AutoAdamW`` with it."""
 
 from typing import Literal
 
@@ -19,24 +19,24 @@ def auto_adamw_reference_(
     combine: Literal["sum", "mean"] | list[float] = "sum",
     eps_root: float = 0.0,
 ) -> None:
-    r"""Move one parameter by one AutoAdamW step, in place, one loss term after the other.
+    r"""Take one AutoAdamW step for one parameter, in place, one loss term after the other.
 
     Args:
         param: The parameter, of any shape.
         jac: Row i is the gradient of term i, (m, \*shape).
-        exp_avg: First moments, (m, \*shape), zero before the first step; moved in place.
-        exp_avg_sq: Second moments, likewise.
-        step: 1 in the first step.
+        exp_avg: First moments, (m, \*shape), zero before the first step; updated in place.
+        exp_avg_sq: Second moments, (m, \*shape), likewise.
+        step: Number of this step, counted from 1.
         lr: Learning rate.
-        betas: Decay rates of the moments.
-        eps: Added to the root, outside it.
+        betas: Decay rates of the first and second moments.
+        eps: Added to the square root.
         weight_decay: Decoupled decay, applied once.
-        combine: "sum" of the terms' steps, their "mean", or one weight per term.
-        eps_root: Added inside the root.
+        combine: How the terms' steps are added: "sum", "mean", or one weight per term.
+        eps_root: Added under the square root.
 
     Reference:
-        The AutoBalance paper (arXiv 2510.06684), Algorithm 1, which prints its eps inside the root, and section 3.3,
-        which has it outside.
+        The AutoBalance paper (arXiv 2510.06684), Algorithm 1, which prints eps under the square root, and section 3.3,
+        which puts it outside.
     """
     beta1, beta2 = betas
     terms = len(jac)

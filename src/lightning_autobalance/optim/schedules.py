@@ -5,10 +5,12 @@ from typing import Any, final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_autobalance.utils.arguments import check_at_least, check_interval
+
 
 @final
 class WarmupExponentialDecay(LRScheduler):
-    r"""Linear warm-up to the optimizer's learning rate, then exponential decay in steps, with a floor.
+    r"""Linear warm-up to the optimizer's learning rate, then stepwise exponential decay down to a floor.
 
     .. math::
         \eta_k = \begin{cases}
@@ -16,23 +18,24 @@ class WarmupExponentialDecay(LRScheduler):
             \max(\eta_{\min}, \eta \, r^{E \lfloor (k - K) / E \rfloor / P}) & k \ge K
         \end{cases}
 
-    with the peak :math:`\eta` of each parameter group, and for update :math:`k = 0, 1, \ldots`
+    for update :math:`k = 0, 1, \ldots`, where the peak :math:`\eta` is the learning rate of each parameter group.
 
     Args:
-        optimizer: Its learning rates are the peaks, group by group.
-        start: Learning rate of the first update, :math:`\eta_0`; at most the least peak.
-        warmup: Number of updates until the peak, :math:`K`.
-        rate: Factor of the decay over ``period`` updates, :math:`r`.
-        period: :math:`P`.
-        every: Updates between two steps of the decay, :math:`E`.
-        floor: Least learning rate of the decay, :math:`\eta_{\min}`; at most the least peak.
-        last_epoch: Number of the last update, for a schedule that goes on.
+        optimizer: Its learning rates are the peaks, one per parameter group.
+        start: Learning rate of the first update, :math:`\eta_0`; at most the smallest peak.
+        warmup: Number of updates before the peak, :math:`K`.
+        rate: Decay factor per ``period`` updates, :math:`r`, in (0, 1].
+        period: Number of updates in which the rate decays by ``rate``, :math:`P`.
+        every: Number of updates for which the rate stays constant, :math:`E`.
+        floor: Lowest learning rate of the decay, :math:`\eta_{\min}`; at most the smallest peak.
+        last_epoch: Number of the last update of a schedule that is continued; -1 starts a new one.
 
     Raises:
-        ValueError: If a number is out of its range, or the schedule would rise above a group's peak.
+        ValueError: If a number is out of its range, or the schedule would exceed a group's peak.
 
     Reference:
-        The AutoBalance paper, appendix A.4, in words; the same shape as optax's ``warmup_exponential_decay_schedule``.
+        The AutoBalance paper, appendix A.4, in words; the shape is that of optax's
+        ``warmup_exponential_decay_schedule``.
     """
 
     def __init__(
@@ -47,13 +50,10 @@ class WarmupExponentialDecay(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         for name, number in {"start": start, "warmup": warmup, "floor": floor}.items():
-            if not 0 <= number < float("inf"):
-                raise ValueError(f"`{name}` must be finite and >= 0, got {number}.")
+            check_at_least(name, float(number), 0)
         for name, number in {"period": period, "every": every}.items():
-            if not 1 <= number < float("inf"):
-                raise ValueError(f"`{name}` must be finite and >= 1, got {number}.")
-        if not 0 < rate <= 1:
-            raise ValueError(f"`rate` must be in (0, 1], got {rate}.")
+            check_at_least(name, float(number), 1)
+        check_interval("rate", rate, 0, 1, ends="(]")
         _check_below_peaks(optimizer, {"start": start, "floor": floor} if warmup else {"floor": floor})
         self.start = start
         self.warmup = warmup
@@ -62,13 +62,15 @@ class WarmupExponentialDecay(LRScheduler):
         self.every = every
         self.floor = floor
         super().__init__(optimizer, last_epoch)
-        self.base_lrs = [float(peak) for peak in self.base_lrs]  # of a tensor on a GPU each read would wait for it
+        self.base_lrs = [
+            float(peak) for peak in self.base_lrs
+        ]  # reading a tensor on a GPU would synchronize in every step
 
     def get_lr(self) -> list[Any]:
         """The learning rate of each group for the next update."""
-        return [self._at(self.last_epoch, float(peak)) for peak in self.base_lrs]
+        return [self._lr_at(self.last_epoch, float(peak)) for peak in self.base_lrs]
 
-    def _at(self, k: int, peak: float) -> float:
+    def _lr_at(self, k: int, peak: float) -> float:
         if k < self.warmup:
             return self.start + (peak - self.start) * k / self.warmup
         steps = (k - self.warmup) // self.every
@@ -79,7 +81,7 @@ class WarmupExponentialDecay(LRScheduler):
 def _check_below_peaks(optimizer: Optimizer, numbers: dict[str, float]) -> None:
     peak = min(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
     for name, number in numbers.items():
-        if number > peak * (1 + 1e-6):  # a peak that is a float32 tensor may be less by rounding
+        if number > peak * (1 + 1e-6):  # a float32 tensor may hold the peak rounded down
             raise ValueError(
                 f"`{name}` must be <= the optimizer's least learning rate, the peak {peak:g}, got {number:g}. "
                 f"Lower `{name}` or raise `lr`."

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.exc import RecompileError
 
-from lightning_autobalance.jacobian import block, flatten, term_gradients
+from lightning_autobalance.jacobian import flatten, stack_gradients, term_gradients
 from lightning_autobalance.shapes import Jacobian
 from lightning_autobalance.step.losses import ByPart, PointFunction, select, variant_losses, weighted
 from lightning_autobalance.utils.agreement import relative_difference, tolerance
@@ -165,7 +165,7 @@ def losses_and_gradients(
     used = [p for p in params if p.requires_grad]
     differentiated = select(weighted(losses, weights), needed).values()
     gradients = [torch.autograd.grad(loss, used, retain_graph=True, allow_unused=True) for loss in differentiated]
-    columns = iter([block(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
+    columns = iter([stack_gradients(p, [gradient[i] for gradient in gradients]) for i, p in enumerate(used)])
     blocks = [next(columns) if p.requires_grad else None for p in params]
     values = torch.stack([loss.detach() for loss in losses.values()])
     return tuple(losses), values, blocks, list(counts.values())

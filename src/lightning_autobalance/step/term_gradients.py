@@ -135,7 +135,7 @@ def rows_needed(balancer: Balancer | None, count: int) -> tuple[int, ...]:
         balancer: Of the run.
         count: Number m of loss terms.
     """
-    rows = balancer.asks(count) if isinstance(balancer, Aggregator) else ()
+    rows = balancer.rows_needed(count) if isinstance(balancer, Aggregator) else ()
     return tuple(sorted(rows)) if len(rows) < count else ()
 
 

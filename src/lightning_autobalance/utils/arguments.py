@@ -1,5 +1,7 @@
 """Checks of numbers that a user gives."""
 
+from typing import Literal
+
 
 def check_at_least(name: str, value: float, least: float) -> None:
     """Refuse a number that is too small, or not finite.
@@ -30,3 +32,18 @@ def check_fraction(name: str, value: float, *, below_one: bool = False) -> None:
     """
     if not 0 <= value <= 1 or (below_one and value == 1):
         raise ValueError(f"`{name}` must be >= 0 and {'<' if below_one else '<='} 1, got {value}.")
+
+
+def check_interval(name: str, value: float, low: float, high: float, *, ends: Literal["[]", "[)", "(]"] = "[)") -> None:
+    """Refuse a number outside an interval; NaN lies outside.
+
+    Args:
+        ends: Which ends belong to the interval, in mathematical notation.
+
+    Raises:
+        ValueError: If the number lies outside.
+    """
+    above = low <= value if ends[0] == "[" else low < value
+    below = value <= high if ends[1] == "]" else value < high
+    if not (above and below):
+        raise ValueError(f"`{name}` must be in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value}.")

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from lightning_autobalance.balancing import GramianAggregator
-from lightning_autobalance.balancing.aggregators.algebra import unit
+from lightning_autobalance.balancing.aggregators.algebra import cosines_and_norms
 
 
 @final
@@ -43,6 +43,6 @@ def test_norms_whose_squares_overflow_float32() -> None:
 
 
 def test_unit() -> None:
-    cosines, norms = unit(torch.tensor([[9.0, 3.0], [3.0, 4.0]]))
+    cosines, norms = cosines_and_norms(torch.tensor([[9.0, 3.0], [3.0, 4.0]]))
     assert_close(cosines, torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
     assert_close(norms, torch.tensor([3.0, 2.0]))

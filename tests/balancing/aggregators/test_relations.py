@@ -81,7 +81,9 @@ def test_mgda_of_many_rows_agrees_with_the_faces() -> None:
     for seed in range(5):
         rows = jacobian(5, n=4, seed=seed)
         gram = rows @ rows.T
-        assert_close(algebra._least_norm_of_many(gram) @ rows, algebra.least_norm(gram) @ rows, rtol=1e-6, atol=1e-8)
+        assert_close(
+            algebra._min_norm_of_many(gram) @ rows, algebra.min_norm_weights(gram) @ rows, rtol=1e-6, atol=1e-8
+        )
 
 
 @sets

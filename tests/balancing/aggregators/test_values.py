@@ -121,7 +121,7 @@ def test_m_config_in_four_steps() -> None:
     steps = [(0, [1.0, 0.0]), (1, [-1.0, 2.0]), (0, [2.0, 1.0]), (1, [0.0, 1.0])]
     expected = [[0.0, 0.0], [0.9999999888, 0.9999999931], [1.0012845721, 0.9554405457], [1.0035397473, 0.9282280543]]
     for (turn, gradient), step in zip(steps, expected, strict=True):
-        assert list(method.asks(2)) == [turn]
+        assert list(method.rows_needed(2)) == [turn]
         jacobian = torch.full((2, 2), 7.0, dtype=torch.float64)  # whatever the other row holds
         jacobian[turn] = rows(gradient)
         assert_close(method(jacobian), rows(step), rtol=0.0, atol=1e-9)

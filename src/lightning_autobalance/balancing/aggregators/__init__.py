@@ -1,4 +1,4 @@
-"""Aggregators: the Jacobian of the loss terms, (m, n), in; one gradient, (n,), out."""
+"""Aggregators: from the Jacobian of the loss terms, (m, n), to one gradient, (n,)."""
 
 from lightning_autobalance.balancing.aggregators.aligned_mtl import AlignedMTL
 from lightning_autobalance.balancing.aggregators.base import Aggregator, GramianAggregator

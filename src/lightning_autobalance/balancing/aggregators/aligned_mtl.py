@@ -1,4 +1,4 @@
-"""Aligned-MTL: the principal components of the gradients made equal."""
+"""Aligned-MTL: equalize the singular values of the Jacobian."""
 
 from typing import Literal, final
 
@@ -10,21 +10,21 @@ from lightning_autobalance.shapes import Gramian, Losses
 
 @final
 class AlignedMTL(GramianAggregator):
-    r"""Aligned-MTL: all singular values of J are made equal, then the rows are summed.
+    r"""Aligned-MTL: set all singular values of J to one number, then sum the rows.
 
     .. math:: g = J^T B \, 1, \quad B = \sigma V \Lambda^{-1/2} V^T, \quad J J^T = V \Lambda V^T
 
     Args:
-        scale: What the singular values become: the least of them ("min"), their "median", or their root mean square
+        scale: The common singular value: the least of them ("min"), their "median", or their root mean square
             ("rmse").
-        mean: Divide by the number of terms, as TorchJD does.
+        mean: Average the rows instead of summing them, as TorchJD does.
 
     Reference:
         Senushkin et al., Independent Component Alignment for Multi-Task Learning, CVPR 2023.
 
     Note:
-        Eigenvalues below the largest times m times float64's rounding are left out; TorchJD measures them by the
-        default type's rounding, which drops gradients that differ by a few thousand.
+        Eigenvalues below the largest times m times float64's machine epsilon are dropped. TorchJD uses the epsilon of
+        the default type, which drops gradients whose norms differ by a few thousand.
     """
 
     def __init__(self, scale: Literal["min", "median", "rmse"] = "min", mean: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What every pre-combine aggregator is."""
+"""Base classes of the aggregators."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from lightning_autobalance.shapes import Gradient, Gramian, Jacobian, Losses
 
 
 class Aggregator(Balancer):
-    """Turns one gradient per loss term into the one gradient that a torch optimizer steps along."""
+    """Combines one gradient per loss term into the single gradient that a torch optimizer uses."""
 
     of_log_losses: bool = False
-    """Whether the rows shall be gradients of the losses' logarithms."""
+    """Whether ``forward`` receives the gradients of the losses' logarithms, :math:`J_i / L_i`."""
 
     @abstractmethod
     def forward(self, jacobian: Jacobian) -> Gradient:
@@ -27,25 +27,25 @@ class Aggregator(Balancer):
             The combined gradient, (n,).
         """
 
-    def asks(self, count: int) -> Sequence[int]:
-        """The rows that the next step needs; others may be zero then. All of them, for most.
+    def rows_needed(self, m: int) -> Sequence[int]:
+        """The rows of J that the next step uses: all by default. The others may then be left zero to save time.
 
         Args:
-            count: Number of loss terms.
+            m: Number of loss terms.
         """
-        return range(count)
+        return range(m)
 
 
 class GramianAggregator(Aggregator):
-    r"""An aggregator whose gradient is :math:`\sum_i w_i J_i` with weights that follow from :math:`K = J J^T` alone.
+    r"""An aggregator whose gradient is :math:`\sum_i w_i J_i` with weights that depend on :math:`K = J J^T` alone.
 
-    The algebra of m x m numbers is done in float64 on the CPU, whatever the network's type and device: norms of PINN
-    gradients differ by factors of 1e3 and more, and K squares them. Rows that are zero, or hold a NaN or an infinite
-    number, are left out and get weight 0; where none is left, the gradient is zero.
+    The m x m algebra is done in float64 on the CPU, whatever the network's type and device: norms of PINN gradients
+    differ by factors of 1e3 and more, and K squares them. Rows that are zero or not finite are left out and get weight
+    0; if none is left, the gradient is zero.
     """
 
     def forward(self, jacobian: Jacobian) -> Gradient:
-        """Weigh the rows: (m, n) to (n,)."""
+        """The weighted sum of the rows: (m, n) to (n,)."""
         rows = jacobian.to(torch.float64)
         gram = (rows @ rows.T).cpu()
         usable = torch.isfinite(gram.diagonal()) & (gram.diagonal() > 0)
@@ -58,15 +58,12 @@ class GramianAggregator(Aggregator):
         return weights.to(jacobian)[kept] @ jacobian[kept]
 
     usable: Tensor
-    """Which rows of the latest step are neither zero nor without a finite norm, (m,)."""
+    """Which rows of the latest step have a finite, non-zero norm, (m,)."""
 
     @abstractmethod
     def weigh(self, gram: Gramian) -> Losses:
-        """The weights.
+        """The weights of the rows, (m,).
 
         Args:
-            gram: Inner products of the rows in float64 on the CPU, none of them zero, (m, m).
-
-        Returns:
-            One weight per row, (m,).
+            gram: Inner products of the usable rows, none of them zero, in float64 on the CPU, (m, m).
         """

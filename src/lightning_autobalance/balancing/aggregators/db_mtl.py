@@ -1,4 +1,4 @@
-"""DB-MTL: log losses, and gradients scaled to the longest."""
+"""DB-MTL: gradients of the log losses, scaled to the largest norm."""
 
 from typing import final
 
@@ -6,26 +6,27 @@ import torch
 from torch import Tensor
 
 from lightning_autobalance.balancing.aggregators.base import Aggregator
-from lightning_autobalance.balancing.base import CountsCalls
+from lightning_autobalance.balancing.base import CallCounter
 from lightning_autobalance.shapes import Gradient, Jacobian
+from lightning_autobalance.utils.arguments import check_at_least, check_interval
 
 
 @final
-class DBMTL(CountsCalls, Aggregator):
-    r"""Dual balancing: gradients of the logarithms of the losses, averaged over steps, all scaled to the longest.
+class DBMTL(CallCounter, Aggregator):
+    r"""Dual balancing: gradients of the log losses, averaged over steps, all scaled to the largest norm.
 
     .. math:: b_i \leftarrow g_i + \frac{\beta}{k^\sigma} (b_i - g_i), \quad g_i = \nabla \log L_i, \quad
         g = \sum_i \frac{\max_l \|b_l\|}{\|b_i\| + \epsilon} b_i
 
     Args:
-        beta: Rate of the average; 0 takes the gradients as they are.
-        sigma: Decay of the rate over steps.
+        beta: Weight of the previous average, in [0, 1); 0 averages nothing.
+        sigma: Exponent with which that weight decays over the steps k.
 
     Raises:
-        ValueError: If ``beta`` is not in [0, 1) or ``sigma`` is negative.
+        ValueError: If ``beta`` is not in [0, 1), or ``sigma`` is negative or not finite.
 
     Reference:
-        Lin et al., Dual-Balancing for Multi-Task Learning, arXiv 2308.12029; LibMTL for the numbers.
+        Lin et al., Dual-Balancing for Multi-Task Learning, arXiv 2308.12029; constants from LibMTL.
     """
 
     of_log_losses = True
@@ -33,16 +34,14 @@ class DBMTL(CountsCalls, Aggregator):
 
     def __init__(self, beta: float = 0.9, sigma: float = 0.0) -> None:
         super().__init__()
-        if not 0.0 <= beta < 1.0:
-            raise ValueError(f"`beta` must be in [0, 1), got {beta}.")
-        if not sigma >= 0.0:
-            raise ValueError(f"`sigma` must be >= 0, got {sigma}.")
+        check_interval("beta", beta, 0, 1)
+        check_at_least("sigma", sigma, 0)
         self.beta = beta
         self.sigma = sigma
         self.register_buffer("average", torch.empty(0))
 
     def forward(self, jacobian: Jacobian) -> Gradient:
-        """Average and scale the rows: (m, n) to (n,)."""
+        """The sum of the averaged and scaled rows: (m, n) to (n,)."""
         rows = jacobian.nan_to_num(0.0, 0.0, 0.0)
         if not self.average.numel():
             self.average = torch.zeros_like(rows)

@@ -1,4 +1,4 @@
-"""Any aggregator of TorchJD."""
+"""Adapter for the aggregators of TorchJD."""
 
 from typing import final
 
@@ -11,17 +11,17 @@ from lightning_autobalance.shapes import Gradient, Jacobian
 
 @final
 class FromTorchJD(Aggregator):
-    """An aggregator of TorchJD, fed in float64, for methods that are not here, such as FairGrad, GradDrop or Krum.
+    """An aggregator of TorchJD, run in float64: for methods that are not here, such as FairGrad, GradDrop or Krum.
 
     Args:
         aggregator: An object of ``torchjd.aggregation``, which needs ``pip install "lightning-autobalance[torchjd]"``.
 
     Raises:
-        TypeError: If it is no module.
+        TypeError: If it is not a module.
 
     Note:
-        Read its documentation: some of its aggregators change behaviour where the squared norm of J is below 1e-4
-        (``norm_eps``), some need solvers of their own, and some keep state that a checkpoint does not hold.
+        Read its documentation: some aggregators behave differently if the squared norm of J is below 1e-4
+        (``norm_eps``), some need additional solvers, and some have state that checkpoints do not contain.
     """
 
     def __init__(self, aggregator: nn.Module) -> None:
@@ -31,6 +31,6 @@ class FromTorchJD(Aggregator):
         self.aggregator = aggregator
 
     def forward(self, jacobian: Jacobian) -> Gradient:
-        """What TorchJD makes of the rows: (m, n) to (n,)."""
+        """TorchJD's gradient: (m, n) to (n,)."""
         gradient: Gradient = self.aggregator(jacobian.to(torch.float64)).to(jacobian.dtype)
         return gradient

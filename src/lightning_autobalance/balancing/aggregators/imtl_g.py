@@ -1,17 +1,17 @@
-"""IMTL-G: equal projections on all gradients."""
+"""IMTL-G: equal projections onto all gradients."""
 
 from typing import final
 
 import torch
 
-from lightning_autobalance.balancing.aggregators.algebra import equal_cosines, unit
+from lightning_autobalance.balancing.aggregators.algebra import cosines_and_norms, equal_angle_weights
 from lightning_autobalance.balancing.aggregators.base import GramianAggregator
 from lightning_autobalance.shapes import Gramian, Losses
 
 
 @final
 class IMTLG(GramianAggregator):
-    r"""Impartial multi-task learning: a sum with the same projection on every term's direction.
+    r"""Impartial multi-task learning: a sum with equal projections onto all terms' directions.
 
     .. math:: g = \sum_i a_i J_i, \quad \sum_i a_i = 1, \quad g \cdot \frac{J_i}{\|J_i\|} \text{ equal for all } i
 
@@ -21,14 +21,14 @@ class IMTLG(GramianAggregator):
         Liu et al., Towards Impartial Multi-task Learning, ICLR 2021.
 
     Note:
-        From the cosines, not from the Gram matrix as TorchJD does: its pseudo-inverse drops the smaller of two float32
-        gradients when their norms differ by 2,000 and more. Weights may be negative from three terms on; where they
-        cannot be scaled to the sum 1, the gradient is zero.
+        Computed from the cosines. TorchJD uses the Gram matrix, whose pseudo-inverse drops the smaller of two float32
+        gradients if their norms differ by a factor of 2,000 or more. Weights may be negative from three terms on; if
+        they cannot be scaled to sum to 1, the gradient is zero.
     """
 
     def weigh(self, gram: Gramian) -> Losses:
         """The impartial weights."""
-        cosines, norms = unit(gram)
-        found = equal_cosines(cosines) / norms
-        total = found.sum()
-        return found / total if abs(total) > 1e-12 * found.abs().sum() else torch.zeros_like(found)
+        cosines, norms = cosines_and_norms(gram)
+        weights = equal_angle_weights(cosines) / norms
+        total = weights.sum()
+        return weights / total if abs(total) > 1e-12 * weights.abs().sum() else torch.zeros_like(weights)

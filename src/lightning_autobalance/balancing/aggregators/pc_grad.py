@@ -1,4 +1,4 @@
-"""PCGrad: gradients projected off each other."""
+"""PCGrad: gradients with conflicting components projected out."""
 
 from typing import final
 
@@ -6,25 +6,25 @@ import numpy as np
 import torch
 
 from lightning_autobalance.balancing.aggregators.base import GramianAggregator
-from lightning_autobalance.balancing.base import CountsCalls
+from lightning_autobalance.balancing.base import CallCounter
 from lightning_autobalance.shapes import Gramian, Losses
 
 
 @final
-class PCGrad(CountsCalls, GramianAggregator):
-    r"""Projecting conflicting gradients: what of a gradient opposes another is taken off it; then they are summed.
+class PCGrad(CallCounter, GramianAggregator):
+    r"""Projecting conflicting gradients: remove from each gradient its components against others, then sum.
 
     .. math:: z_i \leftarrow J_i; \quad \text{for } j \ne i: \;
         z_i \leftarrow z_i - \min(0, z_i \cdot J_j) \frac{J_j}{\|J_j\|^2}; \quad g = \sum_i z_i
 
     Args:
-        seed: Of the order in which the others are visited; it matters from three terms on.
+        seed: Seed of the random order in which a gradient meets the others; matters from three terms on.
 
     Reference:
         Yu et al., Gradient Surgery for Multi-Task Learning, NeurIPS 2020.
 
     Note:
-        Ours beside TorchJD's: the order is part of the state, so that a resumed run goes on exactly.
+        Own implementation, because the order is then part of the state, and a resume is exact.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -32,7 +32,7 @@ class PCGrad(CountsCalls, GramianAggregator):
         self.seed = seed
 
     def weigh(self, gram: Gramian) -> Losses:
-        """How often each row counts in the sum of all projected ones."""
+        """Weights of the rows in the sum of all projected ones."""
         rng = np.random.Generator(np.random.PCG64([self.seed, self._calls]))
         self._calls += 1
         total = torch.zeros(len(gram), dtype=gram.dtype)

@@ -1,4 +1,4 @@
-"""Weightings: losses and what they ask for in; one weight per loss term, (m,), out."""
+"""Weightings: from losses, gradients or kernels to one weight per loss term, (m,)."""
 
 from lightning_autobalance.balancing.weightings.base import Weighting
 from lightning_autobalance.balancing.weightings.dwa import DWA

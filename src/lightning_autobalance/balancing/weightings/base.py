@@ -1,4 +1,4 @@
-"""What every weighting is, and what kinds of them share."""
+"""Base classes of the weightings."""
 
 from abc import abstractmethod
 from typing import Any
@@ -14,42 +14,35 @@ from lightning_autobalance.utils.arguments import check_at_least, check_fraction
 
 
 class Weighting(Balancer):
-    """Turns losses, and what else it asks for, into one weight per loss term.
+    """Computes one weight per loss term from the data of the step.
 
-    Weights are finite and not negative whatever comes in: each method says what it does with what it cannot use.
+    Weights are finite and non-negative for any input; each method documents how it treats unusable values.
     """
 
     @abstractmethod
     def forward(self, view: StepView) -> Losses:
-        """The weights of this step; called once per optimizer step.
-
-        Args:
-            view: What is known of the step.
-
-        Returns:
-            One weight per term, without a graph, (m,).
-        """
+        """The weights of this step, without a graph, (m,); called once per optimizer step."""
 
     def remembered(self, name: str, losses: Losses, start: float) -> Losses:
-        """A buffer with one entry per term, in the type of the losses; filled where it was empty.
+        """A buffer with one entry per term, in the type of the losses; still empty, it is filled with a constant.
 
         Args:
-            name: Of the buffer.
-            losses: One per term, (m,).
-            start: With what it is filled.
+            name: Name of the buffer.
+            losses: Determines size and type, (m,).
+            start: The constant.
         """
         buffer: Tensor = getattr(self, name)
         return torch.full_like(losses, start) if len(buffer) == 0 else buffer.to(losses)
 
 
 class PeriodicWeighting(Weighting):
-    """A weighting that proposes weights now and then, and averages them; they start at 1.
+    """A weighting that proposes new weights at regular intervals and averages them exponentially, starting from 1.
 
-    A weight that would not be finite stays as it was.
+    A weight that would become non-finite keeps its value.
 
     Args:
-        interval: Steps from one update to the next; the first is at step 0.
-        decay: How much of the old weights an update keeps.
+        interval: Steps between updates, >= 1; the first is at step 0.
+        decay: Factor of the old weights in the average, in [0, 1).
     """
 
     current: Tensor
@@ -63,7 +56,7 @@ class PeriodicWeighting(Weighting):
         self.register_buffer("current", torch.empty(0))
 
     def forward(self, view: StepView) -> Losses:
-        """The weights of the latest update."""
+        """The current weights, updated every ``interval`` steps."""
         current = self.remembered("current", view.losses, 1.0)
         if view.step % self.interval == 0:
             proposed = self.decay * current + (1 - self.decay) * self.propose(view)
@@ -74,23 +67,19 @@ class PeriodicWeighting(Weighting):
 
     @abstractmethod
     def propose(self, view: StepView) -> Losses:
-        """The weights that this step alone asks for, (m,).
-
-        Args:
-            view: What is known of the step.
-        """
+        """The weights according to this step alone, (m,)."""
 
 
 class LearnedWeighting(Weighting):
-    """A weighting by one learned number per term, which an Adam of its own moves after every step.
+    """A weighting with one learned number per term, which its own Adam updates after every step.
 
-    Its gradient is kept within what Adam can square; NaN counts as 0.
+    The gradient is clamped to what Adam can square; NaN counts as 0.
 
     Args:
-        lr: Learning rate of the Adam.
-        start: The first value.
-        low: The least value.
-        high: The largest value.
+        lr: Learning rate of that Adam.
+        start: Initial value of the learned numbers.
+        low: Their lower bound.
+        high: Their upper bound.
     """
 
     learned: Tensor
@@ -104,12 +93,12 @@ class LearnedWeighting(Weighting):
         self.start = start
         self.low = low
         self.high = high
-        self.updates = 0  # on the host, where Adam needs it
+        self.updates = 0  # a Python number, not a buffer: Adam reads it in every step
         for name in ("learned", "exp_avg", "exp_avg_sq"):
             self.register_buffer(name, torch.empty(0))
 
     def forward(self, view: StepView) -> Losses:
-        """The weights; then the learned numbers move."""
+        """The weights before the learned numbers are updated."""
         self.learned = self.remembered("learned", view.losses, self.start)
         weights = self.weigh(self.learned)
         self.descend(self.slope(self.learned, view))
@@ -117,36 +106,23 @@ class LearnedWeighting(Weighting):
 
     @abstractmethod
     def weigh(self, learned: Losses) -> Losses:
-        """The weights that belong to the learned numbers, (m,).
-
-        Args:
-            learned: One per term, (m,).
-        """
+        """The weights as a function of the learned numbers, (m,)."""
 
     @abstractmethod
     def slope(self, learned: Losses, view: StepView) -> Losses:
-        """The gradient that the learned numbers descend, (m,).
-
-        Args:
-            learned: One per term, (m,).
-            view: What is known of the step.
-        """
+        """The gradient of the objective with respect to the learned numbers, (m,)."""
 
     def descend(self, gradient: Losses) -> None:
-        """Take one step of Adam.
-
-        Args:
-            gradient: One per term, (m,).
-        """
+        """Update the learned numbers by one Adam step along a gradient, (m,)."""
         limit = torch.finfo(gradient.dtype).max ** 0.5 / 10
         gradient = torch.nan_to_num(gradient, nan=0.0).clamp(-limit, limit)
         self.exp_avg = self.remembered("exp_avg", gradient, 0.0)
         self.exp_avg_sq = self.remembered("exp_avg_sq", gradient, 0.0)
-        self.learned = self.learned.clone()  # the log may still hold it
+        self.learned = self.learned.clone()  # the weights may alias it
         moments = [self.exp_avg], [self.exp_avg_sq], list[Tensor]()
         options: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "lr": self.lr, "weight_decay": 0.0, "eps": 1e-8}
-        done = [torch.tensor(float(self.updates))]
-        adam([self.learned], [gradient], *moments, done, foreach=False, amsgrad=False, maximize=False, **options)
+        steps = [torch.tensor(float(self.updates))]
+        adam([self.learned], [gradient], *moments, steps, foreach=False, amsgrad=False, maximize=False, **options)
         self.learned.clamp_(self.low, self.high)
         self.updates += 1
 
@@ -155,19 +131,15 @@ class LearnedWeighting(Weighting):
         return {"updates": self.updates}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
-        """Take it back.
-
-        Args:
-            state: What `get_extra_state` gave.
-        """
+        """Restore the number of updates from a checkpoint."""
         self.updates = state["updates"]
 
 
 class SeededWeighting(Weighting):
-    """A weighting that draws random numbers: from the seed and the step alone, so that a resumed run draws the same.
+    """A weighting that draws random numbers, which depend on the seed and the step alone, so a resume is exact.
 
     Args:
-        seed: By default that given to ``seed_everything``; a checkpoint brings its own.
+        seed: By default that of ``seed_everything``; a checkpoint restores its own.
     """
 
     def __init__(self, seed: int | None) -> None:
@@ -177,11 +149,7 @@ class SeededWeighting(Weighting):
         self.seed = seed if seed is not None else torch.initial_seed()
 
     def generator(self, view: StepView) -> np.random.Generator:
-        """The random numbers of a step.
-
-        Args:
-            view: What is known of the step.
-        """
+        """The random number generator of this step."""
         return np.random.default_rng([self.seed, view.step])
 
     def get_extra_state(self) -> dict[str, int]:
@@ -189,28 +157,15 @@ class SeededWeighting(Weighting):
         return {"seed": self.seed}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
-        """Take it back.
-
-        Args:
-            state: What `get_extra_state` gave.
-        """
+        """Restore the seed from a checkpoint."""
         self.seed = state["seed"]
 
 
 def ratio(new: Losses, old: Losses) -> Losses:
-    """How losses changed: 0 / 0 and NaN count as no change, and what is too large as the largest number.
-
-    Args:
-        new: Losses, (m,).
-        old: The losses before, (m,).
-    """
+    """Relative change of losses, ``new / old``: NaN, also from 0 / 0, becomes 1, infinity the largest number."""
     return torch.nan_to_num(new / old, nan=1.0)
 
 
 def softmax_weights(logits: Losses) -> Losses:
-    """Softmax that adds up to m, so that equal terms have weight 1. NaN counts as 0.
-
-    Args:
-        logits: One per term, (m,).
-    """
+    """Softmax scaled to sum to m, so that equal logits give weights of 1; NaN counts as 0."""
     return len(logits) * torch.softmax(torch.nan_to_num(logits, nan=0.0), dim=0)

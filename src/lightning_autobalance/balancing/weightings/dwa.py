@@ -1,4 +1,4 @@
-"""Weights from how fast losses fall, over windows of steps."""
+"""Weights from the relative decrease of the losses over windows of steps."""
 
 from typing import final
 
@@ -17,15 +17,15 @@ from lightning_autobalance.utils.arguments import check_at_least, check_positive
 
 @final
 class DWA(Weighting):
-    r"""Dynamic weight averaging (DWA): more weight for losses that fall slowly.
+    r"""Dynamic weight averaging (DWA): more weight for losses that decrease slowly.
 
     .. math:: w_i = m \operatorname{softmax}_i(r / T), \quad r_i = \bar L_i(t - 1) / \bar L_i(t - 2)
 
     with :math:`\bar L(t)` the mean loss over window t. Weights are 1 in the first two windows.
 
     Args:
-        window: Steps per window; 1 is the literal reading for full batches, where r is close to 1.
-        temperature: T; the larger, the more equal the weights.
+        window: Steps per window; 1 is the paper's definition for full batches, where r is close to 1.
+        temperature: T; larger values give more equal weights.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -34,8 +34,8 @@ class DWA(Weighting):
         Liu, Johns, Davison, 2019, "End-to-end multi-task learning with attention", equation 7.
 
     Note:
-        The paper's window is an epoch of mini-batches; PINNs have none. A window whose loss is zero after a window of
-        zero, or NaN, counts as unchanged; after zero, anything else takes the whole weight.
+        The paper's window is an epoch of mini-batches, which PINNs do not have. A ratio of 0 / 0 or NaN counts as 1; a
+        positive loss after a loss of zero gets all the weight.
     """
 
     total: Tensor
@@ -52,7 +52,7 @@ class DWA(Weighting):
             self.register_buffer(name, torch.empty(0))
 
     def forward(self, view: StepView) -> Losses:
-        """Softmax of the ratios of the two windows before this one."""
+        """Softmax of the ratios of the last two complete windows."""
         if view.step % self.window == 0 and len(self.total):
             self.before_last, self.last = self.last, self.total / self.window
             self.total = torch.zeros_like(self.total)

@@ -1,4 +1,4 @@
-"""The baseline of every comparison: the plain sum."""
+"""Equal weights: the plain sum, the baseline of every comparison."""
 
 from typing import final
 
@@ -14,9 +14,9 @@ class EqualWeights(Weighting):
     r"""Equal weights (EW): the gradient is that of the summed loss, :math:`g = \sum_i J_i`.
 
     Note:
-        The module's fixed ``weights`` count before: where a configuration names some, the sum is weighted by them.
+        The module's fixed ``weights`` still apply: they are part of the losses.
     """
 
     def forward(self, view: StepView) -> Losses:
-        """One for every term."""
+        """1 for every term."""
         return torch.ones_like(view.losses)

@@ -1,4 +1,4 @@
-"""Weights learned as scales of the losses."""
+"""IMTL-L: weights learned as scales of the losses."""
 
 from typing import final
 
@@ -6,7 +6,7 @@ from lightning_autobalance.balancing.base import StepView
 from lightning_autobalance.balancing.weightings.base import LearnedWeighting
 from lightning_autobalance.shapes import Losses
 
-LIMIT = 80.0  # of logarithms: weights stay within what float32 can hold
+MAX_LOG = 80.0  # bounds the logarithm of a weight, so that float32 can hold the weight
 
 
 @final
@@ -15,29 +15,29 @@ class IMTLL(LearnedWeighting):
 
     .. math:: \min_{w, s} \sum_i e^{s_i} L_i - s_i, \quad w_i = e^{s_i}
 
-    At rest :math:`w_i = 1 / L_i`. Twice the uncertainty weighting with :math:`-s` for its logarithm of the variance.
+    At the optimum :math:`w_i = 1 / L_i`. This is twice the uncertainty weighting with log variance :math:`-s`.
 
     Args:
         lr: Learning rate of the Adam that learns s, from 0.
 
     Raises:
-        ValueError: If ``lr`` is not positive.
+        ValueError: If ``lr`` is not finite and positive.
 
     Reference:
         Liu et al., 2021, "Towards impartial multi-task learning", the loss balance.
 
     Note:
-        The weights are those before the step of s, as when both are learned together. s stays within 80 of zero. A NaN
-        moves nothing.
+        The weights are those before the update of s, as if s and the network were learned jointly. s is clamped to
+        [-80, 80]. A NaN loss does not change s.
     """
 
     def __init__(self, lr: float = 1e-3) -> None:
-        super().__init__(lr, start=0.0, low=-LIMIT, high=LIMIT)
+        super().__init__(lr, start=0.0, low=-MAX_LOG, high=MAX_LOG)
 
     def weigh(self, learned: Losses) -> Losses:
-        """The exponential."""
+        """exp(s)."""
         return learned.exp()
 
     def slope(self, learned: Losses, view: StepView) -> Losses:
-        """The scaled loss minus 1."""
+        """exp(s) L - 1."""
         return learned.exp() * view.losses - 1

@@ -1,4 +1,4 @@
-"""Weights from the sizes of gradients, relative to one term's."""
+"""Weights from gradient magnitudes, relative to a reference term."""
 
 from typing import final
 
@@ -11,26 +11,27 @@ from lightning_autobalance.shapes import Losses
 
 @final
 class LearningRateAnnealing(PeriodicWeighting):
-    r"""Learning rate annealing (LRA): every gradient about as large as that of the reference term.
+    r"""Learning rate annealing (LRA): scales every gradient to the magnitude of the reference term's.
 
     .. math:: \hat w_i = \frac{\max |J_r|}{\operatorname{mean} |J_i|}, \quad w_i \leftarrow 0.9 w_i + 0.1 \hat w_i,
         \quad w_r = 1
 
     Args:
-        reference: Name of the reference term r, by default the first, which is the equation in the ready problems.
-        interval: Steps from one update to the next; the first is at step 0.
-        decay: How much of the old weights an update keeps.
+        reference: Name of the reference term r; by default the first, which is the PDE in the built-in problems.
+        interval: Steps between updates, >= 1; the first is at step 0.
+        decay: Factor of the old weights in the average, 0.9 above, in [0, 1).
 
     Raises:
-        ValueError: If a number is out of its range, or, in the first step, there is no such term.
+        ValueError: If a number is out of its range or, in the first step, if there is no such term.
 
     Reference:
         Wang, Teng, Perdikaris, 2021, "Understanding and mitigating gradient flow pathologies in PINNs", algorithm 1.
 
     Note:
-        The paper prints the average with the two factors the other way round; the authors' code is as here. Their code
-        divides by the gradient of the weighted loss and looks at weight matrices only; here it is that of the loss
-        itself, by all parameters. Where a gradient is zero its weight would not be finite, and stays as it was.
+        The paper prints the average with the two factors exchanged; the authors' code is as here. Their code divides by
+        the gradient of the weighted loss and uses weight matrices only; here it is the gradient of the unweighted loss
+        with respect to all parameters. The weight of a term whose gradient is zero would be infinite, and keeps its
+        value.
     """
 
     def __init__(self, reference: str | None = None, interval: int = 10, decay: float = 0.9) -> None:
@@ -38,14 +39,14 @@ class LearningRateAnnealing(PeriodicWeighting):
         self.reference = reference
 
     def propose(self, view: StepView) -> Losses:
-        """Largest entry of the reference over mean entry of each."""
-        row = self._row(view.terms)
-        sizes = view.jacobian.abs().to(torch.float64)
-        wanted = sizes[row].max() / sizes.mean(dim=1)
-        wanted[row] = 1.0
-        return wanted
+        """Largest gradient component of the reference over each term's mean component."""
+        row = self._reference_row(view.terms)
+        magnitudes = view.jacobian.abs().to(torch.float64)
+        weights = magnitudes[row].max() / magnitudes.mean(dim=1)
+        weights[row] = 1.0
+        return weights
 
-    def _row(self, terms: tuple[str, ...]) -> int:
+    def _reference_row(self, terms: tuple[str, ...]) -> int:
         if self.reference is None:
             return 0
         if self.reference not in terms:

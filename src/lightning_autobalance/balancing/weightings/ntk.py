@@ -11,30 +11,30 @@ from lightning_autobalance.shapes import Losses
 
 @final
 class NTK(PeriodicWeighting):
-    r"""Neural tangent kernel weights: terms whose residuals move slowly get more weight.
+    r"""Neural tangent kernel weights: terms whose residuals converge slowly get more weight.
 
     .. math:: w_i = \frac{\sum_l k_l}{k_i}, \quad k_i = \frac{1}{b} \sum_j \|\partial r_{ij} / \partial w\|^2
 
-    jaxpi's form is ``NTK(numerator="mean", interval=1000, decay=0.9)``.
+    jaxpi uses ``NTK(numerator="mean", interval=1000, decay=0.9)``.
 
     Args:
-        numerator: The sum of all :math:`k_l`, or their mean.
-        interval: Steps from one update to the next; the first is at step 0.
-        decay: How much of the old weights an update keeps.
+        numerator: The "sum" of all :math:`k_l`, or their "mean".
+        interval: Steps between updates, >= 1; the first is at step 0.
+        decay: Factor of the old weights in an exponential average, in [0, 1); 0 does not average.
 
     Raises:
-        ValueError: If a number is out of its range or the name not known.
+        ValueError: If a number is out of its range or the numerator unknown.
 
     Reference:
         Wang, Yu, Perdikaris, 2022, "When and why PINNs fail to train", algorithm 1; jaxpi's ``models.py``.
 
     Note:
-        The paper takes traces, with as many points in every term. Here k is the trace divided by the number of values,
-        since losses are means. An update costs about ten steps. A weight that would not be finite, since a kernel is
-        zero or not finite, stays as it was.
+        The paper uses traces, with equally many points in every term. Here k is the trace divided by the number of
+        residual values, because losses are means. An update costs about ten steps. A weight that would become
+        non-finite, because a kernel is zero or not finite, keeps its value.
     """
 
-    asks_kernels = True
+    needs_ntk = True
 
     def __init__(self, numerator: Literal["sum", "mean"] = "sum", interval: int = 100, decay: float = 0.0) -> None:
         super().__init__(interval, decay)
@@ -43,6 +43,6 @@ class NTK(PeriodicWeighting):
         self.numerator = numerator
 
     def propose(self, view: StepView) -> Losses:
-        """The share of each kernel, inverted."""
+        """Sum or mean of the kernels over each kernel."""
         kernels = view.kernels().to(torch.float64)
         return (kernels.sum() if self.numerator == "sum" else kernels.mean()) / kernels

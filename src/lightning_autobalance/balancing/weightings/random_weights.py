@@ -1,4 +1,4 @@
-"""Weights drawn anew in every step."""
+"""Random weights, drawn in every step."""
 
 from typing import final
 
@@ -16,7 +16,7 @@ class RandomWeights(SeededWeighting):
     .. math:: w = m \operatorname{softmax}(z), \quad z \sim N(0, I)
 
     Args:
-        seed: By default that given to ``seed_everything``; a checkpoint brings its own.
+        seed: By default that of ``seed_everything``; a checkpoint restores its own.
 
     Raises:
         ValueError: If ``seed`` is negative.
@@ -25,12 +25,12 @@ class RandomWeights(SeededWeighting):
         Lin et al., 2022, "Reasonable effectiveness of random weighting".
 
     Note:
-        The paper's weights add up to 1, here to m. Losses are not looked at.
+        The paper's weights sum to 1, these to m. They do not depend on the losses.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         super().__init__(seed)
 
     def forward(self, view: StepView) -> Losses:
-        """Softmax of normal numbers."""
+        """Softmax of standard normal numbers, times m."""
         return softmax_weights(torch.as_tensor(self.generator(view).normal(size=len(view.losses))).to(view.losses))

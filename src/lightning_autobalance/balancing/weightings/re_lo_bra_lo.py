@@ -1,4 +1,4 @@
-"""Weights from how far losses fell, looking back at random."""
+"""ReLoBRaLo: weights from the relative decrease of the losses, with random lookback."""
 
 from typing import final
 
@@ -22,13 +22,13 @@ class ReLoBRaLo(SeededWeighting):
     .. math:: w(t) = \alpha \bigl(\rho\, w(t - 1) + (1 - \rho)\, \hat w(t; 0)\bigr) + (1 - \alpha)\, \hat w(t; t - 1),
         \quad \hat w_i(t; s) = m \operatorname{softmax}_i \frac{L_i(t)}{T L_i(s)}
 
-    where :math:`\rho` is 1 with the given probability in each step, else 0: then the history counts from step 0.
+    where :math:`\rho` is drawn in each step, 1 with probability ``rho``, else 0, which looks back to step 0.
 
     Args:
-        decay: :math:`\alpha`, how much of the history is kept.
-        rho: Probability that the history is the latest weights.
-        temperature: T; the larger, the more equal the weights.
-        seed: Of the random lookback, by default that given to ``seed_everything``; a checkpoint brings its own.
+        decay: :math:`\alpha`, factor of the history, in [0, 1).
+        rho: Probability that the history is the previous weights and not those relative to step 0.
+        temperature: T; larger values give more equal weights.
+        seed: Seed of the random lookback, by default that of ``seed_everything``; a checkpoint restores its own.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -37,9 +37,9 @@ class ReLoBRaLo(SeededWeighting):
         Bischof and Kraus, 2021, "Multi-objective loss balancing for physics-informed deep learning".
 
     Note:
-        Defaults as in ConFIG's PINN experiments; the authors' program has decay 0.999, T = 1 and rho = 1. As in that
-        program, weights are 1 in the first step, and the second takes no history. The ratio of two zeros, or a NaN,
-        counts as 1; after zero, anything else takes the whole share.
+        Defaults as in ConFIG's PINN experiments; the authors' code has decay 0.999, T = 1 and rho = 1. As in that code,
+        weights are 1 in the first step, and the second step uses no history. A ratio of 0 / 0 or NaN counts as 1; a
+        positive loss after a loss of zero gets all the weight.
     """
 
     first: Tensor
@@ -60,7 +60,7 @@ class ReLoBRaLo(SeededWeighting):
             self.register_buffer(name, torch.empty(0))
 
     def forward(self, view: StepView) -> Losses:
-        """Average of relative improvements."""
+        """Exponential average of the relative improvements."""
         if len(self.first) == 0:
             self.first = self.last = view.losses.clone()
             return torch.ones_like(view.losses)
@@ -68,8 +68,8 @@ class ReLoBRaLo(SeededWeighting):
         if len(self.current) == 0:
             self.current = latest
         else:
-            stays = self.generator(view).random() < self.rho
-            history = self.current.to(latest) if stays else self._relative(view.losses, self.first)
+            keeps_latest = self.generator(view).random() < self.rho
+            history = self.current.to(latest) if keeps_latest else self._relative(view.losses, self.first)
             self.current = self.decay * history + (1 - self.decay) * latest
         self.last = view.losses.clone()
         return self.current

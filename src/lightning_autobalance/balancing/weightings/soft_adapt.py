@@ -1,4 +1,4 @@
-"""Weights from the slopes of losses."""
+"""SoftAdapt: weights from the rates of change of the losses."""
 
 from typing import final
 
@@ -12,12 +12,12 @@ from lightning_autobalance.shapes import Losses
 
 @final
 class SoftAdapt(Weighting):
-    r"""SoftAdapt: more weight for losses that grow.
+    r"""SoftAdapt: more weight for losses that increase.
 
     .. math:: w_i = m \operatorname{softmax}_i(\beta s), \quad s_i = L_i(t) - L_i(t - 1)
 
     Args:
-        beta: How strongly; negative favours losses that fall.
+        beta: Strength of the preference; negative values favour losses that decrease.
         normalized: Divide s by the sum of its absolute values, so that the losses' scale does not matter.
         loss_weighted: Multiply each exponential by its loss.
 
@@ -28,9 +28,9 @@ class SoftAdapt(Weighting):
         Heydari, Thompson, Mehmood, 2019, "SoftAdapt", sections 3.1.1 to 3.1.3.
 
     Note:
-        Slopes are differences of two steps; the authors' package offers longer ones. It makes weights add up to 1, here
-        to m, and normalises by the plain sum, which may be zero or negative. Weights are 1 in the first step. A slope
-        that is NaN counts as 0.
+        s is the difference of two consecutive steps; the authors' package offers higher orders. Its weights sum to 1,
+        these to m; it normalizes by the plain sum, which may be zero or negative. Weights are 1 in the first step. NaN
+        in s counts as 0.
     """
 
     last: Tensor
@@ -45,12 +45,12 @@ class SoftAdapt(Weighting):
         self.register_buffer("last", torch.empty(0))
 
     def forward(self, view: StepView) -> Losses:
-        """Softmax of the slopes."""
-        slopes = view.losses - self.last.to(view.losses) if len(self.last) else None
+        """Softmax of the changes since the previous step."""
+        change = view.losses - self.last.to(view.losses) if len(self.last) else None
         self.last = view.losses.clone()
-        if slopes is None:
+        if change is None:
             return torch.ones_like(view.losses)
         if self.normalized:
-            slopes = slopes / slopes.abs().sum()
-        logits = torch.nan_to_num(self.beta * slopes, nan=0.0)
+            change = change / change.abs().sum()
+        logits = torch.nan_to_num(self.beta * change, nan=0.0)
         return softmax_weights(logits + view.losses.log() if self.loss_weighted else logits)
