@@ -1,4 +1,4 @@
-"""Errors against the exact solution, as torchmetrics."""
+"""Errors relative to the exact solution, as torchmetrics."""
 
 from typing import final
 
@@ -14,7 +14,7 @@ class MSE(Metric):
     r"""Mean of the squared error over all points and fields, :math:`\frac{1}{bk} \sum_{jl} (\hat u_{jl} - u_{jl})^2`.
 
     Note:
-        torchmetrics' ``MeanSquaredError`` adds up in float32 even where the fields are float64.
+        torchmetrics' ``MeanSquaredError`` accumulates in float32 even for float64 fields.
     """
 
     higher_is_better = False
@@ -29,11 +29,11 @@ class MSE(Metric):
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, preds: Fields, target: Fields) -> None:
-        """Look at more points.
+        """Add a batch of points.
 
         Args:
-            preds: (b, k).
-            target: (b, k).
+            preds: Fields of the network, (b, k).
+            target: Fields of the exact solution, (b, k).
 
         Raises:
             ValueError: If their shapes differ.
@@ -42,16 +42,16 @@ class MSE(Metric):
         self.count = self.count + target.numel()
 
     def compute(self) -> Scalar:
-        """The mean so far."""
+        """The mean over all batches."""
         return self.error / self.count
 
 
 @final
 class LInfinity(Metric):
-    r"""Largest absolute error over all points and fields, :math:`\max_{jl} |\hat u_{jl} - u_{jl}|`; NaN if one is NaN.
+    r"""Largest absolute error over all points and fields, :math:`\max_{jl} |\hat u_{jl} - u_{jl}|`; NaN if any is NaN.
 
     Note:
-        torchmetrics has no largest error; its ``MinkowskiDistance`` needs a finite exponent.
+        torchmetrics has no maximum error; its ``MinkowskiDistance`` needs a finite exponent.
     """
 
     higher_is_better = False
@@ -64,11 +64,11 @@ class LInfinity(Metric):
         self.add_state("largest", torch.tensor(0.0), dist_reduce_fx="max")
 
     def update(self, preds: Fields, target: Fields) -> None:
-        """Look at more points.
+        """Add a batch of points.
 
         Args:
-            preds: (b, k).
-            target: (b, k).
+            preds: Fields of the network, (b, k).
+            target: Fields of the exact solution, (b, k).
 
         Raises:
             ValueError: If their shapes differ.
@@ -76,19 +76,19 @@ class LInfinity(Metric):
         self.largest = torch.maximum(self.largest, _error(preds, target).abs().max())
 
     def compute(self) -> Scalar:
-        """The largest error so far."""
+        """The maximum over all batches."""
         return self.largest
 
 
 @final
 class RelativeL2(Metric):
-    r"""Norm of the error by the norm of the exact solution, over all points: :math:`\|\hat u - u\|_2 / \|u\|_2`.
+    r"""Norm of the error divided by that of the exact solution over all points, :math:`\|\hat u - u\|_2 / \|u\|_2`.
 
-    Zero where both are zero, infinite where only the exact solution is.
+    Zero if both norms are zero, infinite if only that of the exact solution is.
 
     Note:
         torchmetrics' ``RelativeSquaredError`` divides by the deviation from the mean instead, and its
-        ``NormalizedRootMeanSquaredError`` the root *mean* square by the norm.
+        ``NormalizedRootMeanSquaredError`` divides the root *mean* square by the norm.
     """
 
     higher_is_better = False
@@ -103,11 +103,11 @@ class RelativeL2(Metric):
         self.add_state("size", torch.tensor(0.0), dist_reduce_fx="sum")
 
     def update(self, preds: Fields, target: Fields) -> None:
-        """Look at more points.
+        """Add a batch of points.
 
         Args:
-            preds: (b, k).
-            target: (b, k).
+            preds: Fields of the network, (b, k).
+            target: Fields of the exact solution, (b, k).
 
         Raises:
             ValueError: If their shapes differ.
@@ -117,26 +117,26 @@ class RelativeL2(Metric):
         self.size = self.size + target.to(error.dtype).square().sum()
 
     def compute(self) -> Scalar:
-        """The quotient of both norms."""
-        quotient = (self.error / self.size).sqrt()
-        return torch.where(self.error == 0, torch.zeros_like(quotient), quotient)
+        """The ratio of the norms over all batches."""
+        ratio = (self.error / self.size).sqrt()
+        return torch.where(self.error == 0, torch.zeros_like(ratio), ratio)
 
 
 def solution_metrics(prefix: str = "val/") -> MetricCollection:
     """Mean squared error, L-infinity and relative L2 error, under the keys ``mse``, ``linf`` and ``rel_l2``.
 
     Args:
-        prefix: Before the keys.
+        prefix: Prefix of the keys.
     """
-    # Each keeps its own state (no compute groups): the three share none, and finding that out costs a pass.
+    # No compute groups: the three share no state, and finding that out costs a pass.
     metrics: dict[str, Metric | MetricCollection] = {"mse": MSE(), "linf": LInfinity(), "rel_l2": RelativeL2()}
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
 
 
 def _error(preds: Tensor, target: Tensor) -> Tensor:
-    if preds.shape != target.shape:  # would broadcast (b, 1) and (b,) to (b, b)
+    if preds.shape != target.shape:  # (b, 1) and (b,) would broadcast to (b, b)
         raise ValueError(
             f"`preds` and `target` must have the same shape, got {tuple(preds.shape)} and {tuple(target.shape)}."
         )
-    dtype = torch.promote_types(torch.promote_types(preds.dtype, target.dtype), torch.float32)  # half adds up badly
+    dtype = torch.promote_types(torch.promote_types(preds.dtype, target.dtype), torch.float32)  # no sums in half
     return preds.to(dtype) - target.to(dtype)

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from helpers.toys import Decay, Poisson2D, fit, trainer
 from lightning_autobalance.callbacks import BalanceMonitor
-from lightning_autobalance.callbacks.balance_monitor import balance
+from lightning_autobalance.callbacks.balance_monitor import gram_statistics
 from lightning_autobalance.jacobian import gramian, term_gradients
 from lightning_autobalance.optim import AutoAdamW
 
@@ -30,7 +30,7 @@ KEYS = {
 
 def test_values_by_hand() -> None:
     vectors = torch.tensor([[3.0, 0.0], [1.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
-    found = balance(gramian([vectors]), ("a", "b", "c"), "grad")
+    found = gram_statistics(gramian([vectors]), ("a", "b", "c"), "grad")
     assert found["balance/grad_norm/a"] == 3
     assert found["balance/grad_norm/b"].item() == pytest.approx(2**0.5)
     assert found["balance/grad_ratio/a_x_b"].item() == pytest.approx(3 / 2**0.5)
@@ -42,7 +42,7 @@ def test_values_by_hand() -> None:
 
 def test_ratios_of_gradients_of_very_different_size() -> None:
     vectors = torch.tensor([[1e-9, 1e-9], [1e9, -1e9]])
-    found = balance(gramian([vectors]), ("a", "b"), "grad")
+    found = gram_statistics(gramian([vectors]), ("a", "b"), "grad")
     assert found["balance/grad_ratio/a_x_b"].item() == pytest.approx(1e-18, rel=1e-6)
     assert found["balance/grad_cos/a_x_b"].item() == pytest.approx(0.0, abs=1e-12)
 

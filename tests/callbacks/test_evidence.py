@@ -11,7 +11,7 @@ from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.callbacks import BalanceMonitor
-from lightning_autobalance.callbacks.evidence import gather
+from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW
@@ -31,7 +31,7 @@ class Unknown(PINNModule):
 def test_losses_at_training_points_new_points_and_of_zero(tmp_path: Path) -> None:
     module = Poisson2D()
     trainer = fit(module, tmp_path, max_steps=3, callbacks=[BalanceMonitor()])
-    found = gather(trainer, module)
+    found = gather_evidence(trainer, module)
     drawn = points(module).draw(module.domain, 0)
     pde = module.residuals(drawn)["pde"].square().mean().item()
     assert found.trained["pde"] == pytest.approx(pde, rel=1e-6)
@@ -44,7 +44,7 @@ def test_losses_at_training_points_new_points_and_of_zero(tmp_path: Path) -> Non
 def test_sizes_and_error(tmp_path: Path) -> None:
     module = Poisson2D()
     trainer = fit(module, tmp_path, max_steps=3, callbacks=[BalanceMonitor()])
-    found = gather(trainer, module)
+    found = gather_evidence(trainer, module)
     assert found.exact_size == pytest.approx(0.5, rel=0.03)  # of sin sin
     assert found.rel_l2 == pytest.approx(float(trainer.callback_metrics["val/rel_l2"]))
     assert found.spread <= found.size
@@ -55,7 +55,7 @@ def test_sizes_and_error(tmp_path: Path) -> None:
 def test_without_exact_solution_and_monitor(tmp_path: Path) -> None:
     module = Unknown(optimizer=partial(torch.optim.AdamW, lr=1e-3))
     data = CollocationPoints({"interior": 8, "boundary": 2}, seed=0, eval_points=10)
-    found = gather(fit(module, tmp_path, data, max_steps=2), module)
+    found = gather_evidence(fit(module, tmp_path, data, max_steps=2), module)
     assert found.exact_size is None
     assert found.rel_l2 is None
     assert found.zero == {"pde": 1.0, "boundary": 0.0}
@@ -73,13 +73,13 @@ def test_residuals_that_ask_the_network_itself_have_no_zero(tmp_path: Path) -> N
 
     module = Direct()
     data = CollocationPoints({"interior": 8}, seed=0, eval_points=10)
-    assert gather(fit(module, tmp_path, data, max_steps=2), module).zero == {}
+    assert gather_evidence(fit(module, tmp_path, data, max_steps=2), module).zero == {}
 
 
 def test_gathering_does_not_touch_the_run(tmp_path: Path) -> None:
     class Gathers(BalanceMonitor):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-            gather(trainer, pl_module)
+            gather_evidence(trainer, pl_module)
 
     def weights(callback: BalanceMonitor) -> Tensor:
         torch.manual_seed(0)

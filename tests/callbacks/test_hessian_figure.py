@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_autobalance.callbacks.hessian_figure import draw_spectra
-from lightning_autobalance.callbacks.hessian_spectrum import numbers
+from lightning_autobalance.callbacks.hessian_spectrum import summarize
 from lightning_autobalance.callbacks.term_spectra import SUM, Spectra
 from lightning_autobalance.jacobian import Spectrum
 
@@ -17,7 +17,7 @@ def spectra(*kinds: str, exact: bool = True) -> Spectra:
 
 def test_panels_and_their_lines() -> None:
     found = spectra("plain", "autobalance")
-    history = {0: numbers(spectra("plain")), 10: numbers(found)}
+    history = {0: summarize(spectra("plain")), 10: summarize(found)}
     first, second, conditions = draw_spectra(found, history, "a title").axes
     assert [axis.get_title() for axis in (first, second)] == ["Hessian", "AutoBalance-preconditioned Hessian"]
     positive, negative = first.lines[:2]
@@ -31,18 +31,18 @@ def test_panels_and_their_lines() -> None:
 
 def test_an_estimate_says_so() -> None:
     found = spectra("plain", exact=False)
-    axis = draw_spectra(found, {0: numbers(found)}, "a title").axes[0]
+    axis = draw_spectra(found, {0: summarize(found)}, "a title").axes[0]
     assert axis.get_legend().get_title().get_text() == "Lanczos estimate"
 
 
 def test_a_cut_off_is_named() -> None:
     found = spectra("plain")
-    assert "0.001" in draw_spectra(found, {0: numbers(found, 1e-3)}, "a title", 1e-3).axes[1].get_ylabel()
+    assert "0.001" in draw_spectra(found, {0: summarize(found, 1e-3)}, "a title", 1e-3).axes[1].get_ylabel()
 
 
 def test_spectra_that_vanish_can_be_drawn() -> None:
     zero = Spectrum(torch.zeros(3), torch.full((3,), 1 / 3), 3, exact=True)
     found = {"plain": {"pde": zero, SUM: zero}}
-    figure = draw_spectra(found, {0: numbers(found)}, "a title")
+    figure = draw_spectra(found, {0: summarize(found)}, "a title")
     figure.canvas.draw()
     assert len(figure.axes) == 2

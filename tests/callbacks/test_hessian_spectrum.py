@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from helpers.toys import Decay, fit, points, trainer
 from lightning_autobalance import HessianSpectrum
-from lightning_autobalance.callbacks.hessian_spectrum import numbers
+from lightning_autobalance.callbacks.hessian_spectrum import summarize
 from lightning_autobalance.callbacks.term_spectra import SUM, term_spectra
 from lightning_autobalance.jacobian import effective_condition_number
 
@@ -55,14 +55,14 @@ def test_files_numbers_and_figures(tmp_path: Path) -> None:
 def test_the_numbers_are_those_of_the_state_and_points_of_the_step(tmp_path: Path) -> None:
     callback, decay, data = HessianSpectrum(steps=[4]), module(), points(Decay(), resample_every=2)
     run = fit(decay, tmp_path, data, max_steps=4, callbacks=[callback])
-    expected = numbers(term_spectra(decay, data.points_at(3), run.optimizers[0]))
+    expected = summarize(term_spectra(decay, data.points_at(3), run.optimizers[0]))
     assert callback.history == {4: expected}
 
 
 def test_the_numbers_by_kind_and_term() -> None:
     own = {"interior": torch.rand(8, 1), "boundary": torch.tensor([[0.0], [1.0]])}
     spectra = term_spectra(module(), own)
-    found = numbers(spectra, 0.5)
+    found = summarize(spectra, 0.5)
     assert len(found) == 9
     assert found["hessian/plain/pde/lambda_min"] == float(spectra["plain"]["pde"].eigenvalues.min())
     assert found["hessian/plain/pde/condition"] == effective_condition_number(spectra["plain"]["pde"], 0.5)

@@ -1,4 +1,4 @@
-"""Callbacks: they watch, and never touch."""
+"""Callbacks that observe a run without changing it."""
 
 from lightning_autobalance.callbacks.balance_monitor import BalanceMonitor
 from lightning_autobalance.callbacks.dashboard import Dashboard

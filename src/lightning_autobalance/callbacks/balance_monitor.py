@@ -1,4 +1,4 @@
-"""What the loss terms do to each other, from two small Gram matrices per logged step."""
+"""How the gradients and the updates of the loss terms relate, from two m x m Gram matrices per logged step."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Recorder(Protocol):
-    """What the monitor needs of a module; every ``PINNModule`` has it."""
+    """What the monitor needs from a module; every ``PINNModule`` provides it."""
 
     terms: tuple[str, ...]
     """Names of the loss terms, in the order of the rows of ``p.jac``."""
     logs_this_step: bool
-    """Whether the step that is being taken is a logged one."""
+    """Whether the current step is logged."""
 
     def record(self, name: str, value: Tensor) -> None:
-        """Keep a 0-dim tensor for the log line of this step."""
+        """Add a scalar, (), to what is logged for this step."""
 
 
 class BalanceMonitor(Callback):
-    r"""Logs norms, pairwise ratios and cosines of the terms' gradients and of their updates.
+    r"""Logs norms, pairwise ratios and pairwise cosines of the terms' gradients and of their updates.
 
-    From the Gram matrix :math:`K = J J^T` of the gradients (m, m), and the same of the updates that each term's own
-    optimizer state makes: norms :math:`\sqrt{K_{ii}}`, ratios :math:`\sqrt{K_{ii} / K_{jj}}` and cosines
-    :math:`K_{ij} / \sqrt{K_{ii} K_{jj}}`. Updates exist only where the optimizer is post-combine.
+    All follow from the Gram matrix :math:`K = J J^T` of the gradients, (m, m), and from that of the updates by each
+    term's own optimizer state: norms :math:`\sqrt{K_{ii}}`, ratios :math:`\sqrt{K_{ii} / K_{jj}}` and cosines
+    :math:`K_{ij} / \sqrt{K_{ii} K_{jj}}`. Only post-combine optimizers have updates per term.
 
     The keys are ``balance/grad_norm/<term>``, ``balance/grad_ratio/<a>_x_<b>``, ``balance/grad_cos/<a>_x_<b>``, the
-    same with ``update``, and ``balance/weight/<term>`` where a balancer has weights. Nothing is computed on steps that
-    are not logged (``Trainer(log_every_n_steps=...)``).
-    ``statistics``, by "grad" and "update", holds what the logged steps of a run say together.
+    same with ``update``, and ``balance/weight/<term>`` if a balancer has weights. Nothing is computed on steps that are
+    not logged (``Trainer(log_every_n_steps=...)``). The attribute ``statistics`` holds means over the logged steps of
+    the run, under "grad" and "update".
 
     Reference:
         The AutoBalance paper, section 3.3 and figure 2.
@@ -54,19 +54,19 @@ class BalanceMonitor(Callback):
         self._handle: RemovableHandle | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Start anew; a checkpoint is loaded later."""
+        """Reset the statistics; those of a checkpoint are loaded afterwards."""
         if stage == "fit":
             self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen to the updates of a post-combine optimizer."""
+        """Register a hook that receives the updates of a post-combine optimizer."""
         module = _recorder(pl_module)
         for optimizer in trainer.optimizers:
             if isinstance(optimizer, PostCombine):
                 self._handle = optimizer.register_update_hook(partial(_record_updates, self, module))
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
-        """Record the gradients, which lie on the parameters as ``jac``, and the balancer's weights."""
+        """Record the gradients, which the parameters hold as ``jac``, and the weights of the balancer."""
         blocks = [p.jac for g in optimizer.param_groups for p in g["params"] if getattr(p, "jac", None) is not None]
         module = _recorder(pl_module)
         self._record(module, "grad", blocks)
@@ -76,26 +76,26 @@ class BalanceMonitor(Callback):
                 module.record(f"balance/weight/{term}", weight)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Stop listening."""
+        """Remove the hook."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The statistics so far."""
-        return {what: statistics.state_dict() for what, statistics in self.statistics.items()}
+        """The statistics so far, for the checkpoint."""
+        return {kind: statistics.state_dict() for kind, statistics in self.statistics.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on with the statistics of a checkpoint."""
-        for what, statistics in state_dict.items():
-            self.statistics[what].load_state_dict(statistics)
+        """Restore the statistics of a checkpoint."""
+        for kind, statistics in state_dict.items():
+            self.statistics[kind].load_state_dict(statistics)
 
-    def _record(self, module: Recorder, what: str, blocks: list[Tensor]) -> None:
+    def _record(self, module: Recorder, kind: str, blocks: list[Tensor]) -> None:
         if not module.logs_this_step:
             return
         gram = gramian(blocks)
-        self.statistics[what].add(gram)
-        for name, value in balance(gram, module.terms, what).items():
+        self.statistics[kind].add(gram)
+        for name, value in gram_statistics(gram, module.terms, kind).items():
             module.record(name, value)
 
 
@@ -103,25 +103,25 @@ def _record_updates(monitor: BalanceMonitor, module: Recorder, _: list[Tensor], 
     monitor._record(module, "update", deltas)
 
 
-def balance(gram: Gramian, terms: tuple[str, ...], what: str) -> dict[str, Tensor]:
-    """Norms, ratios and cosines that follow from a Gram matrix.
+def gram_statistics(gram: Gramian, terms: tuple[str, ...], kind: str) -> dict[str, Tensor]:
+    """Norms, pairwise ratios and pairwise cosines of m vectors, from their Gram matrix.
 
     Args:
         gram: Inner products of one vector per term, (m, m).
-        terms: The terms' names, in the order of the rows.
-        what: Name of the vectors in the keys: "grad" or "update".
+        terms: Names of the terms, in the order of the rows.
+        kind: What the vectors are called in the keys: "grad" or "update".
 
     Returns:
-        0-dim tensors by key. A ratio with a zero vector is infinite or NaN, a cosine with one is 0.
+        By key, each (). With a zero vector, a ratio is infinite or NaN, and a cosine is 0.
     """
     norms = gram.diagonal().clamp(min=0.0).sqrt()
-    entries = {f"balance/{what}_norm/{term}": norm for term, norm in zip(terms, norms, strict=True)}
+    entries = {f"balance/{kind}_norm/{term}": norm for term, norm in zip(terms, norms, strict=True)}
     for i, j in combinations(range(len(terms)), 2):
         pair = f"{terms[i]}_x_{terms[j]}"
         product = norms[i] * norms[j]
         cosine = torch.where(product > 0, gram[i, j] / product, 0.0)
-        entries[f"balance/{what}_ratio/{pair}"] = norms[i] / norms[j]
-        entries[f"balance/{what}_cos/{pair}"] = cosine.clamp(-1.0, 1.0)
+        entries[f"balance/{kind}_ratio/{pair}"] = norms[i] / norms[j]
+        entries[f"balance/{kind}_cos/{pair}"] = cosine.clamp(-1.0, 1.0)
     return entries
 
 

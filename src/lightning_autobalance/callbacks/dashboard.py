@@ -1,4 +1,4 @@
-"""The TensorBoard pages of a run: all terms in one chart, and hyperparameters beside final errors."""
+"""TensorBoard pages of a run: charts of all terms, and hyperparameters with the final errors."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lightning_autobalance.variants import MeanSquares
 
 IDEAL = "balance/ideal_ratio"
 RATIOS = "norm ratios of the {} (ideal: 1)"
-# The same for every PDE, by regular expressions: TensorBoard shows a chart twice where two runs lay it out differently.
+# Regular expressions, so that the layout is the same for every PDE: TensorBoard duplicates charts of differing layouts.
 LAYOUT = {
     "balance": {
         RATIOS.format("gradients"): ["Multiline", [r"balance/grad_ratio/.*$", IDEAL + "$"]],
@@ -33,16 +33,16 @@ LAYOUT = {
 class Dashboard(Callback):
     """Lays out TensorBoard's custom scalars page, and logs hyperparameters with the final errors.
 
-    The page shows losses, norms, ratios and cosines of all terms in one chart each (the AutoBalance paper's figure 2,
-    while the run goes on). The final errors ``final/mse``, ``final/linf``, ``final/rel_l2`` (``final/loss`` without an
-    exact solution) go to every logger; TensorBoard shows them on its hparams page.
+    The page has one chart each for the losses, norms, ratios and cosines of all terms: figure 2 of the AutoBalance
+    paper, live. The final errors ``final/mse``, ``final/linf`` and ``final/rel_l2`` (``final/loss`` without an exact
+    solution) are sent to every logger; TensorBoard shows them on its hparams page.
     """
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the layout and the hyperparameters."""
         names = ("mse", "linf", "rel_l2") if getattr(pl_module, "has_exact", False) else ("loss",)
-        for logger in _tensorboards(trainer):
+        for logger in _tensorboard_loggers(trainer):
             logger.experiment.add_custom_scalars(_layout(pl_module))
             logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)
             logger.log_hyperparams(
@@ -51,33 +51,33 @@ class Dashboard(Callback):
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Draw the line of ideal balance one validation further."""
-        for logger in _tensorboards(trainer) if not trainer.sanity_checking else ():
+        """Extend the line of the ideal ratio to this step."""
+        for logger in _tensorboard_loggers(trainer) if not trainer.sanity_checking else ():
             logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Log the final errors."""
-        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         names = ("val/mse", "val/linf", "val/rel_l2", "val/loss")
-        final = {f"final/{name.removeprefix('val/')}": found[name] for name in names if name in found}
+        final = {f"final/{name.removeprefix('val/')}": metrics[name] for name in names if name in metrics}
         for logger in trainer.loggers:
             logger.log_metrics(final, step=trainer.global_step)
 
 
 def hyperparameters(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
-    """What a person compares runs by, flat: problem, optimizer and its options, points, weights, seed.
+    """The hyperparameters by which runs are compared, flat: problem, optimizer and its options, points, weights, seed.
 
     Args:
-        trainer: Has the optimizer, the schedule and the data.
-        module: What it trains.
+        trainer: A trainer whose optimizers and data are set up.
+        module: The module it trains.
     """
     optimizer = trainer.optimizers[0]
     flat: dict[str, Any] = {"problem": type(module).__name__, "optimizer": type(optimizer).__name__}
     options = optimizer.param_groups[0]
     names = ("lr", "betas", "momentum", "weight_decay", "combine")
-    flat |= {f"optimizer/{name}": _plain(options[name]) for name in names if name in options}
-    flat["optimizer/lr"] = _plain(options.get("initial_lr", options["lr"]))
+    flat |= {f"optimizer/{name}": _hparam(options[name]) for name in names if name in options}
+    flat["optimizer/lr"] = _hparam(options.get("initial_lr", options["lr"]))
     flat |= {f"scheduler/{i}": type(c.scheduler).__name__ for i, c in enumerate(trainer.lr_scheduler_configs)}
     for part in ("balancer", "variant"):
         flat[part] = type(getattr(module, part, None)).__name__.replace("NoneType", "none")
@@ -90,20 +90,20 @@ def hyperparameters(trainer: Trainer, module: LightningModule) -> dict[str, Any]
 
 
 def _layout(module: LightningModule) -> dict[str, Any]:
-    used = {
+    present = {
         "weights of the balancer": getattr(module, "balancer", None) is not None,
         "variant": not isinstance(getattr(module, "variant", None), MeanSquares | None),
     }
-    empty = {name for name, there in used.items() if not there}
+    empty = {name for name, used in present.items() if not used}
     return {
         page: {name: chart for name, chart in charts.items() if name not in empty} for page, charts in LAYOUT.items()
     }
 
 
-def _plain(value: Any) -> Any:
+def _hparam(value: Any) -> Any:
     number = float(value) if hasattr(value, "item") else value
     return number if isinstance(number, int | float | str | bool) else str(number)
 
 
-def _tensorboards(trainer: Trainer) -> list[TensorBoardLogger]:
+def _tensorboard_loggers(trainer: Trainer) -> list[TensorBoardLogger]:
     return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

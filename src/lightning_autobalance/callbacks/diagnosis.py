@@ -1,4 +1,4 @@
-"""What a run's numbers mean, in plain language."""
+"""A diagnosis of a run in plain language."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,31 +7,32 @@ from itertools import combinations
 
 from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
 
-SIMILAR = 3.0  # norms within this factor of each other count as balanced
-OPPOSED = -0.5  # a mean cosine below this: most of two updates cancels
-CONFLICT = 0.1  # share of steps from which on a conflict is worth a word
-TRIVIAL = 0.05  # of the exact solution's size, or of the solution's own
-WRONG = 0.1  # a large relative error
-BELOW = 10.0  # relative error by relative size of the residuals, from which on the points tell too little
-OVERFIT = 10.0  # loss at new points by loss at the training points
+SIMILAR = 3.0  # norms within this factor of each other are balanced
+OPPOSED = -0.5  # with a mean cosine below this, two updates largely cancel
+CONFLICT = 0.1  # fraction of steps from which a conflict is reported
+TRIVIAL = 0.05  # relative to the size of the exact solution, or of the solution itself
+WRONG = 0.1  # relative error above which a solution is wrong
+BELOW = 10.0  # relative error over relative size of the residuals, above which the points are not representative
+OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known at the end of a run.
+    """The measurements at the end of a run that the diagnosis is based on.
 
     Args:
         terms: Names of the loss terms.
-        post_combine: Whether each term has an optimizer state of its own.
+        post_combine: Whether each term has its own optimizer state.
         grad: Statistics of the terms' gradients over the logged steps.
-        update: The same of the terms' updates; empty where the optimizer is not post-combine.
+        update: Statistics of the terms' updates over the logged steps; empty if the optimizer is not post-combine.
         trained: Mean squared residual by term, at the training points.
-        fresh: The same at points that training never saw; empty where there are none.
-        zero: The same as ``trained`` for the function that is zero everywhere; empty where it has none.
-        size: Root mean square of the solution, over the domain.
-        spread: Root mean square of its deviation from its mean.
-        exact_size: Root mean square of the exact solution; None where it is not known.
-        rel_l2: Relative L2 error; None where the exact solution is not known.
+        fresh: Mean squared residual by term, at points not used in training; empty if there are none.
+        zero: Mean squared residual by term of the function that is zero everywhere, at the training points; empty if it
+            cannot be evaluated.
+        size: Root mean square of the solution over the domain.
+        spread: Root mean square of the solution's deviation from its mean.
+        exact_size: Root mean square of the exact solution; None if there is none.
+        rel_l2: Relative L2 error; None if there is no exact solution.
     """
 
     terms: tuple[str, ...]
@@ -48,13 +49,9 @@ class Evidence:
 
 
 def diagnose(evidence: Evidence) -> list[str]:
-    """What the numbers say and what to try, the most important last; every sentence has its number.
-
-    Args:
-        evidence: What is known of the run.
-    """
-    parts = (_dominance, _conflicts, _updates, _few_points, _trivial, _loss_below_error)
-    return [sentence for part in parts for sentence in part(evidence)]
+    """Sentences on what went wrong and what to try, the most important last, each with the number behind it."""
+    checks = (_dominance, _conflicts, _updates, _few_points, _trivial, _loss_below_error)
+    return [sentence for check in checks for sentence in check(evidence)]
 
 
 def _dominance(e: Evidence) -> Iterator[str]:
@@ -91,14 +88,15 @@ def _updates(e: Evidence) -> Iterator[str]:
     yield f"After preconditioning, the updates of all terms are within a factor {ratio:.3g} of each other."
     for i, j in combinations(range(len(e.terms)), 2):
         if cosines[i][j] < OPPOSED:
-            share = _remainder(norms[i], norms[j], cosines[i][j])
+            share = _relative_length_of_sum(norms[i], norms[j], cosines[i][j])
             yield (
                 f"The updates of `{e.terms[i]}` and `{e.terms[j]}` pull against each other (mean cosine "
                 f"{cosines[i][j]:.2f}): together they go {share:.0%} of the way that both go alone."
             )
 
 
-def _remainder(a: float, b: float, cosine: float) -> float:
+def _relative_length_of_sum(a: float, b: float, cosine: float) -> float:
+    """Norm of the sum of two vectors over the sum of their norms."""
     return math.sqrt(max(a * a + b * b + 2 * a * b * cosine, 0.0)) / (a + b)
 
 
@@ -123,7 +121,7 @@ def _trivial(e: Evidence) -> Iterator[str]:
     if e.size > 0 and e.spread < TRIVIAL * e.size:
         yield f"The solution looks constant: it varies by {e.spread / e.size:.2%} of its size. {advice}"
     for term, zero in e.zero.items():
-        if 0 < zero != e.trained[term] > 0.5 * zero:  # equal to the last digit: a residual that asks another network
+        if 0 < zero != e.trained[term] > 0.5 * zero:  # exactly equal if the residual does not use the field
             yield (
                 f"The solution looks trivial: the loss of `{term}` is {e.trained[term] / zero:.0%} of what the zero "
                 f"function has. {advice}"

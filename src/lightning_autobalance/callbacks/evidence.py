@@ -1,4 +1,4 @@
-"""Gathers what the diagnosis of a run needs, without touching the run."""
+"""Measures what the diagnosis of a run needs, without changing the run."""
 
 from math import isfinite
 from typing import Any
@@ -14,28 +14,31 @@ from lightning_autobalance.data import HELD_OUT, CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import PostCombine
 
-GRID = 2500  # points on which the solution's size is taken
+GRID = 2500  # number of points over which the size of the solution is measured
 
-Points = dict[str, Tensor]
+PointsByPart = dict[str, Tensor]
 
 
-def gather(trainer: Trainer, module: PINNModule) -> Evidence:
-    """What is known at the end of ``fit``.
+def gather_evidence(trainer: Trainer, module: PINNModule) -> Evidence:
+    """Measure the losses and the solution, and collect the statistics of a `BalanceMonitor`.
 
     Args:
-        trainer: Has trained.
-        module: What it trained.
+        trainer: A trainer at the end of ``fit``, its optimizers and data still set up.
+        module: The module it trained.
     """
     monitor = next((callback for callback in trainer.callbacks if isinstance(callback, BalanceMonitor)), None)  # type: ignore[attr-defined]
-    nothing = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
+    empty = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
     rel_l2 = trainer.callback_metrics.get("val/rel_l2")
-    found: dict[str, Any] = {
-        **(monitor.statistics if monitor is not None else nothing),
+    measured: dict[str, Any] = {
+        **(monitor.statistics if monitor is not None else empty),
         **_losses(trainer, module),
         **_sizes(module),
         "rel_l2": float(rel_l2) if rel_l2 is not None else None,
     }
-    return Evidence(module.terms, isinstance(trainer.optimizers[0], PostCombine), **found)
+    return Evidence(module.terms, isinstance(trainer.optimizers[0], PostCombine), **measured)
+
+
+gather = gather_evidence  # the name that `seed_summary` imports
 
 
 def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]:
@@ -49,26 +52,26 @@ def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]
         return {
             "trained": _mean_squares(module, points),
             "fresh": _mean_squares(module, fresh),
-            "zero": _of_zero(module, points),
+            "zero": _mean_squares_of_zero(module, points),
         }
 
 
-def _mean_squares(module: PINNModule, points: Points) -> dict[str, float]:
+def _mean_squares(module: PINNModule, points: PointsByPart) -> dict[str, float]:
     with torch.enable_grad():  # nested reverse mode needs it
         residuals = module.residuals(points)
     return {term: float(residual.detach().square().mean()) for term, residual in residuals.items()}
 
 
-def _of_zero(module: PINNModule, points: Points) -> dict[str, float]:
+def _mean_squares_of_zero(module: PINNModule, points: PointsByPart) -> dict[str, float]:
     def zero(x: Tensor) -> Tensor:
         return (0.0 * x.sum(dim=1, keepdim=True)).expand(len(x), len(module.fields))
 
     try:
         with module.field_replaced(zero):
-            found = _mean_squares(module, points)
-    except RuntimeError:  # the residuals ask the network itself, or differentiate what zero does not depend on
+            losses = _mean_squares(module, points)
+    except RuntimeError:  # residuals that call the network itself, or differentiate by what zero does not depend on
         return {}
-    return {term: value for term, value in found.items() if isfinite(value)}
+    return {term: loss for term, loss in losses.items() if isfinite(loss)}
 
 
 def _sizes(module: PINNModule) -> dict[str, Any]:
@@ -76,11 +79,15 @@ def _sizes(module: PINNModule) -> dict[str, Any]:
     x = module.grid(GRID).to(module.device)
     with torch.no_grad():
         field = module(x)[:, columns].double()
-        sizes: dict[str, Any] = {"size": _rms(field), "spread": _rms(field - field.mean(dim=0))}
+        sizes: dict[str, Any] = {
+            "size": _rms(field),
+            "spread": _rms(field - field.mean(dim=0)),
+        }
         if module.has_exact:
             sizes["exact_size"] = _rms(module.exact(x)[:, columns].double())
     return sizes
 
 
 def _rms(field: Tensor) -> float:
+    """Root mean square."""
     return float(field.square().mean().sqrt())

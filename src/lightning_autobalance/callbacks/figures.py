@@ -1,4 +1,4 @@
-"""Where figures go: files, and every logger that takes pictures."""
+"""Saving figures to files and to loggers that accept images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that needs no display and that pyplot does not know, so that nobody must close it.
+    """An empty figure that needs no display and, being unknown to pyplot, need not be closed.
 
     Args:
         width: In inches.
@@ -22,12 +22,9 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def run_folder(trainer: Trainer) -> Path:
-    """The folder of the run's files: that of the first logger, or the Trainer's own.
+    """The folder of the run's files: that of the first logger, or else the default root of the Trainer.
 
-    Unlike ``trainer.log_dir`` this may be asked for by one process alone.
-
-    Args:
-        trainer: The run.
+    Unlike ``trainer.log_dir``, it involves no communication, so that one process may call it alone.
     """
     logger = trainer.loggers[0] if trainer.loggers else None
     folder = getattr(logger, "log_dir", None) or getattr(logger, "save_dir", None)
@@ -35,32 +32,32 @@ def run_folder(trainer: Trainer) -> Path:
 
 
 def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: str) -> None:
-    """Save a figure as ``<run folder>/<folder>/<name>_step<n>.png`` and hand it to the loggers.
+    """Save a figure as ``<run folder>/<folder>/<name>_step<n>.png``, and send it to the loggers.
 
     Args:
-        trainer: The run.
-        figure: The picture.
-        folder: Of its kind, such as ``plots``.
-        name: Of the file.
-        key: In the loggers, such as ``solution/u``.
+        trainer: Its step is the n of the file name.
+        figure: Made by `new_figure`.
+        folder: Folder for figures of this kind, such as ``plots``.
+        name: Start of the file name.
+        key: Name of the image in the loggers, such as ``solution/u``.
     """
     path = run_folder(trainer) / folder / f"{name}_step{trainer.global_step}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # it is laid out; each further rendering would do it again
+    figure.set_layout_engine("none")  # laid out once; every later rendering would repeat it
     figure.savefig(path, dpi=150)
     for logger in trainer.loggers:
         log_figure(logger, figure, key, trainer.global_step)
 
 
 def log_figure(logger: Logger, figure: Figure, key: str, step: int) -> None:
-    """Hand a figure to a logger that takes pictures: TensorBoard, Weights & Biases, MLflow; others get none.
+    """Send a figure to a logger that accepts images (TensorBoard, Weights & Biases, MLflow); others are skipped.
 
     Args:
-        logger: The logger.
-        figure: The picture.
-        key: Its name, such as ``solution/u``.
-        step: Optimizer steps done.
+        logger: Any logger of Lightning.
+        figure: Made by `new_figure`.
+        key: Name of the image, such as ``solution/u``.
+        step: Number of optimizer steps taken so far.
     """
     if isinstance(logger, TensorBoardLogger):
         logger.experiment.add_figure(key, figure, step, close=True)
@@ -71,10 +68,10 @@ def log_figure(logger: Logger, figure: Figure, key: str, step: int) -> None:
 
 
 def pixels(figure: Figure) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
-    """A figure as an image, (height, width, 4).
+    """A figure of `new_figure` as an RGBA image, (height, width, 4).
 
-    Args:
-        figure: Made by `new_figure`.
+    Raises:
+        TypeError: If the figure has no Agg canvas.
     """
     canvas = figure.canvas
     if not isinstance(canvas, FigureCanvasAgg):

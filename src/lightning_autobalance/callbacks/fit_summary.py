@@ -11,31 +11,31 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_autobalance.callbacks.diagnosis import diagnose
-from lightning_autobalance.callbacks.evidence import gather
+from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.callbacks.figures import run_folder
 from lightning_autobalance.module import PINNModule
 
 
 class FitSummary(Callback):
-    """Prints what a run did: losses, errors, speed, memory, where its files are, and what the numbers mean."""
+    """Prints a table of the run (losses, errors, speed, memory, files) and a diagnosis in plain language."""
 
     def __init__(self) -> None:
-        self._started = 0.0
+        self._start_time = 0.0
         self._first_step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._started = time.monotonic()
+        """Start the timer."""
+        self._start_time = time.monotonic()
         self._first_step = trainer.global_step
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the table."""
+        """Print the table and the diagnosis."""
         if isinstance(pl_module, PINNModule):
-            seconds = time.monotonic() - self._started
+            seconds = time.monotonic() - self._start_time
             console = Console()
             console.print(summary(trainer, pl_module, seconds, trainer.global_step - self._first_step))
-            for sentence in diagnose(gather(trainer, pl_module)):
+            for sentence in diagnose(gather_evidence(trainer, pl_module)):
                 console.print(f"- {sentence}", highlight=False, markup=False)
 
 
@@ -43,8 +43,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     """The table of a run.
 
     Args:
-        trainer: Has the metrics and the folders.
-        module: What it trained.
+        trainer: A trainer at the end of ``fit``.
+        module: The module it trained.
         seconds: Wall time of the training.
         steps: Optimizer steps in that time.
     """
@@ -72,17 +72,17 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     if (compiled := module.gradient_stage.compiled) is not None:
         table.add_row("compiled", f"no: {compiled.reason}" if compiled.reason else "yes")
     checkpoint = trainer.checkpoint_callback
-    for what, where in {
+    for name, path in {
         "logs": run_folder(trainer) if trainer.loggers else "",
         "checkpoint": getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", ""),
     }.items():
-        if where:
-            table.add_row(what, str(where))
+        if path:
+            table.add_row(name, str(path))
     return table
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Bytes: of the accelerator's tensors, or of this process."""
+    """Peak memory in bytes, of the tensors on a GPU or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

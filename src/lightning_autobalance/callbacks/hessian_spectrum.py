@@ -1,4 +1,4 @@
-"""Spectra of the terms' Hessians at chosen steps of a run."""
+"""Hessian spectra of the loss terms at chosen steps of a run."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,35 +20,36 @@ from lightning_autobalance.points import Draws, points_of
 
 
 class HessianSpectrum(Callback):
-    r"""Eigenvalues of each term's Hessian at chosen steps, plain and preconditioned, and condition numbers.
+    r"""Logs eigenvalues and condition numbers of each term's Hessian at chosen steps, plain and preconditioned.
 
-    Preconditioned means by the state of the run's own optimizer: ``AutoAdamW``, ``AutoAdam`` and ``AutoBalance`` around
+    The preconditioner is the state of the run's own optimizer: ``AutoAdamW``, ``AutoAdam`` and ``AutoBalance`` around
     Adam have one :math:`D_i = \mathrm{diag}(\sqrt{\hat v_i} + \epsilon)` per term ("autobalance"), torch's Adam and
-    AdamW one for all ("adam"). Before the first step there is none, nor with other optimizers. To compare the two, make
-    two runs, as the paper does.
+    AdamW share one among all terms ("adam"). There is none before the first step, nor with other optimizers. Comparing
+    the two takes two runs, as in the paper.
 
-    Logs ``hessian/<kind>/<term>/lambda_max``, ``lambda_min`` and ``condition``, where kind is "plain", "autobalance" or
-    "adam", and the term may be ``sum_of_terms``; see `effective_condition_number`. The run's folder gets
-    ``hessian/spectrum_step<n>.npz`` with all eigenvalues and their weights and ``hessian/spectrum_step<n>.png``, which
-    also goes to the loggers. The curve of condition numbers goes on in a resumed run.
+    The keys are ``hessian/<kind>/<term>/lambda_max``, ``lambda_min`` and ``condition``, where kind is "plain",
+    "autobalance" or "adam", and the term may be ``sum_of_terms``; see `effective_condition_number`. All eigenvalues and
+    their weights are written to ``hessian/spectrum_step<n>.npz`` in the run's folder, a figure to
+    ``hessian/spectrum_step<n>.png``, which is also sent to the loggers. A resumed run continues the curve of condition
+    numbers.
 
-    The points are those of the step just taken, or of the first. Training is not touched: not its numbers, not its
-    random states.
+    The Hessians are taken at the points of the latest step. Neither the parameters nor any random state changes.
 
     Args:
-        steps: Optimizer steps after which to look; 0 is the initial state. By default 0 and the end of ``fit``. Inside
-            a call of several steps (``steps_per_call``) the look comes after the call.
-        every_n_epochs: Look after every so many epochs, too; 0 does not.
-        exact_up_to: The largest number of parameters with exact eigenvalues. They take one Hessian-vector product per
-            parameter and term: some 5 to 40 ms each for networks of 1000 parameters and thousands of points.
-        lanczos_steps: Products for each start vector where there are more parameters.
+        steps: Optimizer steps after which to compute the spectra; 0 is the initial state. By default 0 and the end of
+            ``fit``. A step inside a call of several (``steps_per_call``) is moved to the end of the call.
+        every_n_epochs: Compute them also at the end of every n-th epoch; 0 for none.
+        exact_up_to: Largest number of parameters for which eigenvalues are exact. They take one Hessian-vector product
+            per parameter and term: some 5 to 40 ms each for networks of 1000 parameters and thousands of points.
+        lanczos_steps: Hessian-vector products per start vector of the Lanczos iteration, used for more parameters.
         probes: Number of start vectors.
-        cutoff: Divide the largest eigenvalue by the smallest one above so large a share of it, not by their mean.
-        double: Compute in float64 whatever the run's precision. Turn it off where residuals hold tensors that are no
+        cutoff: Define the condition number by the smallest eigenvalue above this fraction of the largest, in [0, 1). By
+            default, by the mean absolute eigenvalue.
+        double: Compute in float64, whatever the run's precision. Turn it off if the residuals use tensors that are not
             buffers and cannot be mixed with float64.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If an argument is out of range.
 
     Reference:
         The AutoBalance paper, section 3.2 and figure 1, which names no method.
@@ -72,23 +73,23 @@ class HessianSpectrum(Callback):
         self.probes = probes
         self.cutoff = cutoff
         self.double = double
-        _check(self)
+        _check_arguments(self)
         self.history: dict[int, dict[str, float]] = {}
-        self._seen = -1  # optimizer steps up to which no chosen step is left
+        self._handled_up_to = -1  # chosen steps up to this one are done
         self._points: Callable[[], Mapping[str, Tensor]] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Start anew; a checkpoint is loaded later."""
+        """Reset the history; that of a checkpoint is loaded afterwards."""
         if stage == "fit":
             self.history, self._points = {}, None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse another kind of module; leave out steps taken before there was this callback."""
+        """Check the module; skip the steps that were taken before this ``fit``."""
         if not isinstance(pl_module, PINNModule):
             raise MisconfigurationException(
                 f"`HessianSpectrum` must watch a `PINNModule`, got {type(pl_module).__name__}."
             )
-        self._seen = trainer.global_step - 1
+        self._handled_up_to = trainer.global_step - 1
         name = type(trainer.optimizers[0]).__name__
         if not is_known(trainer.optimizers[0]):
             rank_zero_info(f"HessianSpectrum shows plain Hessians only: {name} has no diagonal that could be read.")
@@ -100,11 +101,11 @@ class HessianSpectrum(Callback):
         batch: dict[str, Tensor] | Draws,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Before the first step, see whether the losses can be computed beside training; look at step 0."""
+        """Before the first step, check that the losses can be computed on copies, and handle step 0."""
         if self._points is None:
             self._points = partial(points_of, batch, trainer.global_step)
-            _try(pl_module, self._points(), self.double)
-            self._look_if_due(trainer, pl_module)
+            _check_losses(pl_module, self._points(), self.double)
+            self._compute_if_due(trainer, pl_module)
 
     def on_train_batch_end(
         self,
@@ -114,41 +115,41 @@ class HessianSpectrum(Callback):
         batch: dict[str, Tensor] | Draws,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Look, if this step was chosen."""
+        """Compute the spectra if this step was chosen."""
         self._points = partial(points_of, batch, trainer.global_step - 1)
-        self._look_if_due(trainer, pl_module)
+        self._compute_if_due(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look, if this epoch's turn has come."""
+        """Compute the spectra at the end of every n-th epoch."""
         if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            self._look(trainer, pl_module)
+            self._compute(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the final state."""
+        """Compute the spectra of the final state, by default."""
         if self.at_end:
-            self._look(trainer, pl_module)
+            self._compute(trainer, pl_module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Let go of the points."""
+        """Release the points."""
         self._points = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The numbers logged so far, by step."""
-        return {"history": {step: dict(found) for step, found in self.history.items()}}
+        """What was logged so far, by step."""
+        return {"history": {step: dict(logged) for step, logged in self.history.items()}}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on with the curve of a checkpoint."""
-        self.history = {step: dict(found) for step, found in state_dict["history"].items()}
+        """Restore the history of a checkpoint."""
+        self.history = {step: dict(logged) for step, logged in state_dict["history"].items()}
 
-    def _look_if_due(self, trainer: Trainer, module: LightningModule) -> None:
+    def _compute_if_due(self, trainer: Trainer, module: LightningModule) -> None:
         step = trainer.global_step
-        due = any(self._seen < chosen <= step for chosen in self.steps)
-        self._seen = step
+        due = any(self._handled_up_to < chosen <= step for chosen in self.steps)
+        self._handled_up_to = step
         if due:
-            self._look(trainer, module)
+            self._compute(trainer, module)
 
     @rank_zero_only
-    def _look(self, trainer: Trainer, module: LightningModule) -> None:
+    def _compute(self, trainer: Trainer, module: LightningModule) -> None:
         step, points = trainer.global_step, self._points
         if not isinstance(module, PINNModule) or points is None or step in self.history or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -161,7 +162,7 @@ class HessianSpectrum(Callback):
             probes=self.probes,
             double=self.double,
         )
-        self.history[step] = numbers(spectra, self.cutoff)
+        self.history[step] = summarize(spectra, self.cutoff)
         for logger in trainer.loggers:
             logger.log_metrics(self.history[step], step=step)
         _save(trainer, spectra)
@@ -171,27 +172,24 @@ class HessianSpectrum(Callback):
         )
 
 
-def numbers(spectra: Spectra, cutoff: float | None = None) -> dict[str, float]:
-    """What is logged of spectra.
+def summarize(spectra: Spectra, cutoff: float | None = None) -> dict[str, float]:
+    """Extreme eigenvalues and condition numbers, by log key such as ``hessian/plain/pde/lambda_max``.
 
     Args:
         spectra: By kind, then by term.
         cutoff: See `effective_condition_number`.
-
-    Returns:
-        By key, such as ``hessian/plain/pde/lambda_max``.
     """
-    found = {}
+    logged = {}
     for kind, terms in spectra.items():
         for term, spectrum in terms.items():
             key = f"hessian/{kind}/{term}"
-            found[f"{key}/lambda_max"] = float(spectrum.eigenvalues[-1])
-            found[f"{key}/lambda_min"] = float(spectrum.eigenvalues[0])
-            found[f"{key}/condition"] = effective_condition_number(spectrum, cutoff)
-    return found
+            logged[f"{key}/lambda_max"] = float(spectrum.eigenvalues[-1])
+            logged[f"{key}/lambda_min"] = float(spectrum.eigenvalues[0])
+            logged[f"{key}/condition"] = effective_condition_number(spectrum, cutoff)
+    return logged
 
 
-def _check(callback: HessianSpectrum) -> None:
+def _check_arguments(callback: HessianSpectrum) -> None:
     for step in callback.steps:
         if step < 0:
             raise ValueError(f"`steps` must be >= 0, got {step}.")
@@ -202,7 +200,7 @@ def _check(callback: HessianSpectrum) -> None:
         raise ValueError(f"`cutoff` must be in [0, 1), got {callback.cutoff}.")
 
 
-def _try(module: LightningModule, points: Mapping[str, Tensor], double: bool) -> None:
+def _check_losses(module: LightningModule, points: Mapping[str, Tensor], double: bool) -> None:
     if not isinstance(module, PINNModule):
         return
     try:

@@ -1,4 +1,4 @@
-"""What an optimizer of Adam's kind divides each term's gradient by."""
+"""The diagonal preconditioners of Adam and its relatives, per loss term."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, PostCombine
 
-ADAMS = (Adam, AdamW)  # not their relatives: SOAP keeps its moments in rotated coordinates
+ADAMS = (Adam, AdamW)  # no subclasses: SOAP, for one, keeps its moments in rotated coordinates
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Preconditioner:
     r"""The diagonal :math:`D_i^{-1/2}` of every term.
 
     Args:
-        kind: "autobalance", where each term has its own, or "adam", where all share one.
-        scales: One (n,) per term.
-        weights: What the updates of the terms are multiplied by before they are summed.
+        kind: "autobalance" if each term has its own, "adam" if all share one.
+        scales: The diagonal of each term, (n,).
+        weights: Factors of the terms' updates in their sum.
     """
 
     kind: str
@@ -34,57 +34,55 @@ def preconditioner(optimizer: Optimizer, params: Sequence[Tensor], terms: int) -
     .. math:: D = \mathrm{diag} \bigl( \sqrt{\hat v + \epsilon_r} + \epsilon \bigr)
 
     Args:
-        optimizer: ``AutoAdamW``, ``AutoAdam``, ``AutoBalance`` around torch's Adam or AdamW, or one of these itself.
-        params: The n parameters it moves, in the order wished for. One without state, or with D = 0, gets zeros.
+        optimizer: Any optimizer; only ``AutoAdamW``, ``AutoAdam``, torch's Adam and AdamW, and ``AutoBalance`` around
+            these two have a preconditioner.
+        params: Its parameters with n entries in total, in the order of the result. Entries without state, or with
+            D = 0, get 0.
         terms: Number m of loss terms.
 
     Returns:
-        None before the first step, and where the optimizer has no such diagonal.
+        None before the first step, and for other optimizers.
     """
-    rows = _rows(optimizer, terms)
-    if not rows or not any(rows[0].values()):
+    moments = _second_moments(optimizer, terms)
+    if not moments or not any(moments[0].values()):
         return None
-    scales = [torch.cat([_scale(row.get(p, {}), p) for p in params]) for row in rows]
+    scales = [torch.cat([_scale(by_param.get(p, {}), p) for p in params]) for by_param in moments]
     if isinstance(optimizer, PostCombine):
-        return Preconditioner("autobalance", scales, _combination(optimizer.param_groups[0]["combine"], terms))
+        return Preconditioner("autobalance", scales, _combine_weights(optimizer.param_groups[0]["combine"], terms))
     return Preconditioner("adam", scales * terms, [1.0] * terms)
 
 
 def is_known(optimizer: Optimizer) -> bool:
-    """Whether the optimizer has a preconditioner that can be read, once it has stepped.
-
-    Args:
-        optimizer: Any.
-    """
+    """Whether `preconditioner` can read the state of the optimizer, once it has taken a step."""
     if isinstance(optimizer, AutoBalance):
         return optimizer.wrapped in ADAMS
     return isinstance(optimizer, AutoAdamW | AutoAdam) or type(optimizer) in ADAMS
 
 
-def _rows(optimizer: Optimizer, terms: int) -> list[dict[Tensor, dict[str, Any]]]:
-    """For each term, or for all in one, a parameter's second moment and what belongs to it."""
+def _second_moments(optimizer: Optimizer, terms: int) -> list[dict[Tensor, dict[str, Any]]]:
+    """By parameter, its state and options: one mapping per term, or a single one shared by all; [] if unknown."""
     if not is_known(optimizer):
         return []
     if isinstance(optimizer, AutoBalance):
-        return [_inner(optimizer, i) for i in range(terms)]
-    found = {
+        return [_second_moments_inside(optimizer, i) for i in range(terms)]
+    by_param = {
         p: {**optimizer.state[p], **_options(group)}
         for group in optimizer.param_groups
         for p in group["params"]
         if optimizer.state.get(p)
     }
     if not isinstance(optimizer, PostCombine):
-        return [found]
-    return [{p: {**kept, "exp_avg_sq": kept["exp_avg_sq"][i]} for p, kept in found.items()} for i in range(terms)]
+        return [by_param]
+    return [{p: {**state, "exp_avg_sq": state["exp_avg_sq"][i]} for p, state in by_param.items()} for i in range(terms)]
 
 
-def _inner(optimizer: AutoBalance, term: int) -> dict[Tensor, dict[str, Any]]:
-    found: dict[Tensor, dict[str, Any]] = {}
+def _second_moments_inside(optimizer: AutoBalance, term: int) -> dict[Tensor, dict[str, Any]]:
+    by_param: dict[Tensor, dict[str, Any]] = {}
     for number, states in optimizer.state_dict()["optimizers"].items():
         group = optimizer.param_groups[number]
         for index, state in states[term]["state"].items():
-            found[group["params"][index]] = {**state, **_options(group)}
-    return found
+            by_param[group["params"][index]] = {**state, **_options(group)}
+    return by_param
 
 
 def _options(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,16 +90,16 @@ def _options(group: Mapping[str, Any]) -> dict[str, Any]:
     return {"beta2": float(group["betas"][1]), **eps}
 
 
-def _scale(kept: Mapping[str, Any], p: Tensor) -> Tensor:
-    if not kept:
+def _scale(state: Mapping[str, Any], p: Tensor) -> Tensor:
+    if not state:
         return p.new_zeros(p.numel(), dtype=torch.float64)
-    square = kept.get("max_exp_avg_sq", kept["exp_avg_sq"]).detach().reshape(-1).to(torch.float64)
-    correction = 1 - kept["beta2"] ** float(kept["step"]) if "step" in kept else 1.0
-    divisor = (square / correction + kept["eps_root"]).sqrt() + kept["eps"]
+    square = state.get("max_exp_avg_sq", state["exp_avg_sq"]).detach().reshape(-1).to(torch.float64)
+    correction = 1 - state["beta2"] ** float(state["step"]) if "step" in state else 1.0
+    divisor = (square / correction + state["eps_root"]).sqrt() + state["eps"]
     return torch.where(divisor > 0, divisor.rsqrt(), 0.0)
 
 
-def _combination(combine: Any, terms: int) -> list[float]:
+def _combine_weights(combine: Any, terms: int) -> list[float]:
     if isinstance(combine, str):
         return [1.0 if combine == "sum" else 1.0 / terms] * terms
     return [float(weight) for weight in combine]

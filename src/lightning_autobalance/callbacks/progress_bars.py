@@ -1,10 +1,10 @@
-"""Progress bars that show the loss terms, without a `self.log` in the training step."""
+"""Progress bars that show the loss terms, with no need for `self.log` in the training step."""
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
 
 
-class _ShowsLosses(ProgressBar):
+class _LossesInMetrics(ProgressBar):
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
@@ -13,25 +13,25 @@ class _ShowsLosses(ProgressBar):
         return {**losses, **super().get_metrics(trainer, pl_module)}
 
 
-class LossProgressBar(_ShowsLosses, TQDMProgressBar):
-    """Lightning's tqdm bar with the losses of the latest logged step beside the validation errors.
+class LossProgressBar(_LossesInMetrics, TQDMProgressBar):
+    """Lightning's tqdm progress bar, with the losses of the latest logged step next to the validation errors.
 
     Args:
-        refresh_rate: Batches between two updates of the bar.
-        process_position: Line of the terminal.
-        leave: Leave the bar of each epoch on the screen.
+        refresh_rate: Number of batches between two updates of the bar.
+        process_position: Line offset of the bar in the terminal, for several bars.
+        leave: Keep the bar of each epoch on the screen.
     """
 
     def __init__(self, refresh_rate: int = 20, process_position: int = 0, leave: bool = False) -> None:
         super().__init__(refresh_rate=refresh_rate, process_position=process_position, leave=leave)
 
 
-class RichLossProgressBar(_ShowsLosses, RichProgressBar):
-    """Lightning's rich bar with the losses of the latest logged step beside the validation errors.
+class RichLossProgressBar(_LossesInMetrics, RichProgressBar):
+    """Lightning's rich progress bar, with the losses of the latest logged step next to the validation errors.
 
     Args:
-        refresh_rate: Batches between two updates of the bar.
-        leave: Leave the bar of each epoch on the screen.
+        refresh_rate: Number of batches between two updates of the bar.
+        leave: Keep the bar of each epoch on the screen.
     """
 
     def __init__(self, refresh_rate: int = 20, leave: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the solution: prediction, exact solution and error."""
+"""Figures of the solution: prediction, exact solution and error."""
 
 import numpy as np
 import torch
@@ -15,18 +15,19 @@ Panel = tuple[str, NDArray[np.float64]]
 
 
 class SolutionPlotter(Callback):
-    """Saves each field as a PNG in the run's folder and hands it to the loggers, during ``fit`` and at its end.
+    """Plots each field, as a PNG in the run's folder and in the loggers, during ``fit`` and at its end.
 
-    One coordinate gives curves, two give heatmaps, more a slice: time at its end, further coordinates at their middle.
-    Where the exact solution is not known, only the prediction is shown. Needs no display.
+    One coordinate is plotted as curves, two as heatmaps. With more, the heatmaps show a slice: at the final time, and
+    at the middle of any other coordinate after the second. Without an exact solution, only the prediction is shown. No
+    display is needed.
 
     Args:
-        every_n_epochs: Draw after every so many epochs, too; 0 draws only at the end. One picture takes about half a
-            second.
-        resolution: Points along each axis.
+        every_n_epochs: Plot also at the end of every n-th epoch; 0 plots at the end of ``fit`` only. A figure takes
+            about half a second.
+        resolution: Number of points along each axis, >= 2.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(self, every_n_epochs: int = 5, resolution: int = 201) -> None:
@@ -36,34 +37,34 @@ class SolutionPlotter(Callback):
             raise ValueError(f"`resolution` must be >= 2, got {resolution}.")
         self.every_n_epochs = every_n_epochs
         self.resolution = resolution
-        self._drawn = -1
+        self._last_plotted = -1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, if this epoch's turn has come."""
+        """Plot at the end of every n-th epoch."""
         if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
             self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the final state, unless the last epoch did."""
-        if trainer.global_step != self._drawn:
+        """Plot the final state, unless the last epoch did."""
+        if trainer.global_step != self._last_plotted:
             self._draw(trainer, pl_module)
 
     @rank_zero_only
     def _draw(self, trainer: Trainer, module: LightningModule) -> None:
         if not isinstance(module, PINNModule) or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        self._drawn = trainer.global_step
+        self._last_plotted = trainer.global_step
         for field in module.fields:
             save_figure(trainer, draw(module, field, self.resolution), "plots", field, f"solution/{field}")
 
 
 def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
-    """Draw one field of a module, beside the exact one and the error where that is known.
+    """Plot one field of a module; with an exact solution, also that and the error.
 
     Args:
-        module: Its network, domain and exact solution.
-        field: Name of the field.
-        resolution: Points along each axis.
+        module: The module that gives the field, its domain and its exact solution.
+        field: One of the module's ``fields``.
+        resolution: Number of points along each axis.
     """
     axes = [np.linspace(low, high, resolution) for low, high in module.domain.bounds[:2]]
     panels = _panels(module, field, axes)
@@ -78,7 +79,8 @@ def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
 
 def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> list[Panel]:
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    points = np.concatenate([mesh.reshape(-1, len(axes)), np.tile(_fixed(module), (mesh[..., 0].size, 1))], axis=1)
+    rest = np.tile(_slice_values(module), (mesh[..., 0].size, 1))
+    points = np.concatenate([mesh.reshape(-1, len(axes)), rest], axis=1)
     column, shape = module.fields.index(field), mesh.shape[:-1]
     outside = ~module.domain.contains(points).reshape(shape)
     x = torch.as_tensor(points, dtype=module.points_dtype, device=module.device)
@@ -95,13 +97,14 @@ def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> 
     return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
 
 
-def _fixed(module: PINNModule) -> list[float]:
+def _slice_values(module: PINNModule) -> list[float]:
+    """Values of the third coordinate and beyond."""
     rest = list(zip(module.domain.coordinates, module.domain.bounds, strict=True))[2:]
     return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
 
 
 def _slice_title(module: PINNModule) -> str:
-    values = zip(module.domain.coordinates[2:], _fixed(module), strict=True)
+    values = zip(module.domain.coordinates[2:], _slice_values(module), strict=True)
     return "".join(f", {name} = {value:.3g}" for name, value in values)
 
 

@@ -1,4 +1,4 @@
-"""Hessian spectra of a module's loss terms, computed beside the module and not in it."""
+"""Hessian spectra of a module's loss terms, computed on copies of its parameters."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,39 +30,40 @@ def term_spectra(
 
     .. math:: H_i, \quad \sum_i H_i, \quad D_i^{-1/2} H_i D_i^{-1/2}, \quad \sum_i c_i D_i^{-1/2} H_i D_i^{-1/2}
 
-    Terms carry the module's fixed ``weights``, as in training, and c those of the optimizer's ``combine``. Module,
-    optimizer and random states stay as they are.
+    The terms include the module's fixed ``weights``, as in training; c are the weights of the optimizer's ``combine``.
+    The module, the optimizer and random states are unchanged afterwards.
 
     Args:
-        module: Has the losses.
+        module: The module whose losses are differentiated.
         points: By part of the domain, each (b, d).
-        optimizer: Names the parameters and preconditions; none leaves all that require grad, and the plain spectra.
-        exact_up_to: The largest number of parameters with exact eigenvalues.
-        steps: Above it, Lanczos steps for each start vector.
+        optimizer: The optimizer of the parameters to differentiate by, whose state preconditions. If None, all
+            parameters that require grad, and plain spectra only.
+        exact_up_to: Largest number of parameters for which eigenvalues are exact.
+        steps: Lanczos steps per start vector, used for more parameters.
         probes: Number of start vectors.
-        seed: Of the start vectors.
-        double: Compute in float64 (where the device has it), whatever the module's type.
+        seed: Seed of the start vectors.
+        double: Compute in float64, if the device supports it, whatever the module's dtype.
 
     Returns:
-        By kind, then by term; the sum is ``sum_of_terms``. Before the first step and for optimizers that are not of
-        Adam's kind, "plain" only.
+        By kind, then by term; the sum is ``sum_of_terms``. Before the first step, and for optimizers without a known
+        preconditioner, "plain" only.
     """
-    own = _parameters(module, optimizer)
-    losses, copies = weighted_losses(module, points, own, double=double)
+    params = _parameters(module, optimizer)
+    losses, copies = weighted_losses(module, points, params, double=double)
     like = torch.cat([copy.detach().reshape(-1) for copy in copies])
     operators = {term: hessian(loss, copies) for term, loss in losses.items()}
-    if len(like) <= exact_up_to:  # the matrices serve every kind
+    if len(like) <= exact_up_to:  # one matrix per term serves every kind
         operators = {term: dense(operator, like).mv for term, operator in operators.items()}
     kinds = {"plain": {**operators, SUM: summed(list(operators.values()))}}
-    found = preconditioner(optimizer, own, len(losses)) if optimizer is not None else None
-    if found is not None:
-        pairs = zip(operators.items(), found.scales, strict=True)
+    known = preconditioner(optimizer, params, len(losses)) if optimizer is not None else None
+    if known is not None:
+        pairs = zip(operators.items(), known.scales, strict=True)
         terms: dict[str, Operator] = {term: scaled(operator, scale.to(like)) for (term, operator), scale in pairs}
-        kinds[found.kind] = {**terms, SUM: summed(list(terms.values()), found.weights)}
+        kinds[known.kind] = {**terms, SUM: summed(list(terms.values()), known.weights)}
     generator = torch.Generator()
 
     def spectrum(operator: Operator) -> Spectrum:
-        source = generator.manual_seed(seed)  # the same start vectors for all that is compared
+        source = generator.manual_seed(seed)  # the same start vectors for all spectra
         return spectrum_of(operator, like, exact_up_to=exact_up_to, steps=steps, probes=probes, generator=source)
 
     return {kind: {term: spectrum(operator) for term, operator in each.items()} for kind, each in kinds.items()}
@@ -71,16 +72,16 @@ def term_spectra(
 def weighted_losses(
     module: PINNModule, points: Mapping[str, Tensor], params: list[Tensor], *, double: bool = True
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """The losses of copies of the parameters, times the module's ``weights``.
+    """The module's losses, times its fixed ``weights``, as functions of copies of its parameters.
 
     Args:
-        module: Has the losses; stays as it is.
+        module: The module; unchanged afterwards.
         points: By part of the domain, each (b, d).
-        params: Parameters of the module, to be copied as leaves of the losses' graph.
-        double: Copy to float64, where the device has it.
+        params: Parameters of the module whose copies become leaves of the graph.
+        double: Copy to float64, if the device supports it.
 
     Returns:
-        The losses by term, and the copies.
+        The losses by term, each (), and the copies of ``params``.
     """
     dtype = torch.float64 if double and module.device.type != "mps" else module.points_dtype
 
@@ -90,9 +91,9 @@ def weighted_losses(
     copies = {id(p): copy(p).requires_grad_() for p in params}
     tensors = {f"module.{name}": copies.get(id(p), copy(p)) for name, p in module.named_parameters()}
     tensors |= {f"module.{name}": copy(buffer) for name, buffer in module.named_buffers()}
-    own = {part: copy(x) for part, x in points.items()}
+    points = {part: copy(x) for part, x in points.items()}
     with _unchanged(module), _default_dtype(dtype), torch.enable_grad():
-        losses = torch.func.functional_call(_Losses(module), tensors, (own,))
+        losses = torch.func.functional_call(_Losses(module), tensors, (points,))
     weighted = {term: module.weights.get(term, 1.0) * loss for term, loss in losses.items()}
     return weighted, [copies[id(p)] for p in params]
 
@@ -113,25 +114,25 @@ def _parameters(module: PINNModule, optimizer: Optimizer | None) -> list[Tensor]
 
 @contextmanager
 def _unchanged(module: nn.Module) -> Iterator[None]:
-    """Put back what a residual or a variant may set or draw: attributes and random states."""
+    """Afterwards, restore what residuals or a variant may change: attributes and random states."""
     before = [(part, dict(vars(part))) for part in module.modules()]
-    generators = [value for _, kept in before for value in kept.values() if isinstance(value, torch.Generator)]
+    generators = [value for _, saved in before for value in saved.values() if isinstance(value, torch.Generator)]
     states = [generator.get_state() for generator in generators]
     devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
-        for part, kept in before:
+        for part, saved in before:
             vars(part).clear()
-            vars(part).update(kept)
+            vars(part).update(saved)
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
 
 
 @contextmanager
 def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """For tensors that residuals make by themselves."""
+    """Set the dtype of tensors that residuals create."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

@@ -1,4 +1,4 @@
-"""Ready problems, one PDE per file, each with its exact solution."""
+"""Ready-made problems, one PDE per file, each with its exact solution."""
 
 from lightning_autobalance.problems.helmholtz_2d import Helmholtz2D
 from lightning_autobalance.problems.poisson_inverse_2d import PoissonInverse2D

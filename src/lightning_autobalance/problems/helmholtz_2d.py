@@ -13,13 +13,13 @@ from lightning_autobalance.shapes import Fields, Points
 
 
 class Helmholtz2D(PINNModule):
-    r"""2-D Helmholtz equation on the square, zero on its edge.
+    r"""2-D Helmholtz equation on a square, with zero Dirichlet boundary conditions.
 
     .. math:: u_{xx} + u_{yy} + k^2 u = q, \quad u = \sin(a_1 \pi x) \sin(a_2 \pi y) \quad\text{on } [-1, 1]^2
 
     Args:
-        a1: Half the number of periods along x; an integer, so that the solution vanishes on the edge.
-        a2: Half the number of periods along y; an integer.
+        a1: Number of periods of the solution along x; an integer, so that it vanishes on the boundary.
+        a2: Number of periods along y; an integer.
         k: Wave number.
         **kwargs: Arguments of ``PINNModule``.
 
@@ -36,12 +36,12 @@ class Helmholtz2D(PINNModule):
         self.k = k
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The equation inside, the value on the edge."""
+        """``pde``: the equation in the interior; ``boundary``: u on the boundary."""
         x = points["interior"]
         u, laplacian = self.partials(x, "", "xx+yy")
         source = (self.k**2 - (self.a1**2 + self.a2**2) * pi**2) * self.exact(x)
         return {"pde": laplacian + self.k**2 * u - source, "boundary": self(points["boundary"])}
 
     def exact(self, x: Points) -> Fields:
-        """The product of two sines."""
+        """The product of two sine waves."""
         return torch.sin(self.a1 * pi * x[:, :1]) * torch.sin(self.a2 * pi * x[:, 1:])

@@ -13,28 +13,28 @@ from lightning_autobalance.nets import MLP, Parallel
 from lightning_autobalance.points import Rectangle, Uniform, sample
 from lightning_autobalance.shapes import Fields, Points
 
-MEASUREMENTS = 2**31  # number of the draw of the measured points, out of reach of the collocation points' draws
+MEASUREMENTS = 2**31  # index of the draw of the measurement points; those of the collocation points stay below
 
 
 class PoissonInverse2D(PINNModule):
-    r"""Find the coefficient a(x, y) of a Poisson equation from a few measurements of u.
+    r"""2-D inverse Poisson problem: find the coefficient a(x, y) from a few noisy measurements of u.
 
     .. math:: -\nabla \cdot (a \nabla u) = f, \quad u = \sin(\pi x) \sin(\pi y),
         \quad a = \frac{1}{1 + x^2 + y^2 + (x - 1)^2 + (y - 1)^2} \quad\text{on } [0, 1]^2
 
-    Two networks side by side give u and a. The term ``data`` is one mean over the noisy values of u inside and the
-    exact values of a on the edge. The metrics report the error of a.
+    Two parallel networks represent u and a. The term ``data`` is one mean over the noisy values of u in the interior
+    and the exact values of a on the boundary. The metrics report the error of a only.
 
     Args:
-        noise_std: Standard deviation of the noise on u. The paper writes "variance 0.01" (0.1 here), but least squares
-            on as few points cannot reach its errors then; they are within reach at 0.01, the default.
-        u_points: Number of measurements of u, inside.
-        a_points: Number of values of a, on the edge.
-        data_seed: Seed of the measurements. By default that given to ``seed_everything``.
+        noise_std: Standard deviation of the noise on u, >= 0. The paper says "variance 0.01" (0.1 here), but then least
+            squares on so few points cannot reach its errors; with 0.01, the default, it can.
+        u_points: Number of measurements of u in the interior, > 0.
+        a_points: Number of values of a on the boundary, > 0.
+        data_seed: Seed of the measurements. By default the one given to ``seed_everything``.
         **kwargs: Arguments of ``PINNModule``.
 
     Raises:
-        ValueError: If a number of measurements is not positive or the noise negative.
+        ValueError: If an argument is out of range.
 
     Reference:
         The AutoBalance paper, appendices A.1 and A.4 and equations 18 to 22.
@@ -76,22 +76,22 @@ class PoissonInverse2D(PINNModule):
         self.register_buffer(f"{field}_values", (self.exact(x)[:, column, None] + torch.as_tensor(noise)).to(dtype))
 
     def default_net(self) -> nn.Module:
-        """One network for u and one for a, four hidden layers of 50 each."""
+        """One network for u and one for a, each with four hidden layers of 50 units."""
         return Parallel([MLP(2, 1, [50] * 4), MLP(2, 1, [50] * 4)])
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The equation inside; what was measured."""
+        """``pde``: the equation in the interior; ``data``: predictions minus measurements of u and a."""
         x = points["interior"]
-        value, along_x, along_y, laplacian = self.partials(x, "", "x", "y", "xx+yy")
-        (a, u_x, a_x, u_y, a_y) = (value[:, 1], *along_x.unbind(1), *along_y.unbind(1))
-        flux = a_x * u_x + a_y * u_y + a * laplacian[:, 0]
-        measured = self(torch.cat([self.u_points, self.a_points]))
+        fields, fields_x, fields_y, laplacians = self.partials(x, "", "x", "y", "xx+yy")
+        (a, u_x, a_x, u_y, a_y) = (fields[:, 1], *fields_x.unbind(1), *fields_y.unbind(1))
+        divergence = a_x * u_x + a_y * u_y + a * laplacians[:, 0]  # of a grad u
+        predicted = self(torch.cat([self.u_points, self.a_points]))
         n = len(self.u_points)
-        data = torch.cat([measured[:n, :1] - self.u_values, measured[n:, 1:] - self.a_values])
-        return {"pde": -flux - self.source(x), "data": data}
+        data = torch.cat([predicted[:n, :1] - self.u_values, predicted[n:, 1:] - self.a_values])
+        return {"pde": -divergence - self.source(x), "data": data}
 
     def exact(self, x: Points) -> Fields:
-        """The solution and the coefficient."""
+        """The solution u and the coefficient a."""
         u = torch.sin(pi * x[:, :1]) * torch.sin(pi * x[:, 1:])
         return torch.cat([u, 1 / self._denominator(x)[:, None]], dim=1)
 

@@ -1,4 +1,4 @@
-"""`lightning-autobalance new my_pde`: the three files of a new problem, ready to be edited."""
+"""The command `lightning-autobalance new`, which writes the files of a new problem, to be edited."""
 
 from lightning_autobalance.scaffold.command import main
 from lightning_autobalance.scaffold.files import write

@@ -1,4 +1,4 @@
-"""The command line of `new`."""
+"""The command line of `lightning-autobalance new`."""
 
 import sys
 from argparse import ArgumentParser
@@ -8,21 +8,21 @@ from lightning_autobalance.scaffold.files import write
 
 
 def main(args: list[str]) -> None:
-    """Write the files of a new problem and say how to train it; a mistake ends with exit status 2.
+    """Write the files of a new problem and print how to train it; on an error, exit with status 2.
 
     Args:
-        args: The command line behind ``new``.
+        args: Command-line arguments after ``new``.
     """
     parser = _parser()
-    given = parser.parse_args(args)
+    options = parser.parse_args(args)
     try:
-        files = write(given.name, given.folder, time=given.time, inverse=given.inverse)
+        files = write(options.name, options.folder, time=options.time, inverse=options.inverse)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     module, config, test = (file.name for file in files)
     lines = [f"wrote {file}" for file in files]
-    if given.folder.resolve() != Path.cwd():
-        lines.append(f"go there:     cd {given.folder}")
+    if options.folder.resolve() != Path.cwd():
+        lines.append(f"go there:     cd {options.folder}")
     lines += [
         f"train it:     lightning-autobalance fit --config {config}",
         f"test it:      pytest {test}",

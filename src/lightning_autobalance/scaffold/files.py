@@ -1,4 +1,4 @@
-"""What `new` writes."""
+"""The files that `lightning-autobalance new` writes, from templates."""
 
 import keyword
 from collections.abc import Iterable
@@ -7,24 +7,24 @@ from importlib.util import find_spec
 from pathlib import Path
 
 TEMPLATES = files("lightning_autobalance.scaffold") / "templates"
-IN_USE = ("Interval", "MLP", "PINNModule", "Path", "Rectangle", "TimeCylinder")  # imported by the files themselves
+IN_USE = ("Interval", "MLP", "PINNModule", "Path", "Rectangle", "TimeCylinder")  # names that the written files import
 
 
 def write(name: str, folder: Path, *, time: bool = False, inverse: bool = False) -> tuple[Path, Path, Path]:
-    """Write a module, its configuration and its test, and overwrite nothing.
+    """Write a module, its configuration and its test, without overwriting anything.
 
     Args:
-        name: Of the module, such as ``my_pde``; its class is ``MyPde``.
-        folder: Where to write; created if it is not there.
-        time: A time-dependent problem in place of a stationary one.
-        inverse: With an unknown coefficient and measurements.
+        name: Name of the module, such as ``my_pde``; its class becomes ``MyPde``.
+        folder: Folder to write to; created if it does not exist.
+        time: Write a time-dependent problem instead of a stationary one.
+        inverse: Write a problem with an unknown coefficient and measurements.
 
     Returns:
-        The three files.
+        Paths of the module, the configuration and the test.
 
     Raises:
-        ValueError: If the name is no identifier, or is taken by a module or by a class that the files use.
-        FileExistsError: If one of the files is there already.
+        ValueError: If the name is not an identifier, or is taken by a module or by a class that the files use.
+        FileExistsError: If one of the files exists.
     """
     _check_name(name)
     kind = ("time" if time else "stationary") + ("_inverse" if inverse else "")
@@ -47,11 +47,7 @@ def write(name: str, folder: Path, *, time: bool = False, inverse: bool = False)
 
 
 def class_name(name: str) -> str:
-    """The name in CamelCase: ``my_pde`` to ``MyPde``.
-
-    Args:
-        name: Of the module.
-    """
+    """The module name in CamelCase: ``my_pde`` becomes ``MyPde``."""
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
@@ -64,17 +60,17 @@ def _check_name(name: str) -> None:
 
 
 def _check_not_taken(name: str) -> None:
-    """Refuse the name of a module that could be imported: the new file would hide it, or be hidden by it."""
+    """Refuse the name of an importable module: the new file would shadow it, or be shadowed by it."""
     for module in (name, f"test_{name}"):
         spec = find_spec(module)
-        if spec is None or _is_folder_here(module, spec.submodule_search_locations):
+        if spec is None or _is_plain_folder(module, spec.submodule_search_locations):
             continue
         where = f" ({spec.origin})" if spec.origin else ""
         raise ValueError(f"`name` must not be that of a module, got {name!r}: {module}{where} is there. Try my_{name}.")
 
 
-def _is_folder_here(module: str, locations: Iterable[str] | None) -> bool:
-    """Whether it is a mere folder of that name in the current one, which hides nothing."""
+def _is_plain_folder(module: str, locations: Iterable[str] | None) -> bool:
+    """Whether the module found is only a folder without ``__init__.py`` in the current one, which shadows nothing."""
     here = Path(module).resolve()
     return (
         locations is not None

@@ -1,4 +1,4 @@
-"""Variants: they turn points and residuals into one loss per term."""
+"""Variants turn points and residuals into one loss per term."""
 
 from lightning_autobalance.variants.base import ProblemInfo, StepContext, Variant
 from lightning_autobalance.variants.causal import Causal

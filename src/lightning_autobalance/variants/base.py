@@ -1,4 +1,4 @@
-"""What every variant is, and what it may know."""
+"""The interface of variants, and what they are told about the problem and about a step."""
 
 from abc import ABC
 from collections.abc import Callable, Mapping
@@ -16,13 +16,14 @@ ByTerm = Mapping[str, Tensor]  # residuals by loss term, each (b,) or (b, k)
 
 @dataclass(frozen=True)
 class ProblemInfo:
-    """What a variant may know of a problem before training.
+    """What a variant is told about the problem before training.
 
     Args:
-        domain: Where the points lie.
-        parts_of_terms: By loss term, the parts of the domain where its residual is taken, in the order of its rows.
-        max_steps: Optimizer steps of the whole run; None where it has no end, 0 where nothing is trained.
-        resample_every: After how many steps the data draws new points; 0 never.
+        domain: The domain of the PDE, with its named parts.
+        parts_of_terms: For each loss term, the parts of the domain whose points its residual depends on. Exactly one
+            part means one row per point of that part.
+        max_steps: Optimizer steps of the whole run; None if unlimited, 0 without a Trainer.
+        resample_every: Optimizer steps between two draws of collocation points by the data; 0 if they are drawn once.
     """
 
     domain: Domain
@@ -31,30 +32,22 @@ class ProblemInfo:
     resample_every: int = 0
 
     def terms_on(self, part: str) -> tuple[str, ...]:
-        """The loss terms with one row per point of a part.
-
-        Args:
-            part: Of the domain.
-        """
+        """Names of the loss terms with exactly one row per point of a part."""
         return tuple(term for term, parts in self.parts_of_terms.items() if parts == (part,))
 
     def with_term(self, term: str, part: str) -> "ProblemInfo":
-        """The same with one more loss term.
-
-        Args:
-            term: Its name.
-            part: Where its residual is taken.
-        """
+        """A copy with one more loss term, which has one row per point of a part."""
         return replace(self, parts_of_terms={**self.parts_of_terms, term: (part,)})
 
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a variant may know of a step.
+    """What a variant is told at the start of a training step.
 
     Args:
-        step: Number of optimizer steps done before.
-        residuals: The residuals at other points, without a graph.
+        step: Number of optimizer steps taken so far, 0 in the first.
+        residuals: Evaluates the residuals at other points with the current parameters, without a graph: points by
+            part to residuals by term.
     """
 
     step: int
@@ -64,108 +57,125 @@ class StepContext:
 class Variant(ResizedBuffers, ABC):
     """Turns points and residuals into one loss per term; knows neither the PDE nor the optimizer.
 
-    A variant overrides what it changes of a step. In training: `begin`, `place`, `perturb`, then the residuals, then
-    `learn`, then the mean squares, then `observe`. Elsewhere, such as in a callback, only `place` and `rows`, which
-    change no state.
+    A subclass overrides the hooks of the stages that it changes; the defaults are those of the plain PINN. Before
+    training, `prepare` is called. A training step calls, in this order: `begin`, `place` and `perturb` to obtain
+    the points, then, with the residuals there, `learn` and `reduce` to obtain the losses, and finally `observe` with
+    their gradients. Outside a training step, such as in a callback, only `place`, `rows` and `reduce` are called;
+    these three, and `perturb`, must leave the state unchanged.
 
-    A variant is a module, so that what it remembers lies in buffers and is part of every checkpoint.
+    A variant is a module: state held in buffers is part of every checkpoint.
     """
 
     watches_gradients: bool = False
-    """Whether `observe` wants the gradients."""
+    """Whether `observe` must be called."""
     replaces_points: bool = False
-    """Whether `place` gives other points than the data's."""
+    """Whether `place` returns points other than those of the data."""
     per_point: Mapping[str, int] = {}
-    """Buffers with one entry per point, and along which axis: each process keeps its own, a checkpoint all."""
+    """Names of the buffers with one entry per point, and their axis of points: each process holds the entries of its
+    own points, a checkpoint those of all."""
     has_point_weights: bool = False
     """Whether weights belong to points, which then must stay."""
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Learn the names of terms and parts before training, and refuse what cannot work.
+        """Look up the terms and parts to work on; called before training and before any other hook.
 
         Args:
-            problem: What is known of it.
+            problem: The problem as the preceding variant of a stack, or else the PDE, defines it.
 
         Returns:
-            The problem as a variant stacked on this one sees it.
+            The problem as the next variant of a stack sees it: with the terms that this one adds.
 
         Raises:
-            ValueError: If the variant cannot work there.
+            ValueError: If the variant cannot work on this problem.
         """
         return problem
 
     def begin(self, context: StepContext, points: ByPart) -> None:
-        """Start a training step: draw random numbers, choose other points.
+        """Start a training step: choose points, draw random numbers, or note the step.
 
         Args:
-            context: What is known of the step.
-            points: The data's, by part, each (b, d).
+            context: The step, and a way to evaluate residuals at other points.
+            points: Points of the data, by part, each (b, d).
         """
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
-        """The points where residuals are taken; changes no state.
+        """The points at which to evaluate the residuals, in training and outside; changes no state.
 
         Args:
-            points: The data's, by part, each (b, d).
+            points: Points of the data, by part, each (b, d).
+
+        Returns:
+            By part, each (b', d). They require grad if the variant differentiates residuals by them.
         """
         return dict(points)
 
     def perturb(self, points: ByPart) -> dict[str, Tensor]:
-        """The points of a training step, moved by what `begin` drew.
+        """The points of a training step, displaced at random; called after `place`, in training only.
 
         Args:
-            points: From `place`, by part, each (b, d).
+            points: What `place` returned, by part, each (b, d).
+
+        Returns:
+            By part, each (b', d).
         """
         return dict(points)
 
     def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
-        """In a training step: bring the state up to date, then give `rows`.
+        """Update the state from the residuals of a training step, and return the rows of its losses.
+
+        Called exactly once per training step, in place of `rows`.
 
         Args:
-            points: Where the residuals were taken, by part, each (b, d).
+            points: Where the residuals were evaluated, by part, each (b, d).
             residuals: By term, each (b,) or (b, k).
+
+        Returns:
+            As from `rows`.
         """
         return self.rows(points, residuals)
 
     def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:  # noqa: ARG002
-        """What is squared: the residuals, weighted, and terms of the variant's own; changes no state.
+        """The rows whose mean squares are the losses; changes no state.
 
         Args:
-            points: Where the residuals were taken, by part, each (b, d).
+            points: Where the residuals were evaluated, by part, each (b, d).
             residuals: By term, each (b,) or (b, k).
 
         Returns:
-            By term, each (b,) or (b, k).
+            By term, each (b,) or (b, k): the residuals, weighted, followed by the terms that the variant adds.
         """
         return dict(residuals)
 
     def observe(self, jacobian: Jacobian) -> None:
-        """Look at the gradients of a training step; only where `watches_gradients`.
+        """Receive the gradients of a training step; called only if `watches_gradients`.
 
         Args:
-            jacobian: Row i is the gradient of loss term i, its fixed weight included, (m, n).
+            jacobian: Row i is the gradient of loss term i, including the term's fixed weight, (m, n).
         """
 
     def numbers(self) -> dict[str, Tensor]:
-        """0-dim tensors for the log, by name; asked for on logged steps only."""
+        """Scalars to log, by name, each (); called on logged steps only."""
         return {}
 
     def reduce(self, rows: ByTerm) -> dict[str, Tensor]:
-        r"""One loss per term, the mean square :math:`\frac{1}{bk} \sum_{jl} r_{jl}^2`.
+        r"""One loss per term: the mean square :math:`\frac{1}{bk} \sum_{jl} r_{jl}^2` of its rows.
 
         Args:
             rows: By term, each (b,) or (b, k).
+
+        Returns:
+            By term, each ().
         """
         return {term: row.square().mean() for term, row in rows.items()}
 
     def forward(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
-        """Give each term its loss; changes no state.
+        """The losses with the state as it is: `rows`, then `reduce`.
 
         Args:
-            points: Where the residuals were taken, by part, each (b, d).
+            points: Where the residuals were evaluated, by part, each (b, d).
             residuals: By term, each (b,) or (b, k).
 
         Returns:
-            One scalar loss by term, the terms of ``residuals`` first.
+            By term, each (); the terms of ``residuals`` come first.
         """
         return self.reduce(self.rows(points, residuals))

@@ -1,4 +1,4 @@
-"""Fresh points of a part, and the residuals there."""
+"""Candidate points for resampling, and the residuals there."""
 
 import numpy as np
 import torch
@@ -8,15 +8,17 @@ from lightning_autobalance.points import Domain, Uniform, sample
 from lightning_autobalance.shapes import Points
 from lightning_autobalance.variants.base import ByPart, StepContext
 
-FIRST_DRAW = 2**31 + 1  # out of reach of the data's draws
+FIRST_DRAW = 2**31 + 1  # the data's draws stay below
 
 
 class Candidates:
-    """Uniform points that may become collocation points; a function of the seed and the step alone.
+    """Uniform points of one part that may become collocation points.
+
+    What is drawn depends on the seed and the step only, so that a resumed run draws the same.
 
     Args:
-        seed: Of the draws.
-        part: Of the domain.
+        seed: Of the random numbers, >= 0.
+        part: Name of the part of the domain.
     """
 
     def __init__(self, seed: int, part: str) -> None:
@@ -24,46 +26,46 @@ class Candidates:
         self.part = part
 
     def points(self, domain: Domain, count: int, step: int, like: Tensor) -> Points:
-        """Draw some.
+        """Draw ``count`` candidates, (count, d).
 
         Args:
-            domain: Where.
-            count: How many.
-            step: Number of optimizer steps done.
-            like: Their dtype and device.
-
-        Returns:
-            (count, d).
+            domain: The domain that has the part.
+            count: Number of candidates.
+            step: Number of optimizer steps taken so far.
+            like: A tensor with the dtype and the device wanted.
         """
         drawn = sample(domain, self.part, count, Uniform(), self.seed, FIRST_DRAW + step)
         return torch.as_tensor(drawn, dtype=like.dtype).to(like.device)
 
-    def squares(self, context: StepContext, points: ByPart, here: Points, terms: tuple[str, ...]) -> Tensor:
-        """Squared residuals at other points of the part, summed over the values of a residual, (t, c).
+    def squares(self, context: StepContext, points: ByPart, candidates: Points, terms: tuple[str, ...]) -> Tensor:
+        """Squared norm of each term's residual at each candidate, (t, c).
 
         Args:
-            context: What is known of the step.
-            points: Those of all parts.
-            here: The other points, (c, d).
-            terms: Names of the loss terms.
+            context: Evaluates the residuals.
+            points: Points of all parts; those of this part are replaced by the candidates.
+            candidates: (c, d).
+            terms: Names of t loss terms with one row per point of the part.
         """
-        residuals = context.residuals({**points, self.part: here})
-        return torch.stack([residuals[term].detach().reshape(len(here), -1).square().sum(dim=1) for term in terms])
+        residuals = context.residuals({**points, self.part: candidates})
+        count = len(candidates)
+        return torch.stack([residuals[term].detach().reshape(count, -1).square().sum(dim=1) for term in terms])
 
     def choose(self, scores: Tensor, count: int, step: int) -> Tensor:
-        """Draw without replacement, with probability in proportion to a score.
+        """Draw candidates without replacement, with probability proportional to their score.
+
+        Where the scores are not finite, or fewer than ``count`` are positive, the draw is uniform.
 
         Args:
-            scores: Not negative, (c,).
-            count: How many.
-            step: Number of optimizer steps done.
+            scores: One per candidate, >= 0, (c,).
+            count: Number of candidates to draw, at most c.
+            step: Number of optimizer steps taken so far.
 
         Returns:
-            Their numbers, (count,).
+            Their indices, (count,).
         """
         p = scores.cpu().double().numpy()
         total = p.sum()
         if not np.isfinite(total) or (p > 0).sum() < count:
-            p, total = np.ones_like(p), float(len(p))  # too few points differ from zero: any will do
+            p, total = np.ones_like(p), float(len(p))
         rng = np.random.Generator(np.random.PCG64([self.seed, FIRST_DRAW + step]))
         return torch.as_tensor(rng.choice(len(p), size=count, replace=False, p=p / total), device=scores.device)

@@ -14,20 +14,20 @@ SUFFIX = "_gradient"
 
 @final
 class GPINN(PartVariant):
-    r"""Gradient-enhanced PINN: the residual's derivatives by the coordinates shall vanish, too, as a loss term more.
+    r"""Gradient-enhanced PINN: an additional loss term for the derivatives of the residual by the coordinates.
 
     .. math:: L_g = w_g \sum_{k=1}^{d} \frac{1}{b} \sum_j \left( \frac{\partial r_j}{\partial x_k} \right)^2
 
-    For each term ``pde`` there is a term ``pde_gradient``. The residual is differentiated in reverse mode, through the
-    source terms too: these must be torch functions of the points.
+    A term ``pde`` is accompanied by a term ``pde_gradient``. The residual is differentiated in reverse mode, including
+    its source terms, which must be torch functions of the points.
 
     Args:
-        weight: w_g. The authors take between 1e-5 and 0.1, by problem. Under post-combine it cancels.
-        part: At whose points.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
+        weight: w_g, >= 0. The authors use 1e-5 to 0.1, depending on the problem. Cancels under post-combine.
+        part: Part of the domain at whose points the residual is differentiated.
+        terms: Names of the loss terms to differentiate. By default all with exactly one row per point of the part.
 
     Raises:
-        ValueError: If the weight is negative.
+        ValueError: If ``weight`` is negative.
 
     Reference:
         Yu, Lu, Meng, Karniadakis, 2022, "Gradient-enhanced physics-informed neural networks for forward and inverse
@@ -40,7 +40,11 @@ class GPINN(PartVariant):
         self.weight = weight
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Find the terms, and announce those that are added."""
+        """Look up the terms to differentiate, and add one for each.
+
+        Raises:
+            ValueError: If there is none, or if a name for an added term is taken.
+        """
         problem = super().prepare(problem)
         for term in self.terms:
             if term + SUFFIX in problem.parts_of_terms:
@@ -49,15 +53,15 @@ class GPINN(PartVariant):
         return problem
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
-        """The points, ready to be differentiated by."""
+        """The points, with those of the part requiring grad."""
         return self.with_gradient(points)
 
     def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
-        """The residuals, and their weighted derivatives, (b, k d) each."""
+        """The residuals, followed by their weighted derivatives, each (b, k d)."""
         x = points[self.part]
-        found = dict(residuals)
+        rows = dict(residuals)
         for term in self.terms:
             columns = residuals[term].reshape(len(x), -1).unbind(dim=1)
             slopes = torch.cat([by_points(column, x, graph=True) for column in columns], dim=1)
-            found[term + SUFFIX] = slopes * (self.weight * x.shape[1]) ** 0.5  # the mean over d becomes a sum
-        return found
+            rows[term + SUFFIX] = slopes * (self.weight * x.shape[1]) ** 0.5  # the mean over d becomes a sum
+        return rows

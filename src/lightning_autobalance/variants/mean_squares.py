@@ -7,7 +7,7 @@ from lightning_autobalance.variants.base import Variant
 
 @final
 class MeanSquares(Variant):
-    r"""Mean of the squared residual of each term.
+    r"""The plain PINN: the loss of each term is the mean square of its residual.
 
     .. math:: L_i = \frac{1}{b k} \sum_{j=1}^{b} \sum_{l=1}^{k} r_{i,jl}^2
 

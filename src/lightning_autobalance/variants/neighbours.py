@@ -13,26 +13,26 @@ from lightning_autobalance.shapes import Points
 
 
 class Neighbours(NamedTuple):
-    """Who lies near whom; padded, so that an average is one lookup and one sum, in the same order every time.
+    """The neighbours of q places among b points.
+
+    Padded to the largest number n of neighbours, so that an average is one lookup and one sum, whose order is the same
+    every time.
 
     Args:
-        places: Neighbours of each of q places among b points, (q, n).
-        share: Their weights; rows add up to 1, padding has 0, (q, n).
+        indices: Indices of each place's neighbours, (q, n).
+        shares: Weights of the neighbours, (q, n). Each row sums to 1, padding has 0.
     """
 
-    places: Tensor
-    share: Tensor
+    indices: Tensor
+    shares: Tensor
 
     def average(self, values: Tensor) -> Tensor:
-        """The mean over each place's neighbours.
+        """The mean over each place's neighbours, (t, q).
 
         Args:
             values: At the points, (t, b).
-
-        Returns:
-            At the places, (t, q).
         """
-        return (values[:, self.places] * self.share.to(values)).sum(dim=-1)
+        return (values[:, self.indices] * self.shares.to(values)).sum(dim=-1)
 
 
 Bounds = tuple[tuple[float, float], ...]
@@ -40,58 +40,55 @@ Array = NDArray[np.float64]
 
 
 def find_neighbours(places: Tensor, points: Points, bounds: Bounds, radius: float) -> Neighbours:
-    """Points within a radius of places, in coordinates scaled to the unit cube; the nearest where there is none.
+    """The points within a radius of each place, or the nearest point where there is none.
 
     Args:
         places: (q, d).
         points: (b, d).
-        bounds: Of the domain.
-        radius: In the unit cube.
+        bounds: Lower and upper bound of each coordinate, which are scaled to [0, 1].
+        radius: In scaled coordinates.
     """
-    tree, targets = cKDTree(_unit(points, bounds)), _unit(places, bounds)
+    tree, targets = cKDTree(_to_unit_cube(points, bounds)), _to_unit_cube(places, bounds)
     nearest = tree.query(targets)[1]
     found = tree.query_ball_point(targets, radius, return_sorted=True)
     rows = [row if row else [int(nearest[i])] for i, row in enumerate(found)]
     shape = len(rows), max(len(row) for row in rows)
-    index, share = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    indices, shares = np.zeros(shape, dtype=np.int64), np.zeros(shape)
     for i, row in enumerate(rows):
-        index[i, : len(row)], share[i, : len(row)] = row, 1 / len(row)
-    return Neighbours(torch.as_tensor(index, device=points.device), torch.as_tensor(share, device=points.device))
+        indices[i, : len(row)], shares[i, : len(row)] = row, 1 / len(row)
+    return Neighbours(torch.as_tensor(indices, device=points.device), torch.as_tensor(shares, device=points.device))
 
 
 def local_means(points: Points, values: Tensor, bounds: Bounds, radius: float) -> Tensor:
-    """The same average where places and points are the same and many.
+    """The same averages at the points themselves, (t, b), in less memory: for many points.
 
     Args:
         points: (b, d).
         values: At the points, (t, b).
-        bounds: Of the domain.
-        radius: In the unit cube.
-
-    Returns:
-        (t, b).
+        bounds: Lower and upper bound of each coordinate, which are scaled to [0, 1].
+        radius: In scaled coordinates.
     """
-    i, j = cKDTree(_unit(points, bounds)).query_pairs(radius, output_type="ndarray").T
-    into, of = np.concatenate([i, j]), np.concatenate([j, i])
-    count = 1 + np.bincount(into, minlength=len(points))
+    i, j = cKDTree(_to_unit_cube(points, bounds)).query_pairs(radius, output_type="ndarray").T
+    target, source = np.concatenate([i, j]), np.concatenate([j, i])
+    count = 1 + np.bincount(target, minlength=len(points))
     rows = values.detach().cpu().double().numpy()
-    means = [(row + np.bincount(into, weights=row[of], minlength=len(points))) / count for row in rows]
+    means = [(row + np.bincount(target, weights=row[source], minlength=len(points))) / count for row in rows]
     return torch.as_tensor(np.stack(means)).to(values)
 
 
-def radius_for(wanted: float, count: int, d: int) -> float:
-    r"""The radius of a ball in the unit cube that holds so many of ``count`` uniform points, :math:`V_d h^d b = n`.
+def radius_for(neighbours: float, count: int, d: int) -> float:
+    r"""The radius h of a ball in the unit cube that holds n of b uniform points on average, :math:`V_d h^d b = n`.
 
     Args:
-        wanted: n.
+        neighbours: n.
         count: b.
-        d: Dimensions.
+        d: Number of coordinates.
     """
-    ball = pi ** (d / 2) / gamma(d / 2 + 1)
-    return float((wanted / (ball * count)) ** (1 / d))
+    unit_ball = pi ** (d / 2) / gamma(d / 2 + 1)
+    return float((neighbours / (unit_ball * count)) ** (1 / d))
 
 
-def _unit(x: Points, bounds: Bounds) -> Array:
+def _to_unit_cube(x: Points, bounds: Bounds) -> Array:
     low, high = np.array(bounds, dtype=np.float64).T
     scaled: Array = (x.detach().cpu().double().numpy() - low) / (high - low)
     return scaled

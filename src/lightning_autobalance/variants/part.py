@@ -1,4 +1,4 @@
-"""Variants that work on the residuals of one part of the domain."""
+"""The base of variants that work on the residuals of one part of the domain."""
 
 import torch
 from torch import Tensor
@@ -7,33 +7,33 @@ from lightning_autobalance.variants.base import ByPart, ProblemInfo, Variant
 
 
 class PartVariant(Variant):
-    """A variant of the terms whose residuals are taken at the points of one part.
+    """A variant that changes the loss terms whose residual is evaluated at the points of one part of the domain.
 
     Args:
-        part: Of the domain.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
+        part: Name of the part of the domain.
+        terms: Names of the loss terms to change. By default all with exactly one row per point of the part.
     """
 
     def __init__(self, part: str = "interior", terms: list[str] | None = None) -> None:
         super().__init__()
         self.part = part
-        self.given = tuple(terms) if terms is not None else None
-        self.terms: tuple[str, ...] = self.given or ()
+        self.chosen_terms = tuple(terms) if terms is not None else None
+        self.terms: tuple[str, ...] = self.chosen_terms or ()
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Find the terms.
+        """Look up the terms to change.
 
         Raises:
-            ValueError: If there are none, or one that was named has not one row per point of the part.
+            ValueError: If there is none, or if one of the constructor's ``terms`` does not have one row per point.
         """
-        name, there = type(self).__name__, problem.terms_on(self.part)
-        for term in self.given if self.given is not None else ():
-            if term not in there:
+        name, available = type(self).__name__, problem.terms_on(self.part)
+        for term in self.chosen_terms or ():
+            if term not in available:
                 raise ValueError(
                     f"`terms` of {name} must name loss terms with one residual per point of {self.part!r}, "
-                    f"{list(there)}, got {term!r}."
+                    f"{list(available)}, got {term!r}."
                 )
-        self.terms = self.given if self.given is not None else there
+        self.terms = self.chosen_terms if self.chosen_terms is not None else available
         if not self.terms:
             raise ValueError(
                 f"{name} needs a loss term with one residual per point of {self.part!r}, got "
@@ -43,7 +43,7 @@ class PartVariant(Variant):
         return problem
 
     def with_gradient(self, points: ByPart) -> dict[str, Tensor]:
-        """The points, those of the part such that residuals can be differentiated by them.
+        """The points, with those of the part as leaves that require grad, so that residuals can be differentiated.
 
         Args:
             points: By part, each (b, d).

@@ -1,4 +1,4 @@
-"""Weights that belong to collocation points."""
+"""The base of variants with a weight per collocation point."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from lightning_autobalance.variants.part import PartVariant
 
 
 class PointWeights(PartVariant):
-    """One weight per point and term, remembered from step to step; the points must stay where they are.
+    """One weight per loss term and point, updated in every step; the points must stay the same.
 
     Args:
-        part: Of the domain.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
-        inside: Whether the weight stands inside the square, mean((w r)^2), or outside, mean(w r^2).
-        start: The first weight.
+        part: Part of the domain whose points are weighted.
+        terms: Names of the loss terms to weight. By default all with exactly one row per point of the part.
+        inside: Put the weight inside the square, mean((w r)^2), or outside, mean(w r^2).
+        start: Initial weight of every point.
     """
 
     has_point_weights = True
     per_point: Mapping[str, int] = {"weights": 1, "anchors": 0}
-    weights: Tensor  # (t, b): by term and point
-    anchors: Tensor  # (b, d): the points that they belong to
+    weights: Tensor  # (t, b), by term and point
+    anchors: Tensor  # (b, d), the points that the weights belong to
 
     def __init__(self, part: str, terms: list[str] | None, *, inside: bool, start: float) -> None:
         super().__init__(part, terms)
@@ -33,13 +33,13 @@ class PointWeights(PartVariant):
         self.first_step = False
         self.register_buffer("weights", torch.empty(0))
         self.register_buffer("anchors", torch.empty(0))
-        self._seen: Tensor | None = None
+        self._checked: Tensor | None = None  # the tensor last compared with the anchors
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Find the terms; refuse points that are drawn anew.
+        """Look up the terms to weight.
 
         Raises:
-            ValueError: If they are.
+            ValueError: If there is none, or if the data resamples its points.
         """
         if problem.resample_every:
             raise ValueError(
@@ -49,16 +49,16 @@ class PointWeights(PartVariant):
         return super().prepare(problem)
 
     def begin(self, context: StepContext, points: ByPart) -> None:
-        """See that the points are those that the weights belong to.
+        """Initialize the weights in the first step; later check that the points are still the same.
 
         Raises:
-            ValueError: If they are not.
+            ValueError: If the points changed.
         """
         self.first_step = context.step == 0
         given = points[self.part]
         if not self.weights.numel():
             self.start_weights(given.new_zeros(len(self.terms), len(given)))
-        if given is self._seen:
+        if given is self._checked:
             return
         if not self.anchors.numel():
             self.anchors = given.detach().clone()
@@ -67,20 +67,20 @@ class PointWeights(PartVariant):
                 f"The points of {self.part!r} must stay the same with {type(self).__name__}, whose weights belong to "
                 f"them, got other points at step {context.step}. Draw them once: `data.resample_every: 0`."
             )
-        self._seen = given
+        self._checked = given
 
     def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
-        """Bring the weights up to date, then apply them."""
+        """Update the weights, then apply them."""
         sizes = self.sizes(residuals)
         before = self.weights
-        self.weights = known(self.updated(before.to(sizes), sizes), before)
+        self.weights = finite_or(self.updated(before.to(sizes), sizes), before)
         return self.rows(points, residuals)
 
     def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:  # noqa: ARG002
-        """The weighted residuals; as they are before the first step.
+        """The weighted residuals; unweighted before the first step.
 
         Raises:
-            ValueError: If there are other points than weights.
+            ValueError: If the number of points is not that of the weights.
         """
         if not self.weights.numel():
             return dict(residuals)
@@ -96,18 +96,18 @@ class PointWeights(PartVariant):
         return weighted
 
     def sizes(self, residuals: ByTerm) -> Tensor:
-        """Norms of the residuals by term and point, (t, b).
+        """Euclidean norm of each term's residual at each point, (t, b).
 
         Args:
             residuals: By term, each (b,) or (b, k).
         """
-        return torch.stack([_length(residuals[term].detach()) for term in self.terms])
+        return torch.stack([_norm(residuals[term].detach()) for term in self.terms])
 
     def start_weights(self, zeros: Tensor) -> None:
-        """Set the weights before the first step, (t, b).
+        """Set the initial ``weights``, (t, b).
 
         Args:
-            zeros: Of their shape.
+            zeros: A tensor of their shape, dtype and device, (t, b).
         """
         self.weights = torch.full_like(zeros, self.start)
 
@@ -116,8 +116,8 @@ class PointWeights(PartVariant):
         """The weights of this step, (t, b).
 
         Args:
-            weights: Those before, (t, b).
-            sizes: Norms of the residuals by term and point, (t, b).
+            weights: Weights of the previous step, (t, b).
+            sizes: Norms of this step's residuals, (t, b).
         """
 
     def numbers(self) -> dict[str, Tensor]:
@@ -129,26 +129,21 @@ class PointWeights(PartVariant):
         return found
 
 
-def _length(residual: Tensor) -> Tensor:
-    """(b,) or (b, k) to its length at each point, (b,)."""
+def _norm(residual: Tensor) -> Tensor:
+    """The Euclidean norm at each point, (b,), of a residual (b,) or (b, k)."""
     return residual.abs() if residual.dim() == 1 else residual.norm(dim=1)
 
 
-def relative(sizes: Tensor) -> Tensor:
-    """By the largest of each term; zeros where all are zero.
+def relative_to_largest(sizes: Tensor) -> Tensor:
+    """Divide by the largest value of each row, over all processes; rows of zeros stay zero.
 
     Args:
-        sizes: By term and point, not negative, (t, b).
+        sizes: By term and point, >= 0, (t, b).
     """
-    most = max_over_ranks(sizes.amax(dim=1, keepdim=True))
-    return sizes / torch.where(most > 0, most, torch.ones_like(most))
+    largest = max_over_ranks(sizes.amax(dim=1, keepdim=True))
+    return sizes / torch.where(largest > 0, largest, torch.ones_like(largest))
 
 
-def known(new: Tensor, old: Tensor) -> Tensor:
-    """The new values, the old ones where the new are not finite: a step that is not taken leaves no trace.
-
-    Args:
-        new: Of any shape.
-        old: Of the same.
-    """
+def finite_or(new: Tensor, old: Tensor) -> Tensor:
+    """The new values where they are finite, elsewhere the old: a step skipped for a NaN must not spoil the weights."""
     return torch.where(torch.isfinite(new), new, old.to(new))

@@ -1,4 +1,4 @@
-"""Adaptive resampling: points move to where the residuals are large."""
+"""Adaptive resampling: collocation points follow the residuals."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from lightning_autobalance.variants.seeded import Seeded
 
 
 class Resampling(Seeded, PartVariant):
-    """A variant that chooses new points now and then.
+    """A variant that chooses new points every ``interval`` steps, by the residuals at candidates.
 
     Args:
-        interval: Steps from one choice to the next.
-        power: k, of the residual in the density.
-        offset: c, the part of the density that does not depend on the residual.
-        candidates: How many uniform points are drawn to choose from.
-        seed: Of the draws. By default that given to ``seed_everything``.
-        part: Whose points are chosen.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
+        interval: Optimizer steps between two choices, > 0.
+        power: Exponent k of the residual in the density, >= 0.
+        offset: Constant c in the density, >= 0.
+        candidates: Number of uniform candidates to choose from, > 0.
+        seed: Seed of the candidates and of the choice. By default the one given to ``seed_everything``.
+        part: Part of the domain whose points are chosen.
+        terms: Names of the loss terms to go by. By default all with exactly one row per point of the part.
     """
 
     replaces_points = True
@@ -57,10 +57,10 @@ class Resampling(Seeded, PartVariant):
         self.register_buffer("current", torch.empty(0))
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Find the terms and the domain.
+        """Look up the terms and the domain.
 
         Raises:
-            ValueError: If the data draws points by itself.
+            ValueError: If there is no term, or if the data resamples its points.
         """
         if problem.resample_every:
             raise ValueError(
@@ -71,43 +71,45 @@ class Resampling(Seeded, PartVariant):
         return super().prepare(problem)
 
     def begin(self, context: StepContext, points: ByPart) -> None:
-        """Choose points where it is time."""
+        """Choose new points when due."""
         if not self.current.numel():
             self.current = points[self.part].detach().clone()
         if context.step and context.step % self.interval == 0:
-            draws = Candidates(self.seed, self.part)
-            whole = gather_rows(self.current)  # every process chooses for all, and alike
-            fresh = draws.points(self._domain, max(self.candidates, self.wanted(whole)), context.step, whole)
-            squares = draws.squares(context, points, fresh, self.terms)
-            self.current = own_rows(self.chosen(whole, fresh, self.density(squares), context.step))
+            candidates = Candidates(self.seed, self.part)
+            current = gather_rows(self.current)  # every process makes the same choice for all of them
+            drawn = candidates.points(self._domain, max(self.candidates, self.wanted(current)), context.step, current)
+            squares = candidates.squares(context, points, drawn, self.terms)
+            self.current = own_rows(self.chosen(current, drawn, self.density(squares), context.step))
 
     def density(self, squares: Tensor) -> Tensor:
-        r"""The sum over terms of :math:`|r|^k / \overline{|r|^k} + c`, (c,).
+        r"""The density at each candidate, not normalized, (c,).
+
+        .. math:: \sum_{\text{terms}} |r|^k / \overline{|r|^k} + c
 
         Args:
-            squares: Squared residuals by term and candidate, (t, c).
+            squares: Squared residual norms by term and candidate, (t, c).
         """
         powers = squares.pow(self.power / 2)
         means = powers.mean(dim=1, keepdim=True)
         return (powers / torch.where(means > 0, means, torch.ones_like(means)) + self.offset).sum(dim=0)
 
     @abstractmethod
-    def wanted(self, whole: Points) -> int:
-        """How many candidates are taken.
+    def wanted(self, current: Points) -> int:
+        """How many of the candidates become points.
 
         Args:
-            whole: The points so far, of all processes, (b, d).
+            current: The points in use, of all processes, (b, d).
         """
 
     @abstractmethod
-    def chosen(self, whole: Tensor, fresh: Tensor, density: Tensor, step: int) -> Tensor:
-        """The new points, of all processes, (b', d).
+    def chosen(self, current: Tensor, drawn: Tensor, density: Tensor, step: int) -> Tensor:
+        """The points to use from now on, of all processes, (b', d).
 
         Args:
-            whole: The points so far, of all processes, (b, d).
-            fresh: Candidates, (c, d).
-            density: Of each, not normalised, (c,).
-            step: Number of optimizer steps done.
+            current: The points in use, of all processes, (b, d).
+            drawn: The candidates, (c, d).
+            density: At the candidates, not normalized, (c,).
+            step: Number of optimizer steps taken so far.
         """
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
@@ -115,27 +117,27 @@ class Resampling(Seeded, PartVariant):
         return {**points, self.part: self.current.to(points[self.part])} if self.current.numel() else dict(points)
 
     def numbers(self) -> dict[str, Tensor]:
-        """How many points there are."""
+        """Number of points in use, over all processes."""
         return {"points": sum_over_ranks(torch.tensor(float(len(self.current)), device=self.current.device))}
 
 
 @final
 class RAD(Resampling):
-    r"""Residual-based adaptive distribution: all points are drawn anew, in proportion to the residual.
+    r"""Residual-based adaptive distribution: all points are redrawn, with a density that follows the residual.
 
     .. math:: p(x) \propto \frac{|r(x)|^k}{\mathbb{E} |r|^k} + c
 
     Args:
-        interval: Steps from one choice to the next.
-        power: k.
-        offset: c.
-        candidates: How many uniform points are drawn to choose from.
-        seed: Of the draws. By default that given to ``seed_everything``.
-        part: Whose points are chosen.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
+        interval: Optimizer steps between two draws, > 0.
+        power: k, >= 0.
+        offset: c, >= 0.
+        candidates: Number of uniform candidates to choose from, > 0.
+        seed: Seed of the candidates and of the choice. By default the one given to ``seed_everything``.
+        part: Part of the domain whose points are redrawn.
+        terms: Names of the loss terms to go by. By default all with exactly one row per point of the part.
 
     Raises:
-        ValueError: If a number is out of its range, or the data re-draws points, too.
+        ValueError: If an argument is out of range, or if the data resamples its points.
 
     Reference:
         Wu, Zhu, Tan, Kartha, Lu, 2023, "A comprehensive study of non-adaptive and residual-based adaptive sampling for
@@ -154,32 +156,32 @@ class RAD(Resampling):
     ) -> None:
         super().__init__(interval, power, offset, candidates, seed, part, terms)
 
-    def wanted(self, whole: Points) -> int:
-        """As many as there are."""
-        return len(whole)
+    def wanted(self, current: Points) -> int:
+        """As many as there are points."""
+        return len(current)
 
-    def chosen(self, whole: Tensor, fresh: Tensor, density: Tensor, step: int) -> Tensor:
-        """Drawn from the candidates."""
-        return fresh[Candidates(self.seed, self.part).choose(density, len(whole), step)]
+    def chosen(self, current: Tensor, drawn: Tensor, density: Tensor, step: int) -> Tensor:
+        """As many candidates as there are points, drawn by the density."""
+        return drawn[Candidates(self.seed, self.part).choose(density, len(current), step)]
 
 
 @final
 class RAR(Resampling):
-    r"""Residual-based adaptive refinement: points are added where the residual is large, none is taken away.
+    r"""Residual-based adaptive refinement: points are added where the residual is large; none is removed.
 
     Args:
-        interval: Steps from one choice to the next.
-        added: How many points each time.
-        greedy: Take the candidates of the largest residuals (RAR), or draw them as `RAD` does (RAR-D).
-        power: k; of no effect where greedy.
-        offset: c; of no effect where greedy.
-        candidates: How many uniform points are drawn to choose from.
-        seed: Of the draws. By default that given to ``seed_everything``.
-        part: Whose points are chosen.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
+        interval: Optimizer steps between two additions, > 0.
+        added: Number of points added each time, > 0.
+        greedy: Take the candidates of largest density (RAR), or draw them by the density as `RAD` does (RAR-D).
+        power: Exponent k of the residual in the density of `RAD`, >= 0.
+        offset: Constant c in that density, >= 0; no effect if ``greedy``.
+        candidates: Number of uniform candidates to choose from, > 0.
+        seed: Seed of the candidates and of the choice. By default the one given to ``seed_everything``.
+        part: Part of the domain that points are added to.
+        terms: Names of the loss terms to go by. By default all with exactly one row per point of the part.
 
     Raises:
-        ValueError: If a number is out of its range, or the data re-draws points, too.
+        ValueError: If an argument is out of range, or if the data resamples its points.
 
     Reference:
         Lu, Meng, Mao, Karniadakis, 2021, "DeepXDE" (RAR); Wu et al., 2023, algorithm 4 (RAR-D).
@@ -202,14 +204,14 @@ class RAR(Resampling):
         self.added = added
         self.greedy = greedy
 
-    def wanted(self, whole: Points) -> int:  # noqa: ARG002
+    def wanted(self, current: Points) -> int:  # noqa: ARG002
         """As many as are added."""
         return self.added
 
-    def chosen(self, whole: Tensor, fresh: Tensor, density: Tensor, step: int) -> Tensor:
-        """The points there are, and the new ones."""
+    def chosen(self, current: Tensor, drawn: Tensor, density: Tensor, step: int) -> Tensor:
+        """The points in use, followed by the added ones."""
         if self.greedy:
             best = density.argsort(descending=True, stable=True)[: self.added]
         else:
             best = Candidates(self.seed, self.part).choose(density, self.added, step)
-        return torch.cat([whole, fresh[best]])
+        return torch.cat([current, drawn[best]])

@@ -14,34 +14,35 @@ from lightning_autobalance.variants.seeded import Seeded
 
 @final
 class RoPINN(Seeded, PartVariant):
-    r"""Region-optimized PINN: residuals at points moved at random, farther while the gradients agree.
+    r"""Region-optimized PINN: residuals at randomly displaced points, farther away while the gradients agree.
 
     .. math:: x_j \to x_j + q \xi, \; \xi \sim U(0, 1)^d, \quad q = \min(r_0 / \sigma, q_{\max}), \quad
         \sigma = \frac{1}{n} \sum_i \frac{\operatorname{std}_t g_{t,i}}{\operatorname{mean}_t |g_{t,i}| + 10^{-6}}
 
-    over the latest T gradients g of the whole loss. Points of the other parts stay.
+    over the latest T gradients g of the total loss. Points of the other parts are not displaced.
 
     Args:
-        radius: r_0.
-        limit: The largest q.
-        history: T.
-        side: Move forward along each coordinate, as the authors do, or to both sides, by q U(-1, 1).
+        radius: r_0, >= 0.
+        limit: Upper bound of q, >= 0.
+        history: T, > 0.
+        side: Displace by q U(0, 1) along each coordinate, as the authors do ("one"), or by q U(-1, 1) ("both").
         clamp: Keep the points within the bounds of the domain; the authors let them leave it by up to ``limit``.
-        samples: Draws per point and step; their residuals are averaged.
-        seed: Of the draws. By default that given to ``seed_everything``.
-        part: Whose points are moved.
-        terms: Names of the loss terms; all that have one row per point of the part where None.
+        samples: Displacements per point and step, > 0; the loss averages over them.
+        seed: Seed of the displacements. By default the one given to ``seed_everything``.
+        part: Part of the domain whose points are displaced.
+        terms: Names of loss terms that must have exactly one row per point of the part. Every residual there sees the
+            displaced points, whichever terms are named.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If an argument is out of range.
 
     Reference:
         Wu, Luo, Ma, Wang, Long, 2024, "RoPINN: Region optimized physics-informed neural networks", algorithm 1 and the
         authors' code.
 
     Note:
-        With sigma 0, as after a single step, q is r_0 / 1, as in the authors' code. The gradient of a step is that of
-        the weighted sum of the terms' losses, also where an optimizer keeps them apart.
+        With sigma = 0, as after a single step, q is r_0, as in the authors' code. The gradient of a step is that of the
+        weighted sum of the terms' losses, also with an optimizer that keeps the terms apart.
     """
 
     watches_gradients = True
@@ -75,47 +76,46 @@ class RoPINN(Seeded, PartVariant):
         self.samples = samples
         self._set_seed(seed)
         self.register_buffer("sigma", torch.ones(()))
-        self.register_buffer("gradients", torch.empty(0))  # the latest, (up to T, n)
+        self.register_buffer("gradients", torch.empty(0))  # the latest up to T, (t, n)
         self._step = 0
         self._bounds: tuple[tuple[float, float], ...] = ()
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Find the terms and the bounds of the domain."""
+        """Look up the terms and the bounds of the domain."""
         self._bounds = problem.domain.bounds
         return super().prepare(problem)
 
     def begin(self, context: StepContext, points: ByPart) -> None:  # noqa: ARG002
-        """Note the step, whose random numbers are drawn next."""
+        """Note the step, which the displacements depend on."""
         self._step = context.step
 
     @property
     def reach(self) -> Tensor:
-        """q, how far points move at most, ()."""
+        """q, the largest displacement along a coordinate, ()."""
         return (self.radius / self.sigma).clamp(max=self.limit)
 
     def perturb(self, points: ByPart) -> dict[str, Tensor]:
-        """The points, moved."""
+        """The points, displaced; ``samples`` times as many in ``part``."""
         x = points[self.part]
-        draw = torch.cat([self.draws([self._step, sample], *x.shape) for sample in range(self.samples)])
+        xi = torch.cat([self.draws([self._step, sample], *x.shape) for sample in range(self.samples)])
         if self.side == "both":
-            draw = 2 * draw - 1
-        moved = x.repeat(self.samples, 1) + self.reach.to(x) * draw.to(x)
+            xi = 2 * xi - 1
+        moved = x.repeat(self.samples, 1) + self.reach.to(x) * xi.to(x)
         if self.clamp:
             low, high = torch.tensor(self._bounds, dtype=x.dtype, device=x.device).unbind(dim=1)
             moved = torch.minimum(torch.maximum(moved, low), high)
         return {**points, self.part: moved}
 
     def observe(self, jacobian: Jacobian) -> None:
-        """Add the gradient of this step to the history; sigma anew."""
+        """Append the gradient of this step to the history, and update sigma."""
         gradient = jacobian.detach().sum(dim=0, keepdim=True)
         kept = self.gradients[1 - self.history :] if self.history > 1 else self.gradients[:0]
         self.gradients = torch.cat([kept.to(gradient).view(-1, gradient.shape[1]), gradient])
-        deviation = (
-            (self.gradients - self.gradients.mean(dim=0)).square_().mean(dim=0).sqrt_()
-        )  # 20 times as fast as std
+        centred = self.gradients - self.gradients.mean(dim=0)
+        deviation = centred.square_().mean(dim=0).sqrt_()  # 20 times as fast as `std`
         sigma = (deviation / (self.gradients.abs().mean(dim=0) + 1e-6)).mean()
         self.sigma = torch.where(sigma > 0, sigma, torch.ones_like(sigma))
 
     def numbers(self) -> dict[str, Tensor]:
-        """How far points move, and sigma."""
+        """The largest displacement q, and sigma."""
         return {"radius": self.reach, "sigma": self.sigma}

@@ -1,4 +1,4 @@
-"""Variants that draw random numbers."""
+"""Random numbers of variants."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,10 @@ from lightning_autobalance.utils.distributed import rank, world_size
 
 
 class Seeded(nn.Module):
-    """A second base of variants that draw: from the seed and the step alone, so that a resumed run draws the same."""
+    """A mixin for variants that draw random numbers.
+
+    A draw depends on the seed and on its key only, such as the step, so that a resumed run draws the same.
+    """
 
     seed: int
 
@@ -20,17 +23,17 @@ class Seeded(nn.Module):
             raise ValueError(f"`seed` must be >= 0, got {seed}.")
         self.seed = seed if seed is not None else torch.initial_seed()
 
-    def draws(self, numbers: Sequence[int], rows: int, columns: int) -> Tensor:
-        """Uniform numbers in [0, 1) for the rows of this process, in float64, (rows, columns).
+    def draws(self, key: Sequence[int], rows: int, columns: int) -> Tensor:
+        """Uniform random numbers in [0, 1) for the rows of this process, in float64, (rows, columns).
 
-        Row i of all points gets the same numbers however many processes share them.
+        A row's numbers do not depend on how many processes share the rows.
 
         Args:
-            numbers: Which draw it is.
-            rows: How many this process has.
-            columns: Numbers per row.
+            key: Integers >= 0 that identify the draw, such as the step.
+            rows: Number of rows of this process.
+            columns: Random numbers per row.
         """
-        generator = np.random.Generator(np.random.PCG64([self.seed, *numbers]))
+        generator = np.random.Generator(np.random.PCG64([self.seed, *key]))
         last = rank() + world_size() * (rows - 1)
         return torch.as_tensor(generator.random((last + 1, columns))[rank() :: world_size()])
 
@@ -39,9 +42,5 @@ class Seeded(nn.Module):
         return {"seed": self.seed}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take it back.
-
-        Args:
-            state: What `get_extra_state` gave.
-        """
+        """Restore the seed from a checkpoint."""
         self.seed = state["seed"]

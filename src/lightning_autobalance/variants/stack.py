@@ -1,4 +1,4 @@
-"""Several variants at once."""
+"""Several variants in sequence."""
 
 from collections.abc import Iterable
 from typing import final
@@ -11,16 +11,16 @@ from lightning_autobalance.variants.base import ByPart, ByTerm, ProblemInfo, Ste
 
 @final
 class Stack(Variant):
-    """Variants one after the other: each works on the points and residuals that the one before gives.
+    """Several variants in sequence: each works on the points and residuals that the previous one returns.
 
-    Order counts: ``[GPINN(), RBA()]`` weights the gradient's term too, ``[RBA(), GPINN()]`` differentiates the weighted
-    residual.
+    The order matters: ``[GPINN(), RBA()]`` weights the gradient term as well, ``[RBA(), GPINN()]`` differentiates the
+    weighted residual.
 
     Args:
-        variants: At least one.
+        variants: At least one, the first to be applied first.
 
     Raises:
-        ValueError: If there are none, or weights that belong to points meet a variant that replaces these.
+        ValueError: If there is none, or if one has weights per point and another replaces the points.
     """
 
     def __init__(self, variants: list[Variant]) -> None:
@@ -34,55 +34,55 @@ class Stack(Variant):
         self.has_point_weights = any(v.has_point_weights for v in variants)
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Let each see the terms that those before leave."""
+        """Prepare each for the terms of the problem and of the variants before it."""
         for variant in self.variants:
             problem = variant.prepare(problem)
         return problem
 
     def begin(self, context: StepContext, points: ByPart) -> None:
-        """Each with the data's points."""
+        """Start the step of each, with the points of the data."""
         for variant in self.variants:
             variant.begin(context, points)
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
-        """One after the other."""
+        """The points placed by each in turn."""
         for variant in self.variants:
             points = variant.place(points)
         return dict(points)
 
     def perturb(self, points: ByPart) -> dict[str, Tensor]:
-        """One after the other."""
+        """The points perturbed by each in turn."""
         for variant in self.variants:
             points = variant.perturb(points)
         return dict(points)
 
     def learn(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
-        """One after the other."""
+        """The rows of the last; each updates its state from the rows of the previous one."""
         for variant in self.variants:
             residuals = variant.learn(points, residuals)
         return dict(residuals)
 
     def rows(self, points: ByPart, residuals: ByTerm) -> dict[str, Tensor]:
-        """One after the other."""
+        """The rows of the last; each works on the rows of the previous one."""
         for variant in self.variants:
             residuals = variant.rows(points, residuals)
         return dict(residuals)
 
     def observe(self, jacobian: Jacobian) -> None:
-        """Each that wants to."""
+        """Pass the gradients on to the variants that watch them."""
         for variant in self.variants:
             if variant.watches_gradients:
                 variant.observe(jacobian)
 
     def numbers(self) -> dict[str, Tensor]:
-        """Those of each, under its name."""
+        """The scalars of each, prefixed with the name of its class."""
         return {f"{type(v).__name__}/{name}": value for v in self.variants for name, value in v.numbers().items()}
 
 
 def _check_points(variants: list[Variant]) -> None:
-    for mover in (v for v in variants if v.replaces_points):
-        for weights in (v for v in variants if v.has_point_weights and v is not mover):
+    for resampler in (v for v in variants if v.replaces_points):
+        for weighted in (v for v in variants if v.has_point_weights and v is not resampler):
             raise ValueError(
-                f"`variants` must not hold both {type(weights).__name__}, whose weights belong to points that stay, "
-                f"and {type(mover).__name__}, which replaces points."
+                f"`variants` must not hold both {type(weighted).__name__}, whose weights belong to points that stay, "
+                f"and {type(resampler).__name__}, which replaces points."
             )
