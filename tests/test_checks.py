@@ -13,7 +13,8 @@ from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelP
 from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
-from lightning_autobalance.checks import check_exact, check_optimizer_argument, check_trainer
+from lightning_autobalance.checks import check_exact, check_trainer
+from lightning_autobalance.checks.optimizer import check_optimizer_argument
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP

@@ -131,15 +131,15 @@ def test_buffers_outlive_the_next_replay(tmp_path: Path, monkeypatch: pytest.Mon
     memory: list[Tensor] = []
 
     def compiled(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
-        def replayed(module: PINNModule, *args: Any) -> Any:
+        def replayed(variant: Variant, *args: Any) -> Any:
             for old in memory:
                 old.fill_(torch.nan)
-            before = {id(x) for x in module.variant.buffers()}
-            values, blocks, counts = function(module, *args)
-            assigned = [x for x in module.variant.buffers() if id(x) not in before]
+            before = {id(x) for x in variant.buffers()}
+            terms, values, blocks, counts = function(variant, *args)
+            assigned = [x for x in variant.buffers() if id(x) not in before]
             assert assigned
             memory[:] = [values, *[block for block in blocks if block is not None], *assigned]
-            return values, blocks, counts
+            return terms, values, blocks, counts
 
         return replayed
 
