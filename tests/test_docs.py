@@ -17,12 +17,12 @@ import yaml
 
 from benchmarks import bad_inputs, docs, method_cost, quickstart, variant_cost
 from benchmarks.peers import __main__ as peers
+from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.sweeps.product import plan
-from lightning_autobalance.sweeps.training import execute
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -120,7 +120,7 @@ def carry_out_sweep(path: Path) -> None:
     runs = plan(path).runs
     for wanted in {(each.problem, each.variant): each for each in reversed(runs)}.values():
         small = ("--data.eval_points=100", "--trainer.enable_model_summary=false")
-        assert execute(replace(wanted, iterations=2, options=(*wanted.options, *small)))["mse"] > 0
+        assert trained(replace(wanted, iterations=2, options=(*wanted.options, *small)))["mse"] > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -291,8 +291,7 @@ def test_the_numbers_on_the_pages_are_those_of_the_results(at_root: None) -> Non
 def test_pages_have_no_block_of_numbers_that_nothing_writes(at_root: None) -> None:
     found = {(DOCS / page, name) for page in PAGES for name in re.findall(r"<!-- (\w+):begin -->", text_of(page))}
     elsewhere = {
-        (page, "results")
-        for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE)
+        (page, "results") for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE)
     }  # each has its own command and test
     assert found == {(ROOT / page, name) for page, name in {*docs.blocks(), *elsewhere}}
 
