@@ -17,12 +17,12 @@ import yaml
 
 from benchmarks import bad_inputs, docs, method_cost, quickstart, variant_cost
 from benchmarks.peers import command as peers
+from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.sweeps.product import plan
-from lightning_autobalance.sweeps.training import execute
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -120,7 +120,7 @@ def carry_out_sweep(path: Path) -> None:
     runs = plan(path).runs
     for wanted in {(each.problem, each.variant): each for each in reversed(runs)}.values():
         small = ("--data.eval_points=100", "--trainer.enable_model_summary=false")
-        assert execute(replace(wanted, iterations=2, options=(*wanted.options, *small)))["mse"] > 0
+        assert trained(replace(wanted, iterations=2, options=(*wanted.options, *small)))["mse"] > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -10,13 +10,14 @@ import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from helpers.runs import assert_equal
+from helpers.runs import assert_same_state
 from lightning_autobalance.callbacks import SolutionPlotter
-from lightning_autobalance.cli import main
-from lightning_autobalance.cli.lightning_cli import run
+from lightning_autobalance.cli import main, seed_options
+from lightning_autobalance.cli.lightning_cli import AutoBalanceCLI, run
 from lightning_autobalance.cli.seed_options import join_seeds
 from lightning_autobalance.problems import Helmholtz2D
 from lightning_autobalance.step import NonFiniteError
+from lightning_autobalance.sweeps.seed_ensemble import SeedRun
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -82,9 +83,7 @@ def test_seeds_have_folders_of_their_own_and_the_numbers_of_single_runs(capsys: 
         main(["fit", *SMALL, "--trainer.max_steps=4", f"--seed_everything={seed}"])
     for seed, single in ((0, "version_1"), (3, "version_2")):
         ours, its = (state(f"runs/Helmholtz2D/{name}") for name in (f"version_0/seed_{seed}", single))
-        assert_equal(ours["CollocationPoints"], its["CollocationPoints"])
-        for name, value in its["state_dict"].items():
-            torch.testing.assert_close(ours["state_dict"][name], value, rtol=1e-4, atol=1e-6)  # float32
+        assert_same_state(ours, its)
     module = Helmholtz2D.load_from_checkpoint(folder / "seed_3" / "checkpoints" / "last.ckpt")
     assert module.net[0].out_features == 6
 
@@ -96,8 +95,27 @@ def test_resume_of_all_seeds_is_exact() -> None:
     main([*fit, "--trainer.max_steps=8", "--ckpt_path=runs/Helmholtz2D/version_1"])
     for seed in (0, 1, 2):
         whole, resumed = (state(f"runs/Helmholtz2D/version_{n}/seed_{seed}") for n in (0, 2))
-        for part in ("state_dict", "optimizer_states", "lr_schedulers", "CollocationPoints", "global_step"):
-            assert_equal(whole[part], resumed[part], part)
+        assert_same_state(whole, resumed)
+
+
+def test_resume_starts_seeds_without_a_checkpoint_from_the_beginning(caplog: pytest.LogCaptureFixture) -> None:
+    fit = ["fit", *SMALL, "--trainer.max_steps=4"]
+    main([*fit, "--seeds=[0]"])
+    main([*fit, "--seeds=[0,1]", "--ckpt_path=runs/Helmholtz2D/version_0"])
+    assert "Seed 1 has no checkpoint in runs/Helmholtz2D/version_0: it starts from the beginning." in caplog.messages
+    main([*fit, "--seed_everything=1"])
+    assert_same_state(state("runs/Helmholtz2D/version_1/seed_1"), state("runs/Helmholtz2D/version_2"))
+    assert state("runs/Helmholtz2D/version_0/seed_0")["global_step"] == 4
+
+
+@pytest.mark.slow
+def test_compiled_seeds_are_those_of_single_runs() -> None:
+    fit = ["fit", *SMALL, "--trainer.max_steps=4", "--model.compile=true"]
+    cli = run([*fit, "--seeds=[0,1]"])
+    assert cli.ensemble is not None
+    assert all(each.module.passes.compiled is not None for each in cli.ensemble.runs)
+    main([*fit, "--seed_everything=1"])
+    assert_same_state(state("runs/Helmholtz2D/version_0/seed_1"), state("runs/Helmholtz2D/version_1"))
 
 
 def test_seeds_in_yaml_and_without_logger(tmp_path: Path) -> None:
@@ -130,6 +148,8 @@ def test_a_seed_that_diverges_is_named_and_the_others_are_shown(capsys: pytest.C
         (["fit", "--seeds"], "`seeds` must be different whole numbers >= 0, such as `--seeds 0 1 2`, got []"),
         (["fit", "--seeds", "1", "1"], "got [1, 1]"),
         (["fit", "--seeds", "-1", "1"], "got [-1, 1]"),
+        (["fit", "--seeds", "0", "1", "--workers=0"], "`workers` must be >= 1, got 0"),
+        (["fit", "--workers=2"], "`workers` must be left out unless `seeds` is given, got 2"),
         (["fit", "--seeds", "0", "1", "--seed_everything=3"], "`seed_everything` must be left out where `seeds`"),
         (["validate", "--seeds", "0", "1"], "`seeds` must be left out of `validate`"),
         (["fit", "--seeds", "0", "--ckpt_path=runs/none.ckpt"], "`ckpt_path` must be the folder of all seeds"),
@@ -139,6 +159,30 @@ def test_a_seed_that_diverges_is_named_and_the_others_are_shown(capsys: pytest.C
 )
 def test_mistakes(args: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert message in fails(capsys, args[0], *SMALL, *args[1:])
+
+
+def test_workers_need_joblib(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(seed_options, "find_spec", lambda name: None)
+    said = fails(capsys, "fit", *SMALL, "--seeds", "0", "1", "--workers=2")
+    assert 'is not installed, got 2. Run pip install "lightning-autobalance[bench]".' in said
+
+
+@pytest.mark.parametrize("logger", ["TensorBoardLogger", "CSVLogger", "false"])
+def test_the_folder_of_a_seed_is_the_one_that_it_gets(logger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+
+    def seed_run(cli: AutoBalanceCLI, of_all: Any, seed: int) -> SeedRun:
+        folders.append(seed_options.seed_folder(of_all[cli.subcommand], seed))
+        return original(cli, of_all, seed)
+
+    original = AutoBalanceCLI._seed_run
+    monkeypatch.setattr(AutoBalanceCLI, "_seed_run", seed_run)
+    main(
+        ["fit", *SMALL, "--trainer.max_steps=1", f"--trainer.logger={logger}", "--seeds=[5]"]
+        + ([] if logger == "false" else ["--trainer.logger.save_dir=runs"])
+    )
+    (folder,) = folders
+    assert (folder / "checkpoints" / "last.ckpt").exists()
 
 
 def test_several_processes_are_refused() -> None:

@@ -9,17 +9,18 @@ import pytest
 from helpers.sweeps import pretend, runs
 from lightning_autobalance.sweeps import engine
 from lightning_autobalance.sweeps.engine import Pool, connected, outcomes
+from lightning_autobalance.sweeps.runs import Run
 from lightning_autobalance.sweeps.worker import Outcome
 
 pytest.importorskip("joblib", reason="joblib is not installed")
 
 
-def ended(pool: Pool, *methods: str) -> list[Outcome]:
+def ended(pool: Pool, *methods: str) -> list[Outcome[Run]]:
     with connected(pool) as (workers, backend):
         return list(outcomes(runs(*methods), workers, backend, pretend))
 
 
-def overlap(found: list[Outcome]) -> bool:
+def overlap(found: list[Outcome[Run]]) -> bool:
     spans = sorted((o.result["began"], o.result["ended"]) for o in found if o.result)
     return any(end > begin for (_, end), (begin, _) in pairwise(spans))
 

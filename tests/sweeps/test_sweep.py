@@ -1,4 +1,4 @@
-"""The whole: two workers, nothing twice, a failure costs one run, Ctrl-C leaves nothing behind."""
+"""A sweep from end to end: two workers, nothing twice, a failure costs one run, Ctrl-C leaves nothing behind."""
 
 import json
 import os
@@ -6,19 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from lightning_autobalance.cli import main
+from helpers.sweeps import trained
+from lightning_autobalance.cli import main, run_cli
 from lightning_autobalance.sweeps.lines import read
 from lightning_autobalance.sweeps.runs import Run
 from lightning_autobalance.sweeps.sweep import options, sweep
-from lightning_autobalance.sweeps.worker import Outcome, attempt
+from lightning_autobalance.sweeps.worker import Outcome
 
 pytest.importorskip("joblib", reason="joblib is not installed")
 module = import_module(sweep.__module__)
@@ -70,8 +72,8 @@ def test_two_runs_on_two_workers(backend: str, capsys: pytest.CaptureFixture[str
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker's function without a worker, which takes seconds to import torch."""
 
-    def outcomes(runs: list[Run], *_: object) -> Iterator[Outcome]:
-        return (attempt(run, Path.cwd(), os.getpid()) for run in runs)
+    def outcomes(runs: list[Run], workers: int, backend: object, work: Callable[..., Any]) -> Iterator[Outcome[Run]]:
+        return (work(run, Path.cwd(), os.getpid()) for run in runs)
 
     monkeypatch.setattr(module, "connected", lambda pool: nullcontext((1, {})))
     monkeypatch.setattr(module, "outcomes", outcomes)
@@ -150,12 +152,10 @@ def test_ctrl_c_stops_the_workers_and_the_next_start_goes_on() -> None:
 
 @pytest.mark.usefixtures("in_this_process")
 def test_an_interrupted_run_goes_on_from_its_checkpoint() -> None:
-    from lightning_autobalance.sweeps.training import execute
-
     wanted = Run("quick", "default", 0, 6, (QUICK,), (*SMALL, "--data.steps_per_epoch=2"))
-    execute(wanted)
+    trained(wanted)
     Path("r.jsonl").touch()
-    sweep([wanted], Path("r.jsonl"))
+    sweep([wanted], Path("r.jsonl"), command=run_cli)
     (line,) = read(Path("r.jsonl"))
     assert [row["step"] for row in line["history"]] == [2, 4, 6]
     assert "Restored all states" in (wanted.folder / "output.txt").read_text()

@@ -7,8 +7,8 @@ from types import ModuleType
 import pytest
 
 from benchmarks import main_job, table1, table2
+from helpers.sweeps import trained
 from lightning_autobalance.sweeps.runs import Run, missing
-from lightning_autobalance.sweeps.training import execute
 
 ROOT = Path(__file__).parents[2]
 QUICK = str(ROOT / "configs" / "helmholtz_2d_quick.yaml")
@@ -25,7 +25,7 @@ def run(iterations: int) -> Run:
 
 
 def test_a_result_describes_the_run() -> None:
-    result = execute(run(12))
+    result = trained(run(12))
     assert result["iterations"] == 12
     assert result["seed"] == 1
     assert result["mse"] > 0
@@ -37,10 +37,10 @@ def test_a_result_describes_the_run() -> None:
 
 
 def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = execute(run(12))
+    whole = trained(run(12))
     monkeypatch.setattr(Run, "folder", property(lambda _: Path("elsewhere/run")))  # the same for both lengths
-    execute(run(7))
-    rest = execute(run(12))
+    trained(run(7))
+    rest = trained(run(12))
     assert rest["mse"] == whole["mse"]
     assert [row["step"] for row in rest["history"]] == [5, 7, 10, 12]
 
@@ -54,7 +54,7 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
 
 
 def test_a_run_that_ended_but_left_no_line_leaves_the_same_one_again() -> None:
-    once, again = execute(run(7)), execute(run(7))
+    once, again = trained(run(7)), trained(run(7))
     assert not {key for key in once if once[key] != again[key]} - {"finished"}
 
 

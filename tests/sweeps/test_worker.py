@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.sweeps import attempted
 from lightning_autobalance.sweeps.runs import Run
 from lightning_autobalance.sweeps.worker import attempt, clean_state
 
@@ -44,7 +45,7 @@ def run(method: str, *options: str, iterations: int = 4) -> Run:
 def mse(run: Run) -> float:
     """Of a training from the start, as a number that must not change by a bit."""
     shutil.rmtree(run.folder, ignore_errors=True)
-    outcome = attempt(run, Path.cwd(), os.getpid())
+    outcome = attempted(run)
     assert outcome.result is not None, outcome.error
     return float(outcome.result["mse"])
 
@@ -81,7 +82,7 @@ def test_the_process_is_left_as_it_was() -> None:
 
 def test_a_refused_configuration_comes_back_with_its_message(capfd: pytest.CaptureFixture[str]) -> None:
     bad = run("none", "--model.nett=3")
-    outcome = attempt(bad, Path.cwd(), os.getpid())
+    outcome = attempted(bad)
     assert outcome.result is None
     assert "nett" in outcome.error
     assert "Did you mean" in outcome.error
@@ -91,38 +92,35 @@ def test_a_refused_configuration_comes_back_with_its_message(capfd: pytest.Captu
 
 def test_an_exception_comes_back_with_its_type_and_leaves_a_traceback() -> None:
     bad = Run("none", "none", 1, 2, ("none.yaml",))
-    outcome = attempt(bad, Path.cwd(), os.getpid())
+    outcome = attempted(bad)
     assert outcome.error.startswith("FileNotFoundError: ")
     assert "Traceback" in (bad.folder / "output.txt").read_text()
 
 
 def test_a_folder_that_is_not_there_costs_one_run(tmp_path: Path) -> None:
-    assert attempt(run("a"), tmp_path / "elsewhere", os.getpid()).error.startswith("FileNotFoundError: ")
+    assert attempted(run("a"), tmp_path / "elsewhere").error.startswith("FileNotFoundError: ")
 
 
 def test_another_configuration_does_not_go_on_from_the_checkpoint() -> None:
     mse(run("a"))
     longer = run("a", iterations=6)
-    assert attempt(run("a"), Path.cwd(), os.getpid()).result
-    changed = attempt(run("a", "--model.a1=2"), Path.cwd(), os.getpid())
+    assert attempted(run("a")).result
+    changed = attempted(run("a", "--model.a1=2"))
     assert "must hold a run of the same configuration" in changed.error
     assert mse(longer) > 0
 
 
-def test_only_one_run_trains_in_a_process_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_autobalance.sweeps import training
-
+def test_only_one_run_trains_in_a_process_at_a_time() -> None:
     inside, seen = [], []
 
-    def execute(run: Run) -> dict[str, int]:
+    def train(run: Run) -> dict[str, int]:
         inside.append(run)
         seen.append(len(inside))
         threading.Event().wait(0.05)
         inside.pop()
         return {}
 
-    monkeypatch.setattr(training, "execute", execute)
-    threads = [threading.Thread(target=attempt, args=(run(m), Path.cwd(), os.getpid())) for m in "abc"]
+    threads = [threading.Thread(target=attempt, args=(run(m), Path.cwd(), os.getpid(), train)) for m in "abc"]
     for thread in threads:
         thread.start()
     for thread in threads:

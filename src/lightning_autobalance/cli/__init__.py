@@ -1,5 +1,5 @@
 """The commands `lightning-autobalance` and `lightning`: a light entry point, and Lightning's CLI with our defaults."""
 
-from lightning_autobalance.cli.entry_points import lightning, main
+from lightning_autobalance.cli.entry_points import lightning, main, run_cli
 
-__all__ = ["main", "lightning"]
+__all__ = ["main", "lightning", "run_cli"]

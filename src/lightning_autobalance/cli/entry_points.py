@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.metadata import distributions
+from typing import Any
 
 from lightning_autobalance import __version__, scaffold
 
@@ -25,17 +26,26 @@ def main(args: list[str] | None = None) -> None:
     if line[:1] == ["sweep"]:
         from lightning_autobalance import sweeps
 
-        sweeps.main(line[1:])
+        sweeps.main(line[1:], run_cli)
         return
     if line[:1] == ["reproduce"]:
         command = " ".join(["python -m benchmarks", *line])
         sys.stderr.write(f"`reproduce` is not part of the package: run `{command}` in a clone of the repository.\n")
         raise SystemExit(2)
-    from lightning_autobalance.cli.lightning_cli import run
-
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # so that `class_path: my_pde.Poisson2D` finds my_pde.py beside the YAML
-    run(args)
+    run_cli(args)
+
+
+def run_cli(args: list[str] | None = None) -> Any:
+    """:func:`lightning_autobalance.cli.lightning_cli.run`; Lightning is imported only now, which takes seconds.
+
+    Args:
+        args: As there.
+    """
+    from lightning_autobalance.cli.lightning_cli import run
+
+    return run(args)
 
 
 def lightning(args: list[str] | None = None) -> None:

@@ -26,6 +26,7 @@ from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummar
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
+from lightning_autobalance.cli.seed_workers import SeedTask, train_seeds
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.step import NonFiniteError
@@ -141,6 +142,9 @@ class AutoBalanceCLI(LightningCLI):
             return
         of_all = self.config
         seed_options.resolve_version(of_all[subcommand])
+        if min(of_all[subcommand].workers, len(self.seeds)) > 1:
+            self._fit_in_processes(of_all[subcommand], self.seeds)
+            return
         self.ensemble = SeedEnsemble(lambda seed: self._seed_run(of_all, seed), self.seeds)
         try:
             self.ensemble.fit()
@@ -148,6 +152,27 @@ class AutoBalanceCLI(LightningCLI):
             self._show_ensemble(self.ensemble)
             raise
         self._show_ensemble(self.ensemble)
+
+    def _fit_in_processes(self, config: Any, seeds: list[int]) -> None:
+        workers, results = min(config.workers, len(seeds)), []
+        tasks = [self._seed_task(config.clone(), seed, max(1, torch.get_num_threads() // workers)) for seed in seeds]
+        try:
+            for result in train_seeds(tasks, workers):
+                results.append(result)
+                rank_zero_info(f"Seed {result.seed}: ended, {len(results)} of {len(seeds)}.")
+        except KeyboardInterrupt:
+            sys.exit(1)  # as Lightning does
+        except NonFiniteError:
+            self._show_seeds(sorted(results, key=lambda result: seeds.index(result.seed)))
+            raise
+        self._show_seeds(sorted(results, key=lambda result: seeds.index(result.seed)))
+
+    def _seed_task(self, config: Any, seed: int, threads: int) -> SeedTask:
+        folder = seed_options.seed_folder(config, seed)
+        config.seeds, config.workers, config.trainer.enable_progress_bar = [seed], 1, False
+        if config.ckpt_path and self._seed_checkpoint(config.ckpt_path, seed) is None:
+            config.ckpt_path = None
+        return SeedTask(seed, self._parser(self.subcommand).dump(config, skip_none=False), folder, threads)
 
     def _seed_run(self, of_all: Any, seed: int) -> SeedRun:
         self.config = of_all.clone()
@@ -173,6 +198,8 @@ class AutoBalanceCLI(LightningCLI):
             self._show_seeds([SeedResult.of(run.seed, run.trainer, run.module) for run in ensemble.runs])
 
     def _show_seeds(self, results: Sequence[SeedResult]) -> None:
+        if not results:  # no callback keeps them
+            return
         console = Console()
         console.print(seeds_table(results))
         for result in results:
@@ -230,12 +257,13 @@ class AutoBalanceCLI(LightningCLI):
             self.parser.error(str(error), error)
 
 
-def run(args: list[str] | None = None) -> "AutoBalanceCLI":
+def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] = AutoBalanceCLI) -> AutoBalanceCLI:
     """Parse a command line and run it.
 
     Args:
         args: The command line without the program's name. Where it is given, the caller gets the errors; where it is
             the process's own, errors that explain themselves are printed without a traceback, with exit status 2.
+        kind: The class of the CLI.
 
     Returns:
         The CLI after the run, with its trainer and model.
@@ -246,7 +274,7 @@ def run(args: list[str] | None = None) -> "AutoBalanceCLI":
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
-            return AutoBalanceCLI(
+            return kind(
                 PINNModule,
                 CollocationPoints,
                 subclass_mode_model=True,

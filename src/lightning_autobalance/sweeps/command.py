@@ -2,13 +2,18 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning_autobalance.sweeps.training import Command
 
 
-def main(args: list[str]) -> None:
+def main(args: list[str], command: "Command") -> None:
     """Train all runs that a YAML file describes; a mistake in it ends with exit status 2, a failed run with 1.
 
     Args:
-        args: The command line behind ``sweep``.
+        args: The words after ``sweep`` on the command line.
+        command: Called in a worker with the command line of `fit`; can be pickled.
     """
     from lightning_autobalance.sweeps.engine import Pool
     from lightning_autobalance.sweeps.product import plan
@@ -26,4 +31,4 @@ def main(args: list[str]) -> None:
         found = plan(given.sweep)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         parser.error(str(error))
-    sweep_by(given, found.runs, found.out)
+    sweep_by(given, found.runs, found.out, command)

@@ -1,38 +1,38 @@
-"""The engine under a sweep: joblib, with processes of this machine (loky) or the workers of a Dask cluster."""
+"""The engine of a sweep: joblib, with processes of this machine (loky) or the workers of a Dask cluster."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lightning_autobalance.sweeps.runs import Run
-from lightning_autobalance.sweeps.worker import Outcome, attempt
+from lightning_autobalance.sweeps.worker import Outcome, T
 
-BACKENDS = {"loky": "bench", "dask": "dask"}  # what each needs is in the extra of that name
+BACKENDS = {"loky": "bench", "dask": "dask"}  # backend -> extra with its packages
 _NEEDS = {"loky": ("joblib",), "dask": ("joblib", "distributed")}
-Work = Callable[[Run, Path, int], Outcome]
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Who trains the runs.
+    """The workers of a sweep.
 
     Args:
-        workers: Runs at once, one thread each; None is one, or all workers of the cluster at ``scheduler``.
+        workers: Runs at once; None is one, or all workers of the cluster at ``scheduler``.
         backend: ``loky``, processes of this machine, or ``dask``.
         scheduler: Address of a Dask cluster, such as ``tcp://10.0.0.1:8786``; without one, Dask starts processes here.
+        threads: Of each run, with ``loky``; Dask's workers have one.
 
     Raises:
-        ValueError: If the parts do not fit together.
-        ModuleNotFoundError: If the package of a backend is missing.
+        ValueError: If a value is out of range, or two exclude each other.
+        ModuleNotFoundError: If a package of the backend is not installed.
     """
 
     workers: int | None = None
     backend: str = "loky"
     scheduler: str | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -52,11 +52,7 @@ class Pool:
 
 @contextmanager
 def connected(pool: Pool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The runs at once, and joblib's settings of a backend; at the end its processes are stopped.
-
-    Args:
-        pool: Who trains the runs.
-    """
+    """The number of runs at once and joblib's settings for the backend; at the end its processes are stopped."""
     if pool.backend == "dask":
         with _dask(pool) as found:
             yield found
@@ -64,7 +60,7 @@ def connected(pool: Pool) -> Iterator[tuple[int, dict[str, Any]]]:
     from joblib.externals.loky import get_reusable_executor
 
     try:
-        yield pool.workers or 1, {"backend": "loky", "inner_max_num_threads": 1}
+        yield pool.workers or 1, {"backend": "loky", "inner_max_num_threads": pool.threads}
     finally:
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
@@ -91,7 +87,7 @@ def _dask_backend(client: Any) -> Any:
     from joblib._dask import DaskDistributedBackend
 
     class Backend(DaskDistributedBackend):  # type: ignore[misc]
-        """joblib's, which waits for ever for a task that Dask gives up because its workers died."""
+        """joblib's, except that a task that Dask gives up because its workers died does not wait forever."""
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             future = super().submit(func, callback)
@@ -116,16 +112,18 @@ def _check_threads(scheduler: str, threads: list[int]) -> None:
         )
 
 
-def outcomes(runs: list[Run], workers: int, backend: dict[str, Any], work: Work = attempt) -> Iterator[Outcome]:
-    """Train runs, and yield how each went, as they end.
+def outcomes(
+    runs: list[T], workers: int, backend: dict[str, Any], work: Callable[[T, Path, int], Outcome[T]]
+) -> Generator[Outcome[T], None, None]:
+    """Train runs, and yield the outcome of each as it ends.
 
-    A worker that dies takes the runs that are under way with it; the others go on with new workers.
+    If a worker dies, the runs under way fail; the others go on with new workers.
 
     Args:
-        runs: What to train, in this order.
+        runs: Started in this order.
         workers: Runs at once.
-        backend: joblib's settings, of :func:`connected`.
-        work: What a worker does with a run.
+        backend: joblib's settings, from :func:`connected`.
+        work: Called in a worker with a run, this process's current folder and its id; picklable.
     """
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -140,13 +138,15 @@ def outcomes(runs: list[Run], workers: int, backend: dict[str, Any], work: Work 
             yield from (Outcome(run, error=f"a worker died: {error}") for run in lost)
 
 
-def _parallel(runs: list[Run], workers: int, backend: dict[str, Any], work: Work) -> Iterator[Outcome]:
+def _parallel(
+    runs: list[T], workers: int, backend: dict[str, Any], work: Callable[[T, Path, int], Outcome[T]]
+) -> Iterator[Outcome[T]]:
     from joblib import Parallel, delayed, parallel_config
 
     here, parent = Path.cwd(), os.getpid()
     tasks = [delayed(work)(run, here, parent) for run in runs]
-    # With `n_jobs=1` joblib trains in this process, where Ctrl-C would count as the run's end: so there are two
-    # processes at least, and what is handed out at once says how many of them train.
+    # With `n_jobs=1` joblib would train in this process, where Ctrl-C counts as the end of the run. So there are at
+    # least two processes, and `pre_dispatch` limits how many of them train.
     with parallel_config(**backend, n_jobs=max(2, workers)):
         pool = Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
         with closing(pool(tasks)) as found:

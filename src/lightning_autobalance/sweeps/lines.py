@@ -1,4 +1,4 @@
-"""A results file: JSON lines, appended whole."""
+"""A results file: JSON lines, each appended by one write."""
 
 import json
 import os
@@ -9,10 +9,7 @@ from typing import Any
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a results file; none where it does not exist.
-
-    Args:
-        path: The results file.
+    """The lines of a results file; none if it does not exist.
 
     Raises:
         ValueError: If a line is no JSON object.
@@ -27,14 +24,10 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a line to a results file, by one write, and wait until it is on the disk.
-
-    Args:
-        path: The results file.
-        line: What to write.
+    """Append a line to a results file, by one write, and wait until it is on the disk.
 
     Raises:
-        OSError: If the disk took only a part of it.
+        OSError: If only a part of the line was written.
     """
     data = json.dumps(line).encode() + b"\n"
     with path.open("ab", buffering=0) as file:
@@ -44,12 +37,9 @@ def append(path: Path, line: dict[str, Any]) -> None:
 
 
 def mend(path: Path) -> None:
-    """Cut off the part of a line with which a results file ends after a crash in the middle of a write.
+    """Cut off the incomplete line with which a results file ends after a crash during a write.
 
-    A whole line that lacks only its line break is kept.
-
-    Args:
-        path: The results file; it need not exist.
+    A complete line that lacks only its line break is kept. The file need not exist.
     """
     data = path.read_bytes() if path.exists() else b""
     start = data.rfind(b"\n") + 1
@@ -70,5 +60,5 @@ def mend(path: Path) -> None:
 def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except ValueError:  # also what is no UTF-8
+    except ValueError:  # also raised where the line is no UTF-8
         return None

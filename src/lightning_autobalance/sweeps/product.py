@@ -15,7 +15,7 @@ from lightning_autobalance.sweeps.runs import Run
 WORK = Path("runs/sweep")
 REQUIRED = ("out", "iterations", "problems")
 OPTIONAL = ("methods", "variants", "seeds", "options")
-Words = tuple[str, ...]  # files and command line options, in the order of the command line
+Words = tuple[str, ...]  # files and options, in the order of the command line
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Plan:
 
     Args:
         out: The results file.
-        runs: Every combination, all with the first seed before those with the second.
+        runs: Every combination; those with the first seed come first.
     """
 
     out: Path
@@ -35,7 +35,7 @@ def plan(path: Path) -> Plan:
     """Read a sweep and check it.
 
     Args:
-        path: A YAML file with ``out``, ``iterations`` and ``problems``, and where wanted ``methods``, ``variants``,
+        path: A YAML file with ``out``, ``iterations`` and ``problems``, and optionally ``methods``, ``variants``,
             ``seeds`` and ``options``. Problems, methods and variants are names with a file, an option that begins
             with ``--``, or a list of these.
 

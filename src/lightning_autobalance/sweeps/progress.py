@@ -1,4 +1,4 @@
-"""What is seen of a sweep while it runs: a display on a terminal, plain lines elsewhere."""
+"""The progress of a sweep: a live display on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +19,8 @@ class Speeds:
     """Seconds per optimizer step of the runs that ended.
 
     Args:
-        results: Lines of a results file, from which earlier runs are known: perhaps of another machine, so that they
-            count only until runs of this sweep tell more.
+        results: Lines of a results file. They may be of another machine, so they count only until the first run of
+            this sweep has ended.
     """
 
     def __init__(self, results: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -30,20 +30,13 @@ class Speeds:
             _note(result, self._earlier)
 
     def add(self, result: Mapping[str, Any]) -> None:
-        """Learn from a run of this sweep.
-
-        Args:
-            result: Its line in the results file.
-        """
+        """Take in the line of a run of this sweep."""
         _note(result, self._now)
 
     def seconds(self, run: Run) -> float | None:
-        """How long a run takes from its first step; None at first.
+        """Estimated time of a run, from its first step; None as long as no run has ended.
 
-        As the others of its problem and variant, else of its problem, else as all others.
-
-        Args:
-            run: One that has not ended.
+        From the runs of the same problem and variant, else of the same problem, else from all.
         """
         keys = ((run.problem, run.variant), run.problem)
         for known in (*(table.get(key) for table in (self._now, self._earlier) for key in keys), self._all()):
@@ -67,11 +60,11 @@ class Progress:
     """Counts and display of a sweep.
 
     Args:
-        runs: What is trained, in this order.
+        runs: In the order in which they start.
         workers: Runs at once.
-        speeds: What is known of earlier runs.
-        console: Where to write.
-        clock: Seconds from some moment on.
+        speeds: Of earlier runs; takes in those of this sweep.
+        console: Gets the display or the lines.
+        clock: Monotonic, in seconds.
     """
 
     def __init__(
@@ -101,15 +94,11 @@ class Progress:
 
     @property
     def running(self) -> list[Run]:
-        """Runs under way: workers take them in order."""
+        """The runs under way, since workers take them in order."""
         return self._left[: self._workers]
 
-    def add(self, outcome: Outcome) -> None:
-        """Count a run that ended, and tell of it.
-
-        Args:
-            outcome: How it went.
-        """
+    def add(self, outcome: Outcome[Run]) -> None:
+        """Count a run that ended, and print a line about it where there is no live display."""
         self._left.remove(outcome.run)
         name = " ".join(str(part) for part in outcome.run.key)
         if outcome.result is None:
@@ -123,17 +112,17 @@ class Progress:
         self._tell(failed=outcome.result is None)
 
     def seconds_left(self) -> float | None:
-        """Estimate of the time until the last run ends; None as long as nothing is known.
+        """Estimated time until the last run ends; None as long as no run has ended.
 
-        The work that is left, shared by the workers, but no less than the longest run takes.
+        The time of all remaining runs divided by the workers, but at least that of the longest one.
         """
         now = self._clock()
-        whole = [self._speeds.seconds(run) for run in self._left]
-        if not all(seconds is not None for seconds in whole):
+        estimates = [self._speeds.seconds(run) for run in self._left]
+        if not all(seconds is not None for seconds in estimates):
             return None
         rest = [
             max(0.0, (seconds or 0.0) - now + self._since.get(run, now))
-            for run, seconds in zip(self._left, whole, strict=True)
+            for run, seconds in zip(self._left, estimates, strict=True)
         ]
         return max(sum(rest) / self._workers, *rest, 0.0)
 
@@ -162,11 +151,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, as a person says them.
-
-    Args:
-        seconds: At least 0.
-    """
+    """A time in seconds, minutes or hours, rounded for reading."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

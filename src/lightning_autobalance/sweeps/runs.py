@@ -1,4 +1,4 @@
-"""What a sweep consists of."""
+"""`Run`: one training of a sweep."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning_autobalance.sweeps.lines import read
 
-WORK = Path("runs/bench")  # checkpoints and logs of unfinished runs; a restarted sweep goes on from them
+WORK = Path("runs/bench")  # checkpoints and logs of unfinished runs; a restarted sweep resumes from them
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Run:
         configs: YAML files, later ones override earlier ones.
         options: Further command line options.
         variant: Name in the results.
-        work: Where the folders of unfinished runs lie.
+        work: Holds the folders of unfinished runs.
     """
 
     problem: str
@@ -36,7 +36,7 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:
-        """What makes a run the same run."""
+        """What identifies a run in a results file."""
         return self.problem, self.variant, self.method, self.seed, self.iterations
 
     @property
@@ -46,26 +46,21 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where its checkpoints and logs lie while it runs."""
+        """Of its checkpoints and logs."""
         return self.work / self.name
 
 
 def missing(runs: Iterable[Run], path: Path) -> list[Run]:
-    """The runs that a results file does not hold yet.
-
-    Args:
-        runs: All that are wanted.
-        path: The results file.
-    """
+    """Those of the runs that a results file does not hold yet."""
     done = {(r["problem"], r["variant"], r["method"], r["seed"], r["iterations"]) for r in read(path)}
     return [run for run in runs if run.key not in done]
 
 
 def claim(run: Run) -> None:
-    """Note in the run's folder which configuration it trains, so that no other one goes on from its checkpoint.
+    """Note the run's configuration in its folder, so that no other configuration resumes from its checkpoint.
 
     Args:
-        run: What is about to be trained.
+        run: About to be trained.
 
     Raises:
         ValueError: If the folder holds the checkpoint of another configuration.

@@ -1,7 +1,8 @@
-"""Train a list of runs; results go to append-only JSON lines."""
+"""Train a list of runs and append their results to JSON lines."""
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -10,22 +11,32 @@ from lightning_autobalance.sweeps.engine import BACKENDS, Pool, connected, outco
 from lightning_autobalance.sweeps.lines import append, mend, read
 from lightning_autobalance.sweeps.progress import Progress, Speeds
 from lightning_autobalance.sweeps.runs import Run, missing
+from lightning_autobalance.sweeps.training import Command, execute
+from lightning_autobalance.sweeps.worker import attempt
 
 
 def sweep(
-    runs: list[Run], path: Path, workers: int | None = None, *, backend: str = "loky", scheduler: str | None = None
+    runs: list[Run],
+    path: Path,
+    workers: int | None = None,
+    *,
+    command: Command,
+    backend: str = "loky",
+    scheduler: str | None = None,
 ) -> None:
-    """Train what is missing and append each result as it comes.
+    """Train the runs that a results file lacks, and append the result of each as it ends.
 
     Args:
-        runs: All that are wanted, the most important first.
+        runs: All runs of the sweep, the most important first.
         path: The results file.
         workers: Runs at once, one thread each; one by default, or all workers of the cluster at ``scheduler``.
+        command: Called in a worker with the command line of `fit`, such as :func:`lightning_autobalance.cli.run_cli`;
+            a function of a module, so that it can be pickled.
         backend: ``loky``, processes of this machine, or ``dask``.
         scheduler: Address of a Dask cluster.
 
     Raises:
-        SystemExit: With status 1 at the end, where runs failed; with status 130 after Ctrl-C.
+        SystemExit: With status 1 at the end if runs failed, with status 130 after Ctrl-C.
     """
     pool = Pool(workers, backend, scheduler)
     console = Console()
@@ -36,7 +47,7 @@ def sweep(
     if not todo:
         return
     try:
-        failed = _train(todo, path, pool, console)
+        failed = _train(todo, path, pool, command, console)
     except KeyboardInterrupt:
         console.print("Stopped. Results are kept; the next start goes on from the last checkpoints.", soft_wrap=True)
         raise SystemExit(130) from None
@@ -44,12 +55,13 @@ def sweep(
         raise SystemExit(f"{failed} of {len(todo)} runs failed; see above. They are tried again at the next start.")
 
 
-def _train(todo: list[Run], path: Path, pool: Pool, console: Console) -> int:
+def _train(todo: list[Run], path: Path, pool: Pool, command: Command, console: Console) -> int:
+    work = partial(attempt, train=partial(execute, command=command))
     with (
         connected(pool) as (workers, backend),
         Progress(todo, workers, Speeds(read(path)), console=console) as progress,
     ):
-        for outcome in outcomes(todo, workers, backend):
+        for outcome in outcomes(todo, workers, backend, work):
             if outcome.result is not None:
                 append(path, outcome.result)
             progress.add(outcome)
@@ -58,10 +70,10 @@ def _train(todo: list[Run], path: Path, pool: Pool, console: Console) -> int:
 
 
 def options(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
-    """The command line that every sweep shares: ``--out``, ``--workers``, ``--backend`` and others.
+    """The options that all sweeps share: ``--out``, ``--workers``, ``--backend`` and others.
 
     Args:
-        parser: To which they are added; a new one by default.
+        parser: Gets the options; a new one by default.
     """
     parser = parser or argparse.ArgumentParser()
     parser.add_argument(
@@ -78,15 +90,16 @@ def options(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentP
     return parser
 
 
-def sweep_by(arguments: argparse.Namespace, runs: list[Run], out: Path) -> None:
-    """Train what is missing, as the command line of :func:`options` says.
+def sweep_by(arguments: argparse.Namespace, runs: list[Run], out: Path, command: Command) -> None:
+    """A :func:`sweep` with the options of a command line.
 
     Args:
-        arguments: The parsed command line.
-        runs: All that are wanted, the most important first.
-        out: The results file, unless the command line names one.
+        arguments: Parsed by a parser of :func:`options`.
+        runs: All runs of the sweep, the most important first.
+        out: The results file, unless ``--out`` names one.
+        command: As for :func:`sweep`.
     """
     path = arguments.out or out
     if arguments.compile:
         runs = [replace(run, options=(*run.options, "--model.compile=true")) for run in runs]
-    sweep(runs, path, arguments.workers, backend=arguments.backend, scheduler=arguments.scheduler)
+    sweep(runs, path, arguments.workers, command=command, backend=arguments.backend, scheduler=arguments.scheduler)

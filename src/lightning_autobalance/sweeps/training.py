@@ -1,73 +1,44 @@
-"""One run of a sweep: what it trains with, and what it tells."""
+"""One run of a sweep: its command line, and its line in the results file."""
 
 import json
 import os
 import platform
 import subprocess
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_autobalance.sweeps.runs import Run, claim
 
 if TYPE_CHECKING:
     import torch
 
-
-class ErrorHistory(Callback):
-    """Keeps the errors and the latest logged values of every validation; part of the checkpoint."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.seconds = 0.0
-        self._since = 0.0
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._since = time.monotonic()
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add a row."""
-        if trainer.sanity_checking:
-            return
-        now = time.monotonic()
-        self.seconds, self._since = self.seconds + now - self._since, now
-        errors = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        self.rows.append({"step": trainer.global_step, **errors, **getattr(pl_module, "latest", {})})
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": self.rows, "seconds": self.seconds}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the rows of a checkpoint."""
-        self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
+Command = Callable[[list[str]], Any]  # runs a command line; gives the LightningCLI with its trainer and model
 
 
-def execute(run: Run) -> dict[str, Any]:
+def execute(run: Run, command: Command) -> dict[str, Any]:
     """Train one run on one thread, from its last checkpoint where there is one, and describe it.
 
     Args:
-        run: What to train.
+        run: Its folder holds its checkpoints.
+        command: Called in this process with the command line of `fit`.
 
     Returns:
         The line for the results file.
     """
     import torch
 
-    from lightning_autobalance.cli.lightning_cli import run as command
+    from lightning_autobalance.sweeps.error_history import ErrorHistory
 
     claim(run)
     torch.set_num_threads(1)
     last = run.folder / "checkpoints" / "last.ckpt"
     cli = command([*_command_line(run), *(["--ckpt_path", str(last)] if last.exists() else [])])
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    history = next(callback for callback in cli.trainer.callbacks if isinstance(callback, ErrorHistory))  # type: ignore[attr-defined]
+    history = next(callback for callback in cli.trainer.callbacks if isinstance(callback, ErrorHistory))
     latest = cli.model.latest
-    if "val/mse" not in metrics:  # it had ended, and the sweep was killed before it wrote the line
+    if "val/mse" not in metrics:  # the run had ended, but the sweep was killed before it wrote the line
         metrics = latest = history.rows[-1]
     return {
         "problem": run.problem,
@@ -104,7 +75,7 @@ def _command_line(run: Run) -> list[str]:
     callbacks = [
         checkpoint,
         {"class_path": "lightning_autobalance.callbacks.BalanceMonitor"},
-        {"class_path": "lightning_autobalance.sweeps.training.ErrorHistory"},
+        {"class_path": "lightning_autobalance.sweeps.error_history.ErrorHistory"},
     ]
     return [
         "fit",

@@ -1,4 +1,4 @@
-"""What a worker does: train one run, keep its output in a file, leave the process as it was."""
+"""What a worker does: train one run, capture its output in a file, and restore the state of the process."""
 
 import logging
 import os
@@ -7,58 +7,67 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-from lightning_autobalance.sweeps.runs import Run
+from typing import IO, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 _ONE_AT_A_TIME = threading.Lock()  # a Dask worker with several threads must not train two runs with one random state
 
 
+@runtime_checkable
+class Task(Protocol):
+    """A training for a worker: picklable, and hashable."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its output goes, in ``output.txt``."""
+
+
+T = TypeVar("T", bound=Task)
+
+
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[T]):
     """How a run went.
 
     Args:
-        run: Which one.
-        result: Its line for the results file; None where it failed.
-        error: Why it failed; empty where it did not.
+        run: The run that ended.
+        result: What its training returned, such as its line for the results file; None if it failed.
+        error: Why it failed; empty if it did not.
     """
 
-    run: Run
+    run: T
     result: dict[str, Any] | None = None
     error: str = ""
 
 
-def attempt(run: Run, folder: Path, parent: int) -> Outcome:
-    """Train a run; whatever goes wrong in it comes back as data.
+def attempt(run: T, folder: Path, parent: int, train: Callable[[T], dict[str, Any]]) -> Outcome[T]:
+    """Train a run; its failure comes back as data.
 
     Args:
-        run: What to train.
-        folder: The sweep's current folder, to which its paths are relative.
-        parent: Process of the sweep. Any other one leaves Ctrl-C to it.
+        run: Whose paths are relative to ``folder``.
+        folder: The current folder of the process that started the workers.
+        parent: Id of that process. In any other one Ctrl-C is ignored: the parent stops its workers.
+        train: Trains the run, and returns the result.
     """
     if os.getpid() != parent and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with _ONE_AT_A_TIME, chdir(folder), clean_state():
             sys.path.insert(0, str(folder))  # so that `class_path: my_pde.Poisson2D` finds my_pde.py beside the YAML
-            return _trained(run)
+            return _trained(run, train)
     except Exception as error:  # such as a folder that another machine does not have
         return Outcome(run, error=_said(error))
 
 
-def _trained(run: Run) -> Outcome:
-    from lightning_autobalance.sweeps.training import execute
-
+def _trained(run: T, train: Callable[[T], dict[str, Any]]) -> Outcome[T]:
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / "output.txt").open("a+") as file, _output_to(file):
         start = file.tell()
         try:
-            return Outcome(run, execute(run))
+            return Outcome(run, train(run))
         except SystemExit as stopped:  # how the command line refuses a configuration
             file.seek(start)
             _, _, said = file.read().rpartition("error: ")
@@ -74,10 +83,10 @@ def _said(error: Exception) -> str:
 
 @contextmanager
 def clean_state() -> Iterator[None]:
-    """Undo what a run does to its process, so that the next one does not depend on it.
+    """Restore at the end what a run may have changed in its process, so that the next one does not depend on it.
 
-    These are torch's threads, default dtype, determinism and precision of matrix products, warning filters,
-    environment variables and the search path of modules. Seeds are set by every run.
+    That is torch's number of threads, default dtype, determinism and precision of matrix products, warning filters,
+    environment variables and ``sys.path``. Random states are left alone, since every run sets its seeds.
     """
     import torch
 
@@ -106,10 +115,10 @@ def clean_state() -> Iterator[None]:
 
 @contextmanager
 def _output_to(file: IO[str]) -> Iterator[None]:
-    # Lightning's log handlers hold the stream that there was when it was imported.
+    # Lightning's log handlers hold the stream of the time when Lightning was imported.
     loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
     handlers = [h for logger in loggers for h in logger.handlers if isinstance(h, logging.StreamHandler)]
-    before = [handler.stream for handler in handlers]  # not `setStream`, which flushes what may be closed
+    before = [handler.stream for handler in handlers]  # not `setStream`, which flushes a stream that may be closed
     try:
         for handler in handlers:
             handler.stream = file
