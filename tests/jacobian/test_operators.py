@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.toys import Poisson2D
-from lightning_autobalance.jacobian import dense, hessian, hessian_vector_product, scaled, summed
+from lightning_autobalance.jacobian import Operator, dense, hessian, hessian_vector_product, scaled, summed
 from lightning_autobalance.nets import MLP
 
 A = torch.tensor([[2.0, 1.0], [1.0, -3.0]], dtype=torch.float64)
@@ -30,6 +30,20 @@ def test_a_parameter_of_any_shape_and_one_that_is_not_reached() -> None:
 def test_a_linear_loss_has_no_curvature() -> None:
     x = vector(1, 2).requires_grad_()
     assert hessian(3 * x.sum(), [x])(vector(1, 1)).tolist() == [0, 0]
+
+
+def test_condition_numbers_of_the_papers_theorem_1() -> None:
+    """Each term preconditioned by its own gradients is conditioned better than their sum by those of the sum."""
+    turn = torch.tensor([[3**0.5, -1.0], [1.0, 3**0.5]], dtype=torch.float64) / 2
+    first, second, w = torch.eye(2, dtype=torch.float64), turn @ vector(1.0, 1e4).diag() @ turn.T, vector(1.0, 0.5)
+
+    def preconditioned(matrix: torch.Tensor) -> Operator:
+        return scaled(matrix.mv, (matrix @ w).abs() ** -0.5)
+
+    per_term = dense(summed([preconditioned(first), preconditioned(second)]), w)
+    together = dense(preconditioned(first + second), w)
+    assert torch.linalg.cond(per_term).item() == pytest.approx(16.2404, abs=5e-5)
+    assert torch.linalg.cond(together).item() == pytest.approx(4048.96, abs=5e-3)
 
 
 def test_scaled_summed_and_dense() -> None:

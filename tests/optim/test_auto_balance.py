@@ -220,10 +220,16 @@ def test_copies_go_the_same_way(make: Callable[[Any], optim.Optimizer]) -> None:
 
 
 def test_a_state_before_the_first_step_is_loaded() -> None:
-    u = net()
-    resumed = AutoBalance(u.parameters(), optim.SGD)
-    resumed.load_state_dict(AutoBalance(net().parameters(), optim.SGD).state_dict())
-    train(u, resumed, 1)
+    """It replaces whatever the optimizer has learned before, and brings its options."""
+    make = partial(optim.SGD, momentum=0.9)
+    u, v = net(), net()
+    fresh = AutoBalance(u.parameters(), make, lr=1e-2)
+    used = AutoBalance(v.parameters(), make, lr=0.5)
+    train(v, used, 2)
+    v.load_state_dict(u.state_dict())
+    used.load_state_dict(fresh.state_dict())
+    assert used.param_groups[0]["lr"] == 1e-2
+    assert_close(train(v, used, 3), train(u, fresh, 3), rtol=0, atol=0)
 
 
 def test_a_foreign_state_is_refused() -> None:

@@ -1,15 +1,19 @@
-"""Linear warm-up, then stepped exponential decay with a floor."""
+"""Linear warm-up, then stepped exponential decay with a floor; and torch's schedules on our optimizer."""
 
 import copy
 import io
 import math
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import lr_scheduler
+from torch.testing import assert_close
 
+from helpers.optimizers import parameter
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
 
 NUMBERS = {  # methods.md section 2, Helmholtz
@@ -168,6 +172,47 @@ def test_stepping_it_before_the_optimizer_warns() -> None:
     scheduler = WarmupExponentialDecay(optimizer())
     with pytest.warns(UserWarning, match=r"`lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
         scheduler.step()
+
+
+# torch's own schedules ------------------------------------------------------------------------------------------------
+
+
+SCHEDULERS: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
+    "lambda": lambda o: lr_scheduler.LambdaLR(o, lambda k: 1 / (k + 1)),
+    "multiplicative": lambda o: lr_scheduler.MultiplicativeLR(o, lambda _k: 0.9),
+    "step": lambda o: lr_scheduler.StepLR(o, 2, 0.5),
+    "multi_step": lambda o: lr_scheduler.MultiStepLR(o, [1, 3]),
+    "constant": lambda o: lr_scheduler.ConstantLR(o, 0.5, 3),
+    "linear": lambda o: lr_scheduler.LinearLR(o, 0.1, total_iters=4),
+    "exponential": lambda o: lr_scheduler.ExponentialLR(o, 0.8),
+    "polynomial": lambda o: lr_scheduler.PolynomialLR(o, 5, 2.0),
+    "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, 5),
+    "restarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3),
+    "one_cycle": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=10),
+    "cyclic": lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.1, step_size_up=2, cycle_momentum=False),
+    "plateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0),
+    "sequential": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, 0.1), lr_scheduler.ExponentialLR(o, 0.5)], [2]
+    ),
+    "chained": lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.LinearLR(o), lr_scheduler.ExponentialLR(o, 0.9)]),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULERS.values(), ids=SCHEDULERS)
+def test_torch_schedules_act_as_on_adamw(schedule: Callable[[torch.optim.Optimizer], Any]) -> None:
+    """One term is AdamW; OneCycleLR moves the betas, too."""
+    w, v = parameter(1.0, -2.0), parameter(1.0, -2.0)
+    ours, torchs = AutoAdamW([w], lr=0.1, weight_decay=0.1), torch.optim.AdamW([v], lr=0.1, weight_decay=0.1)
+    schedules = schedule(ours), schedule(torchs)
+    for k in range(8):
+        gradient = torch.tensor([1.0 + k, -3.0], dtype=torch.float64)
+        w.jac, v.grad = gradient[None], gradient  # type: ignore[attr-defined]
+        ours.step()
+        torchs.step()
+        for s in schedules:
+            s.step(*([1.0] if isinstance(s, lr_scheduler.ReduceLROnPlateau) else []))
+    assert ours.param_groups[0]["lr"] == torchs.param_groups[0]["lr"]
+    assert_close(w, v, rtol=1e-14, atol=1e-14)
 
 
 # Bad input ------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from lightning_autobalance.utils.agreement import relative_difference, tolerance
 from lightning_autobalance.utils.messages import rank_zero_warn
 from lightning_autobalance.variants import Variant
 
-OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile`, by type of device
+OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile` where no mode is named, by type of device
     "cpu": {"options": {"cpp_wrapper": True}},  # kernels are called from C++, which small networks feel
 }
 _NUMBER = count()
@@ -34,13 +34,13 @@ class CompiledGradients:
     the run goes on uncompiled.
 
     Args:
-        mode: One of torch's compile modes.
+        mode: One of torch's compile modes, taken as it is; None for our `OPTIONS`, which torch does not take with a mode.
 
     Attributes:
         reason: Why nothing is compiled; empty as long as it is.
     """
 
-    def __init__(self, mode: str = "default") -> None:
+    def __init__(self, mode: str | None = None) -> None:
         self.reason = ""
         self._mode = mode
         self._function: Callable[..., Result] | None = None
@@ -175,15 +175,16 @@ def _traces_differentiation() -> bool:
     return hasattr(torch._dynamo.config, "trace_autograd_ops")
 
 
-def _compiled(device: torch.device, mode: str) -> Callable[..., Result]:
+def _compiled(device: torch.device, mode: str | None) -> Callable[..., Result]:
     # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
     code = losses_and_gradients.__code__.replace(co_name=f"losses_and_gradients_{next(_NUMBER)}")
     own = FunctionType(code, losses_and_gradients.__globals__, closure=losses_and_gradients.__closure__)
-    of_device, of_mode = OPTIONS.get(device.type, {}), torch._inductor.list_mode_options(mode)
-    options = {**of_device.get("options", {}), **of_mode}  # torch.compile takes a mode or options, not both
-    # What cannot be compiled whole is not compiled in parts.
-    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **{**of_device, "options": options or None})
-    return _copying_results(function) if of_mode.get("triton.cudagraphs") else function
+    # fullgraph: what cannot be compiled whole is not compiled in parts.
+    if mode is None:
+        return torch.compile(own, fullgraph=True, **OPTIONS.get(device.type, {}))
+    function: Callable[..., Result] = torch.compile(own, fullgraph=True, mode=mode)
+    uses_cuda_graphs = torch._inductor.list_mode_options(mode).get("triton.cudagraphs")
+    return _copying_results(function) if uses_cuda_graphs else function
 
 
 def _copying_results(function: Callable[..., Result]) -> Callable[..., Result]:

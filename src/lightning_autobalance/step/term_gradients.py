@@ -46,7 +46,7 @@ class TermGradientStage:
     """
 
     def __init__(self, compile: bool | str = False) -> None:  # noqa: A002  torch's name for it
-        mode = compile if isinstance(compile, str) else "default"
+        mode = compile if isinstance(compile, str) else None
         self.compiled = CompiledGradients(mode) if compile else None
         self._shared: bool | None = None  # whether terms share a graph; None until the first step
         self._reached: list[bool] | None = None  # by any loss term, parameter by parameter

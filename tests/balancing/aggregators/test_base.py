@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from lightning_autobalance.balancing import GramianAggregator
-from lightning_autobalance.balancing.aggregators.algebra import cosines_and_norms
 
 
 @final
@@ -42,7 +41,6 @@ def test_norms_whose_squares_overflow_float32() -> None:
     assert_close(ByNorm()(rows), torch.tensor([1.0, 1.0]))
 
 
-def test_unit() -> None:
-    cosines, norms = cosines_and_norms(torch.tensor([[9.0, 3.0], [3.0, 4.0]]))
-    assert_close(cosines, torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
-    assert_close(norms, torch.tensor([3.0, 2.0]))
+def test_all_rows_are_needed_and_none_of_log_losses_by_default() -> None:
+    assert list(ByNorm().rows_needed(3)) == [0, 1, 2]
+    assert not ByNorm().of_log_losses

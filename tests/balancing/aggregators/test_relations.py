@@ -75,17 +75,6 @@ def test_mgda_is_the_shortest_of_the_hull(rows: Tensor) -> None:
     assert (rows @ shortest >= shortest.square().sum() * (1 - 1e-6)).all()
 
 
-def test_mgda_of_many_rows_agrees_with_the_faces() -> None:
-    from lightning_autobalance.balancing.aggregators import algebra
-
-    for seed in range(5):
-        rows = jacobian(5, n=4, seed=seed)
-        gram = rows @ rows.T
-        assert_close(
-            algebra._min_norm_of_many(gram) @ rows, algebra.min_norm_weights(gram) @ rows, rtol=1e-6, atol=1e-8
-        )
-
-
 @sets
 def test_nash_solves_its_equation(rows: Tensor) -> None:
     method = NashMTL()
