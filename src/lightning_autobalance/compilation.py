@@ -20,7 +20,7 @@ from lightning_autobalance.shapes import Jacobian
 if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
 
-OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile`, by type of device
+OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile` where no mode is named, by type of device
     "cpu": {"options": {"cpp_wrapper": True}},  # kernels are called from C++, which small networks feel
 }
 _NUMBER = count()
@@ -54,13 +54,13 @@ class CompiledPass:
     the run goes on uncompiled.
 
     Args:
-        mode: Compile mode of torch's, see `check_compile`.
+        mode: Compile mode of torch's, taken as it is; by default our `OPTIONS`, which torch does not take with a mode.
 
     Attributes:
         reason: Why nothing is compiled; empty as long as it is.
     """
 
-    def __init__(self, mode: str = "default") -> None:
+    def __init__(self, mode: str | None = None) -> None:
         self.reason = ""
         self._mode = mode
         self._function: Callable[..., Result] | None = None
@@ -195,16 +195,17 @@ def _traces_differentiation() -> bool:
     return hasattr(torch._dynamo.config, "trace_autograd_ops")
 
 
-def _compiled(device: torch.device, mode: str) -> Callable[..., Result]:
+def _compiled(device: torch.device, mode: str | None) -> Callable[..., Result]:
     # The compiler counts recompilations, and remembers which shapes change, by code: for every module its own.
     code = passes.__code__.replace(co_name=f"passes_{next(_NUMBER)}")
     own = FunctionType(code, passes.__globals__, closure=passes.__closure__)
     # What cannot be compiled whole is not compiled in parts.
-    given = OPTIONS.get(device.type, {})
-    of_mode = torch._inductor.list_mode_options(mode)  # torch.compile takes a mode or options, not both
-    options = {**given.get("options", {}), **of_mode}
-    function: Callable[..., Result] = torch.compile(own, fullgraph=True, **{**given, "options": options or None})
-    return _outliving_replays(function) if of_mode.get("triton.cudagraphs") else function
+    if mode is None:
+        return torch.compile(own, fullgraph=True, **OPTIONS.get(device.type, {}))
+    function: Callable[..., Result] = torch.compile(own, fullgraph=True, mode=mode)
+    return (
+        _outliving_replays(function) if torch._inductor.list_mode_options(mode).get("triton.cudagraphs") else function
+    )
 
 
 def _outliving_replays(function: Callable[..., Result]) -> Callable[..., Result]:

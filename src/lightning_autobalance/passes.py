@@ -39,7 +39,7 @@ class Passes:
     """
 
     def __init__(self, compiles: bool | str) -> None:
-        self.compiled = CompiledPass(compiles if isinstance(compiles, str) else "default") if compiles else None
+        self.compiled = CompiledPass(compiles if isinstance(compiles, str) else None) if compiles else None
         self._shared: bool | None = None
         self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
 
