@@ -26,6 +26,7 @@ PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
 BALANCERS: dict[str, Callable[[], Any]] = {"ConFIG": ConFIG, "MConFIG": MConFIG, "PCGrad": PCGrad, "DWA": DWA}
 
 
+SLOW_MODES = [mode for mode in torch._inductor.list_mode_options() if mode != "reduce-overhead"]
 OTHERS = BALANCERS.keys() - {"MConFIG"}
 
 
@@ -99,11 +100,14 @@ def test_machine_code(tmp_path: Path) -> None:
     assert_alike(small(tmp_path, Decay, compile=True), small(tmp_path, Decay))
 
 
-@pytest.mark.parametrize("mode", ["default", "reduce-overhead", pytest.param("max-autotune", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mode", ["reduce-overhead", *(pytest.param(mode, marks=pytest.mark.slow) for mode in SLOW_MODES)]
+)
 def test_modes_of_torch_on_a_cpu(tmp_path: Path, mode: str) -> None:
     assert_alike(small(tmp_path, Decay, compile=mode), small(tmp_path, Decay))
 
 
+<<<<<<< HEAD:tests/compiled/test_compiled.py
 def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(torch, "compile", lambda function, **options: given.update(options) or function)
@@ -112,6 +116,26 @@ def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> No
         assert given == {"fullgraph": True, "options": options or None}
         stage._compiled(torch.device("cpu"), mode)
         assert given == {"fullgraph": True, "options": {"cpp_wrapper": True, **options}}
+=======
+def test_a_mode_is_torchs_and_true_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **options: given.append(options) or function)
+    for device, mode in (("cpu", "reduce-overhead"), ("cuda", "default"), ("cpu", None), ("cuda", None)):
+        stage._compiled(torch.device(device), mode)
+    assert given == [
+        {"fullgraph": True, "mode": "reduce-overhead"},
+        {"fullgraph": True, "mode": "default"},
+        {"fullgraph": True, "options": {"cpp_wrapper": True}},
+        {"fullgraph": True},
+    ]
+
+
+@pytest.mark.parametrize("mode", [None, *torch._inductor.list_mode_options()])
+def test_results_are_copied_where_there_are_cuda_graphs(monkeypatch: pytest.MonkeyPatch, mode: str | None) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    copied = stage._compiled(torch.device("cuda"), mode).__name__ == "copied"
+    assert copied == (mode in ("reduce-overhead", "max-autotune"))
+>>>>>>> graphs:tests/compiled/test_compilation.py
 
 
 def test_results_are_not_in_the_memory_of_a_cuda_graph() -> None:
