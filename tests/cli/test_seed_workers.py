@@ -15,11 +15,11 @@ import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from lightning_autobalance.gradients import NonFiniteError
 
 from helpers.runs import assert_same_state
 from lightning_autobalance.cli import main, seed_workers
 from lightning_autobalance.cli.seed_workers import SeedTask
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.worker import Outcome
 
 pytest.importorskip("joblib", reason="joblib is not installed")

@@ -107,16 +107,6 @@ def test_modes_of_torch_on_a_cpu(tmp_path: Path, mode: str) -> None:
     assert_alike(small(tmp_path, Decay, compile=mode), small(tmp_path, Decay))
 
 
-<<<<<<< HEAD:tests/compiled/test_compiled.py
-def test_the_options_of_a_mode_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {}
-    monkeypatch.setattr(torch, "compile", lambda function, **options: given.update(options) or function)
-    for mode, options in torch._inductor.list_mode_options().items():
-        stage._compiled(torch.device("cuda"), mode)
-        assert given == {"fullgraph": True, "options": options or None}
-        stage._compiled(torch.device("cpu"), mode)
-        assert given == {"fullgraph": True, "options": {"cpp_wrapper": True, **options}}
-=======
 def test_a_mode_is_torchs_and_true_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[dict[str, Any]] = []
     monkeypatch.setattr(torch, "compile", lambda function, **options: given.append(options) or function)
@@ -135,7 +125,6 @@ def test_results_are_copied_where_there_are_cuda_graphs(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     copied = stage._compiled(torch.device("cuda"), mode).__name__ == "copied"
     assert copied == (mode in ("reduce-overhead", "max-autotune"))
->>>>>>> graphs:tests/compiled/test_compilation.py
 
 
 def test_results_are_not_in_the_memory_of_a_cuda_graph() -> None:

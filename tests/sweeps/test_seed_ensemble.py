@@ -14,7 +14,6 @@ from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from lightning_autobalance.gradients import NonFiniteError
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -25,6 +24,7 @@ from lightning_autobalance import SeedEnsemble
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import WarmupExponentialDecay
+from lightning_autobalance.step import NonFiniteError
 
 SEEDS = (0, 1, 2)
 Build = Callable[[], tuple[PINNModule, CollocationPoints]]

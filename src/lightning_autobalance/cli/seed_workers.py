@@ -16,7 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lightning_autobalance.callbacks.seed_summary import SeedResult
-from lightning_autobalance.gradients import NonFiniteError
+from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.engine import Pool, connected, outcomes
 from lightning_autobalance.sweeps.worker import attempt
 
