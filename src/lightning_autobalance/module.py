@@ -34,7 +34,7 @@ from lightning_autobalance.step import (
     ntk_diagonals,
     parts_of_terms,
     reduce_over_ranks,
-    rows_needed,
+    terms_needed,
     update,
 )
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
@@ -231,7 +231,7 @@ class PINNModule(NeuralField):
 
     def _term_gradients(self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> TermGradients:
         losses = self._loss_stage(points)
-        complete = self.logs_this_step or self.variant.watches_gradients
+        all_needed = self.logs_this_step or self.variant.watches_gradients
         try:
             found = self.gradient_stage(
                 losses,
@@ -239,7 +239,7 @@ class PINNModule(NeuralField):
                 params,
                 weights=self.weights,
                 terms=self.terms,
-                rows=() if complete else rows_needed(self.balancer, len(self.terms)),
+                needed=() if all_needed else terms_needed(self.balancer, self.terms),
             )
         except ChangedTermsError as error:
             raise MisconfigurationException(str(error)) from error

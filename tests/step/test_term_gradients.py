@@ -13,7 +13,7 @@ from lightning_autobalance.step.term_gradients import (
     TermGradients,
     TermGradientStage,
     check_same_terms,
-    rows_needed,
+    terms_needed,
     with_zero_rows,
 )
 from lightning_autobalance.variants import MeanSquares
@@ -62,8 +62,9 @@ def test_a_fixed_weight_scales_the_gradient_and_not_the_loss() -> None:
 
 def test_rows_that_are_not_needed_are_zero_once_it_is_known_what_is_reached() -> None:
     line, stage = Line(), TermGradientStage()
-    terms = gradients(line, stage, rows=(1,)).terms  # the first step differentiates all
-    found = gradients(line, stage, terms=terms, rows=(1,))
+    first = gradients(line, stage, needed=("boundary",))
+    assert first.jacobian().tolist() == [[20.0, 0.0], [0.0, 8.0]]
+    found = gradients(line, stage, terms=first.terms, needed=("boundary",))
     assert found.jacobian().tolist() == [[0.0, 0.0], [0.0, 8.0]]
     assert found.losses.tolist() == [20.0, 16.0]
     assert found.blocks[2] is None
@@ -95,16 +96,17 @@ def test_other_terms_than_before_are_refused() -> None:
         check_same_terms(("a", "b"), ("b", "a"))
 
 
-def test_rows_that_a_balancer_needs() -> None:
-    assert rows_needed(None, 3) == rows_needed(EqualWeights(), 3) == rows_needed(PCGrad(), 3) == ()
-    (only,) = rows_needed(MConFIG(), 3)
-    assert only in range(3)
+def test_terms_that_a_balancer_needs() -> None:
+    terms = ("a", "b", "c")
+    assert terms_needed(None, terms) == terms_needed(EqualWeights(), terms) == terms_needed(PCGrad(), terms) == ()
+    (only,) = terms_needed(MConFIG(), terms)
+    assert only in terms
 
 
 def test_blocks_of_some_terms_as_blocks_of_all() -> None:
     params = [torch.zeros(2), torch.zeros(3), torch.zeros(1)]
     block = torch.tensor([[1.0, 2.0]])
-    complete, zeros, none = with_zero_rows([block, None, None], [1], 3, params, [True, True, False])
+    complete, zeros, none = with_zero_rows([block, None, None], [False, True, False], params, [True, True, False])
     assert complete is not None
     assert complete.tolist() == [[0, 0], [1, 2], [0, 0]]
     assert zeros is not None

@@ -31,7 +31,7 @@ from lightning_autobalance.step.term_gradients import (
     ChangedTermsError,
     TermGradients,
     TermGradientStage,
-    rows_needed,
+    terms_needed,
 )
 from lightning_autobalance.step.update import clear, update
 
@@ -43,7 +43,7 @@ __all__ = [
     "TermGradients",
     "TermGradientStage",
     "ChangedTermsError",
-    "rows_needed",
+    "terms_needed",
     "reduce_over_ranks",
     "FiniteCheck",
     "NonFiniteError",

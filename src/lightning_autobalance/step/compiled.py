@@ -34,7 +34,7 @@ class CompiledGradients:
     the run goes on uncompiled.
 
     Args:
-        mode: One of torch's compile modes, taken as it is; None for our `OPTIONS`, which torch does not take with a mode.
+        mode: One of torch's compile modes, as it is; None for our `OPTIONS`, which torch does not take with a mode.
 
     Attributes:
         reason: Why nothing is compiled; empty as long as it is.

@@ -9,8 +9,8 @@ from torch import Tensor
 from lightning_autobalance.balancing import Aggregator, Balancer
 from lightning_autobalance.jacobian import FreedGraphError, flatten, graphs_are_shared, term_gradients
 from lightning_autobalance.shapes import JacBlock, Jacobian, Losses
-from lightning_autobalance.step.compiled import CompiledGradients
-from lightning_autobalance.step.losses import ByPart, LossStage, ResidualLosses, TermLosses, select, weighted
+from lightning_autobalance.step.compiled import CompiledGradients, Result
+from lightning_autobalance.step.losses import ByPart, LossStage, ResidualLosses, select, weighted
 
 
 class ChangedTermsError(ValueError):
@@ -59,7 +59,7 @@ class TermGradientStage:
         *,
         weights: Mapping[str, float],
         terms: tuple[str, ...] = (),
-        rows: Sequence[int] = (),
+        needed: tuple[str, ...] = (),
     ) -> TermGradients:
         r"""The losses and gradients of one training step.
 
@@ -69,74 +69,73 @@ class TermGradientStage:
             params: The parameters, of any shape.
             weights: Fixed weights by term; 1 where a term has none.
             terms: The names that the losses must have; any where there are none.
-            rows: The terms whose gradients are needed, by number; all where there are none. Others get zeros.
+            needed: The terms whose gradients are needed; all where there are none. The rows of others are zero.
 
         Raises:
             ChangedTermsError: If the losses are of other terms.
         """
-        rows = rows if self._reached is not None else ()
-        needed = tuple(terms[i] for i in rows)
-        if self.compiled is not None:
-            if isinstance(losses, ResidualLosses):
-                found = self.compiled(losses.variant, losses.residuals, points, params, weights, needed)
-                if found is not None:
-                    check_same_terms(terms, found[0])
-                    return self._complete(*found, rows, params)
-            else:
-                self.compiled.refuse(f"it needs residuals, and {losses.owner} has `losses` of its own")
-        return self._eager(losses, losses(points), points, params, weights, terms, rows)
+        needed = needed if self._reached is not None else ()  # which parameters are reached, all gradients show
+        result = self._compiled(losses, points, params, weights, needed)
+        if result is None:
+            result = self._eager(losses, points, params, weights, terms, needed)
+        found, values, blocks, counts = result
+        check_same_terms(terms, found)
+        if needed:
+            blocks = with_zero_rows(blocks, [term in needed for term in found], params, self._reached or [])
+        else:
+            self._reached = [block is not None for block in blocks]
+        return TermGradients(found, values, blocks, counts)
+
+    def _compiled(
+        self,
+        losses: LossStage,
+        points: ByPart,
+        params: Sequence[Tensor],
+        weights: Mapping[str, float],
+        needed: tuple[str, ...],
+    ) -> Result | None:
+        if self.compiled is None:
+            return None
+        if isinstance(losses, ResidualLosses):
+            return self.compiled(losses.variant, losses.residuals, points, params, weights, needed)
+        self.compiled.refuse(f"it needs residuals, and {losses.owner} has `losses` of its own")
+        return None
 
     def _eager(
         self,
-        stage: LossStage,
-        found: TermLosses,
+        losses: LossStage,
         points: ByPart,
         params: Sequence[Tensor],
         weights: Mapping[str, float],
         terms: tuple[str, ...],
-        rows: Sequence[int],
-    ) -> TermGradients:
-        check_same_terms(terms, tuple(found.values))
-        needed, values = tuple(terms[i] for i in rows), found.values
+        needed: tuple[str, ...],
+    ) -> Result:
+        values, counts = losses(points)
+        check_same_terms(terms, tuple(values))
         try:
             blocks = self._blocks(select(weighted(values, weights), needed), params)
         except FreedGraphError:  # terms that did not share a graph do so now
             self._shared = True
-            values = stage.again(points)
+            values = losses.again(points)
             blocks = self._blocks(select(weighted(values, weights), needed), params)
         stacked = torch.stack([loss.detach() for loss in values.values()])
-        return self._complete(tuple(values), stacked, blocks, list(found.counts.values()), rows, params)
+        return tuple(values), stacked, blocks, list(counts.values())
 
     def _blocks(self, losses: Mapping[str, Tensor], params: Sequence[Tensor]) -> list[Tensor | None]:
         if self._shared is None:
             self._shared = graphs_are_shared(losses)
         return list(term_gradients(losses, params, shared=self._shared))
 
-    def _complete(
-        self,
-        terms: tuple[str, ...],
-        losses: Losses,
-        blocks: list[Tensor | None],
-        counts: Sequence[int],
-        rows: Sequence[int],
-        params: Sequence[Tensor],
-    ) -> TermGradients:
-        if rows:
-            blocks = with_zero_rows(blocks, rows, len(terms), params, self._reached or [])
-        else:
-            self._reached = [block is not None for block in blocks]
-        return TermGradients(terms, losses, blocks, counts)
 
-
-def rows_needed(balancer: Balancer | None, count: int) -> tuple[int, ...]:
-    """The terms whose gradients the balancer needs in the next step, by number; none where it needs all.
+def terms_needed(balancer: Balancer | None, terms: tuple[str, ...]) -> tuple[str, ...]:
+    """The terms whose gradients the balancer needs in the next step; none where it needs all.
 
     Args:
         balancer: Of the run.
-        count: Number m of loss terms.
+        terms: Names of all m loss terms.
     """
-    rows = balancer.rows_needed(count) if isinstance(balancer, Aggregator) else ()
-    return tuple(sorted(rows)) if len(rows) < count else ()
+    rows = balancer.rows_needed(len(terms)) if isinstance(balancer, Aggregator) else ()
+    return tuple(terms[row] for row in sorted(rows)) if len(rows) < len(terms) else ()
 
 
 def check_same_terms(expected: tuple[str, ...], found: tuple[str, ...]) -> None:
@@ -156,24 +155,23 @@ def check_same_terms(expected: tuple[str, ...], found: tuple[str, ...]) -> None:
 
 
 def with_zero_rows(
-    blocks: Sequence[Tensor | None], rows: Sequence[int], count: int, params: Sequence[Tensor], reached: Sequence[bool]
+    blocks: Sequence[Tensor | None], needed: Sequence[bool], params: Sequence[Tensor], reached: Sequence[bool]
 ) -> list[Tensor | None]:
     r"""Blocks of some terms as blocks of all, zero in the other rows.
 
     Args:
-        blocks: One per parameter, one row for each of ``rows``, (len(rows), \*shape).
-        rows: Which terms these are, by number.
-        count: Number m of all terms.
+        blocks: One per parameter, with one row for each needed term.
+        needed: Which of the m terms these are.
         params: The parameters.
-        reached: Which of them any term reaches: these get a block, also where none of ``rows`` does.
+        reached: Which of them any term reaches: these get a block, also where no needed term does.
 
     Returns:
         One (m, \*shape) per parameter that any term reaches.
     """
     complete: list[Tensor | None] = []
     for block, p, is_reached in zip(blocks, params, reached, strict=True):
-        zeros = p.new_zeros((count, *p.shape)) if is_reached else None
+        zeros = p.new_zeros((len(needed), *p.shape)) if is_reached else None
         if zeros is not None and block is not None:
-            zeros.index_copy_(0, torch.tensor(rows, device=p.device), block)
+            zeros[torch.tensor(needed, device=p.device)] = block
         complete.append(zeros)
     return complete
