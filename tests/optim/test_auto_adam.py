@@ -1,16 +1,14 @@
+"""AutoAdam, against hand-computed steps."""
+
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.testing import assert_close
 
+from helpers.optimizers import parameter
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.optim import AutoAdam
-
-
-def parameter(*values: float) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64, requires_grad=True)
 
 
 def path(optimizer: AutoAdam, scales: tuple[float, float], steps: int = 3) -> list[list[float]]:

@@ -34,7 +34,9 @@ EVERY: dict[str, Make] = {
     "auto_adamw_tensor_lr": lambda params: AutoAdamW(params, lr=torch.tensor(1e-3), capturable=True),
     "auto_balance": partial(AutoBalance, optimizer=torch.optim.RMSprop),
 }
-COMPILED = {name: make for name, make in EVERY.items() if name != "auto_balance"}  # it copies parameters in Python
+COMPILED = {
+    name: make for name, make in EVERY.items() if name != "auto_balance"
+}  # Dynamo does not trace that it makes optimizers
 
 
 every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
