@@ -90,6 +90,7 @@ def test_logged_gradients_are_those_of_the_losses(tmp_path: Path) -> None:
 
 def test_plain_optimizers_have_gradients_but_no_updates(tmp_path: Path) -> None:
     found = watched(tmp_path, optimizer=torch.optim.AdamW, log_every_n_steps=2)
+    assert [row["step"] for row in found] == [0, 2]
     expected = {k for k in KEYS if "grad" in k} | {"balance/weight/pde", "balance/weight/boundary"}
     assert all({k for k in row if k.startswith("balance/")} == expected for row in found)
     assert all(row["balance/weight/pde"] == 1 for row in found)

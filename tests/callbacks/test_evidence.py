@@ -47,7 +47,10 @@ def test_sizes_and_error(tmp_path: Path) -> None:
     found = gather_evidence(trainer, module)
     assert found.exact_size == pytest.approx(0.5, rel=0.03)  # of sin sin
     assert found.rel_l2 == pytest.approx(float(trainer.callback_metrics["val/rel_l2"]))
-    assert found.spread <= found.size
+    with torch.no_grad():
+        field = module(module.grid(2500)).double()
+    assert found.size == pytest.approx(field.square().mean().sqrt().item(), rel=1e-6)
+    assert found.spread == pytest.approx(field.std(correction=0).item(), rel=1e-6)
     assert (found.terms, found.post_combine) == (("pde", "boundary"), True)
     assert (found.grad.count, found.update.count) == (1, 1)
 
@@ -77,9 +80,11 @@ def test_residuals_that_ask_the_network_itself_have_no_zero(tmp_path: Path) -> N
 
 
 def test_gathering_does_not_touch_the_run(tmp_path: Path) -> None:
+    gathered = []
+
     class Gathers(BalanceMonitor):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-            gather_evidence(trainer, pl_module)
+            gathered.append(gather_evidence(trainer, pl_module))
 
     def weights(callback: BalanceMonitor) -> Tensor:
         torch.manual_seed(0)
@@ -88,3 +93,4 @@ def test_gathering_does_not_touch_the_run(tmp_path: Path) -> None:
         return torch.cat([p.detach().flatten() for p in module.parameters()])
 
     assert torch.equal(weights(BalanceMonitor()), weights(Gathers()))
+    assert len(gathered) == 10

@@ -1,4 +1,4 @@
-"""Sites and moments for tests of variants."""
+"""Problems, steps and points for tests of variants."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def problem(domain: Domain = UNIT, steps: int | None = 100, resample_every: int 
 
 
 def context(step: int, residuals: Callable[[ByPart], dict[str, Tensor]] | None = None) -> StepContext:
-    """A step; residuals elsewhere are not expected by default."""
+    """A step; by default a variant that evaluates residuals elsewhere fails the test."""
 
     def unexpected(points: ByPart) -> dict[str, Tensor]:
         raise AssertionError("this variant must not ask for residuals elsewhere")
@@ -28,7 +28,7 @@ def context(step: int, residuals: Callable[[ByPart], dict[str, Tensor]] | None =
 
 
 def of(*values: float) -> Tensor:
-    """In float64."""
+    """A vector in float64."""
     return torch.tensor(values, dtype=torch.float64)
 
 

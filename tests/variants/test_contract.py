@@ -70,6 +70,7 @@ def test_it_trains(name: str, optimizer: Any, tmp_path: Path) -> None:
     assert trainer.global_step == 8
     moved = [not torch.equal(a, b) for a, b in zip(before, trained.parameters(), strict=True)]
     assert sum(moved) >= len(moved) - 1
+    assert trained.latest.keys() >= {"loss/pde", "loss/second", "loss/edge"}
     assert all(torch.isfinite(torch.tensor(v)) for v in trained.latest.values())
     assert set(trained.terms) >= {"pde", "second", "edge"}
 
@@ -151,9 +152,14 @@ def test_with_effect_it_is_not(name: str, tmp_path: Path) -> None:
 
 @every
 def test_it_survives_copies(name: str, tmp_path: Path) -> None:
-    trained = module(MAKE[name]())
-    fit(trained, tmp_path, points(), max_steps=4)
+    trained, data = module(MAKE[name]()), points()
+    fit(trained, tmp_path, data, max_steps=4)
+    placed = trained.variant.place(data.draw(trained.domain, 0))
+    losses = trained.variant(placed, trained.residuals(placed))
     for copied in (copy.deepcopy(trained.variant), pickle.loads(pickle.dumps(trained.variant))):
+        assert type(copied) is type(trained.variant)
+        same = copied(placed, trained.residuals(placed))
+        assert {term: loss.item() for term, loss in same.items()} == {term: x.item() for term, x in losses.items()}
         for (key, a), b in zip(trained.variant.state_dict().items(), copied.state_dict().values(), strict=True):
             assert a == b if isinstance(a, dict) else torch.equal(a, b), key
 

@@ -38,13 +38,19 @@ def test_weights_multiply() -> None:
 
 
 def test_moved_points_do_not_disturb_weights_of_points() -> None:
-    variant = Stack([RoPINN(radius=1.0, seed=0), RBA()])
-    variant.prepare(problem())
+    attention, alone = RBA(), RBA()
+    variant = Stack([RoPINN(radius=1.0, seed=0), attention])
+    for each in (variant, alone):
+        each.prepare(problem())
+    residuals = {"pde": of(1.0, 2.0, 3.0), "boundary": of(1.0)}
     for step in range(3):
-        variant.begin(context(step), POINTS)
+        for each in (variant, alone):
+            each.begin(context(step), POINTS)
         moved = variant.perturb(variant.place(POINTS))
         assert not torch.equal(moved["interior"], POINTS["interior"])
-        variant.learn(moved, {"pde": of(1.0, 2.0, 3.0), "boundary": of(1.0)})
+        assert torch.equal(variant.learn(moved, residuals)["pde"], alone.learn(POINTS, residuals)["pde"])
+    assert torch.equal(attention.weights, alone.weights)
+    assert torch.equal(attention.anchors, POINTS["interior"])
 
 
 def test_only_those_that_watch_see_gradients() -> None:

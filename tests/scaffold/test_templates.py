@@ -1,4 +1,4 @@
-"""`new`: the files it writes work as they are, and nothing is overwritten."""
+"""The templates: what `new` writes from them works as it is."""
 
 import ast
 import importlib
@@ -6,32 +6,19 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lightning_autobalance import checks
-from lightning_autobalance.callbacks import SolutionPlotter
-from lightning_autobalance.cli import lightning, main
+from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
-from lightning_autobalance.scaffold import write
 from lightning_autobalance.scaffold.files import IN_USE, TEMPLATES, class_name
 
 KINDS = [(time, inverse) for time in (False, True) for inverse in (False, True)]
-FLAGS = {"--time": 0, "--inverse": 1}
+FLAGS = ("--time", "--inverse")
 SMALL = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-
-
-@pytest.fixture(autouse=True)
-def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # as `main` does for the command line
-    monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)  # half a second a picture, tested elsewhere
-    yield
-    for name in [name for name in sys.modules if name.startswith("my_")]:
-        del sys.modules[name]
 
 
 def name_of(time: bool, inverse: bool) -> str:
@@ -120,46 +107,6 @@ def test_the_written_test_passes(time: bool, inverse: bool, tmp_path: Path) -> N
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "my_pde.yaml").write_text("mine")
-    with pytest.raises(SystemExit) as stopped:
-        main(["new", "my_pde"])
-    assert stopped.value.code == 2
-    assert "`my_pde.yaml` must not be there yet. Choose another name" in capsys.readouterr().err
-    assert [file.name for file in tmp_path.iterdir()] == ["my_pde.yaml"]
-    assert (tmp_path / "my_pde.yaml").read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("my-pde", "`name` must be a Python identifier, such as my_pde, got 'my-pde'"),
-        ("2d", "must be a Python identifier"),
-        ("class", "must be a Python identifier"),
-        ("../pde", "must be a Python identifier"),
-        ("_", "must give the class a name that is free, got '_', hence ''"),
-        ("rectangle", "must give the class a name that is free, got 'rectangle', hence 'Rectangle'"),
-        ("torch", r"must not be that of a module, got 'torch': torch .* is there\. Try my_torch"),
-        ("test", "must not be that of a module, got 'test'"),
-        ("sys", "must not be that of a module, got 'sys'"),
-    ],
-)
-def test_names_that_cannot_work(name: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=said):
-        write(name, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_of_that_name_is_no_module_but_a_package_is(tmp_path: Path) -> None:
-    folder = tmp_path / "my_own"
-    folder.mkdir()
-    write("my_own", folder)
-    (tmp_path / "my_package").mkdir()
-    (tmp_path / "my_package" / "__init__.py").touch()
-    with pytest.raises(ValueError, match="must not be that of a module, got 'my_package'"):
-        write("my_package", tmp_path / "elsewhere")
-
-
 def test_names_that_the_files_import_are_known() -> None:
     imported: set[str] = set()
     for template in TEMPLATES.iterdir():
@@ -168,25 +115,3 @@ def test_names_that_the_files_import_are_known() -> None:
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     imported |= {alias.name for alias in node.names if alias.name[0].isupper()}
     assert imported - {"MyPde"} == set(IN_USE)
-
-
-def test_another_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["new", "my_pde", "--folder=deep/er", "--stationary"])
-    assert (tmp_path / "deep" / "er" / "test_my_pde.py").exists()
-    assert "cd deep/er" in capsys.readouterr().out
-
-
-def test_the_lightning_command_knows_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lightning(["new", "my_pde"])
-    assert "lightning-autobalance fit --config my_pde.yaml" in capsys.readouterr().out
-
-
-def test_new_imports_neither_torch_nor_lightning(tmp_path: Path) -> None:
-    code = (
-        "import sys; from lightning_autobalance.cli import main; main(['new', 'my_pde'])\n"
-        "sys.exit(int(bool({'torch', 'lightning', 'numpy'} & sys.modules.keys())))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
-    command = [sys.executable, "-m", "lightning_autobalance", "new", "my_pde2"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    assert (tmp_path / "my_pde2.yaml").exists()
