@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-from lightning_autobalance.derivatives import plain_operations
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.utils.distributed import sum_over_ranks
 
@@ -42,7 +41,7 @@ def kernel_diagonals(module: "PINNModule", points: Mapping[str, Tensor]) -> Loss
     Returns:
         One number per term, (m,).
     """
-    with plain_operations(), torch.inference_mode(False), torch.enable_grad(), _random_state_kept(module):
+    with torch.inference_mode(False), torch.enable_grad(), _random_state_kept(module):
         residuals = {term: _table(r) for term, r in module.residuals(points).items()}
         rows_from = origins(module, points)
         sums = [_sum_of_squares(module, points, term, r, rows_from[term]) for term, r in residuals.items()]

@@ -60,10 +60,12 @@ class Plan:
     Args:
         streams: All of them: first the field, then first derivatives, then the rest.
         order: The highest order among them.
+        complete: Whether every derivative that a chain rule of them needs is among them.
     """
 
     streams: tuple[Stream, ...]
     order: int
+    complete: bool = True
 
     @classmethod
     def of(cls, wanted: Sequence[Stream]) -> "Plan":
@@ -87,7 +89,7 @@ class Plan:
 
     def without_firsts(self) -> "Plan":
         """The same without first derivatives, for where only linear layers follow."""
-        return Plan(tuple(s for s in self.streams if len(s[0]) != 1), self.order)
+        return Plan(tuple(s for s in self.streams if len(s[0]) != 1), self.order, complete=not self.firsts)
 
 
 def partitions(index: Index) -> list[list[Index]]:
@@ -106,6 +108,24 @@ def partitions(index: Index) -> list[list[Index]]:
     for blocks in partitions(rest):
         found.append([first, *blocks])
         found.extend([*blocks[:i], tuple(sorted(first + block)), *blocks[i + 1 :]] for i, block in enumerate(blocks))
+    return found
+
+
+def chain_rule(stream: Stream) -> dict[int, Counter[tuple[Index, ...]]]:
+    """The products of lower derivatives in the chain rule of a stream, by the order of the outer derivative.
+
+    Args:
+        stream: Such as ((0, 0), (1, 1)), which gives {2: {((0,), (0,)): 1, ((1,), (1,)): 1}}.
+
+    Returns:
+        From order 2 on: the factors of each product, and how often it occurs. The term of order 1 is the outer first
+        derivative times the stream itself.
+    """
+    found: dict[int, Counter[tuple[Index, ...]]] = {}
+    for index in stream:
+        for blocks in partitions(index):
+            if len(blocks) > 1:
+                found.setdefault(len(blocks), Counter())[tuple(sorted(blocks))] += 1
     return found
 
 

@@ -151,5 +151,5 @@ class ZeroAtStart(nn.Module):
         Args:
             jet: The coordinates with their derivatives.
         """
-        d = jet.stack.shape[-1]
+        d = jet.value.shape[1]
         return jet.features(d - 1, d).rescaled([1 / self.duration], [-self.start / self.duration])
