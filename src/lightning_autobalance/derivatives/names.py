@@ -1,4 +1,4 @@
-"""Names of derivatives: from "xx+yy" to multi-indices."""
+"""Names of derivatives, such as "xx+yy", as multi-indices, and the derivatives that they need."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ SPACE = "xyz"
 
 
 def parse(names: Sequence[str], d: int, coordinates: Sequence[str] | None = None) -> list[Stream]:
-    """Translate names of derivatives.
+    """Names of derivatives as streams.
 
     Args:
         names: "" for the field, "x", "xy", ...; "xx+yy" for a sum of derivatives of one order.
         d: Number of coordinates.
-        coordinates: Single letters naming them. By default x, y, z are the first three and t is the last.
+        coordinates: One letter per coordinate. By default x, y, z are the first three and t is the last.
 
     Returns:
         One stream per name.
@@ -69,11 +69,7 @@ class Plan:
 
     @classmethod
     def of(cls, wanted: Sequence[Stream]) -> "Plan":
-        """The plan for some streams: with every derivative that a chain rule of them needs.
-
-        Args:
-            wanted: What to compute.
-        """
+        """The wanted streams and every derivative that their chain rules need."""
         streams: set[Stream] = {((),)} | set(wanted)
         for stream in wanted:
             for index in stream:
@@ -99,7 +95,7 @@ def partitions(index: Index) -> list[list[Index]]:
         index: Such as (0, 0, 1).
 
     Returns:
-        The blocks, as multi-indices; equal splits appear as often as they occur.
+        The blocks of each partition, as multi-indices; equal partitions appear as often as they occur.
     """
     if not index:
         return [[]]
@@ -136,7 +132,7 @@ def splits(stream: Stream) -> Counter[tuple[Index, Index]]:
         stream: Such as ((0, 0), (1, 1)).
 
     Returns:
-        Both parts of each, and how often they occur.
+        The two parts, and how often each pair occurs.
     """
     found: Counter[tuple[Index, Index]] = Counter()
     for index in stream:

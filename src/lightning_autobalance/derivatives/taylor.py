@@ -236,7 +236,7 @@ def unsupported(net: object) -> object | None:
 
 
 def _has_taylor(kind: type) -> bool:
-    """Whether the class has a `taylor` that belongs to its `forward`, not one inherited beside an overridden `forward`."""
+    """Whether a class has a `taylor` that belongs to its `forward`, not one inherited beside a `forward` of its own."""
     first = next((c for c in kind.__mro__ if vars(c).keys() & {"taylor", "forward"}), object)
     return "taylor" in vars(first)
 
