@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightning_autobalance.derivatives.names import Plan, parse, partitions, splits
+from lightning_autobalance.derivatives.names import Plan, chain_rule, parse, partitions, splits
 
 
 def test_names_become_sorted_multi_indices() -> None:
@@ -56,6 +56,19 @@ def test_there_are_as_many_partitions_as_bells_number(order: int, bell: int) -> 
 def test_partitions_by_hand() -> None:
     found = sorted(sorted(blocks) for blocks in partitions((0, 0, 1)))
     assert found == sorted([[(0, 0, 1)], [(0, 0), (1,)], [(0,), (0, 1)], [(0,), (0, 1)], [(0,), (0,), (1,)]])
+
+
+def test_chain_rule_by_hand() -> None:
+    assert chain_rule(((0, 0), (1, 1))) == {2: {((0,), (0,)): 1, ((1,), (1,)): 1}}
+    assert chain_rule(((0, 0, 1),)) == {2: {((0, 0), (1,)): 1, ((0,), (0, 1)): 2}, 3: {((0,), (0,), (1,)): 1}}
+    assert not chain_rule(((0,), (1,)))
+
+
+def test_a_plan_without_first_derivatives_is_not_complete() -> None:
+    plan = Plan.of(parse(["xx+yy"], 2))
+    assert plan.complete
+    assert plan.without_firsts() == Plan((((),), ((0, 0), (1, 1))), order=2, complete=False)
+    assert Plan.of(parse([""], 2)).without_firsts().complete
 
 
 def test_splits_by_hand() -> None:

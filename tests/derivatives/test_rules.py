@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_autobalance.derivatives import partials
-from lightning_autobalance.derivatives.names import Plan, parse
-from lightning_autobalance.derivatives.rules import leibniz
-from lightning_autobalance.derivatives.taylor import Jet
+from lightning_autobalance.derivatives.names import Plan, Stream, parse
+from lightning_autobalance.derivatives.rules import elementwise, leibniz
 from lightning_autobalance.nets import MLP
 
 NAMES = ("", "x", "y", "xx", "xy", "xx+yy", "xyy", "xxx+yyy", "x+y", "xxyy")
@@ -22,9 +21,50 @@ def points() -> Tensor:
 def test_a_product_by_hand() -> None:
     plan = Plan.of(parse(["xx+yy"], 2))
     assert plan.streams == (((),), ((0,),), ((1,),), ((0, 0), (1, 1)))
-    g, h = (torch.tensor(values).view(4, 1, 1) for values in ([2.0, 3.0, 5.0, 7.0], [11.0, 13.0, 17.0, 19.0]))
-    product = leibniz(plan, g, h).flatten().tolist()
+    g, h = (streams(plan, values) for values in ([2.0, 3.0, 5.0, 7.0], [11.0, 13.0, 17.0, 19.0]))
+    product = [stream.item() for stream in leibniz(plan, g, h).values()]
     assert product == [22, 2 * 13 + 3 * 11, 2 * 17 + 5 * 11, 2 * 19 + 7 * 11 + 2 * (3 * 13 + 5 * 17)]
+
+
+def test_a_product_of_linear_factors_by_hand() -> None:
+    plan = Plan.of(parse(["xx+yy"], 2))
+    g, h = {((),): torch.tensor([[2.0]]), ((0,),): torch.tensor([[3.0]])}, {((),): torch.tensor([[5.0]])}
+    assert leibniz(plan, g, h) == {((),): 10.0, ((0,),): 15.0}
+    h = h | {((0,),): torch.tensor([[7.0]]), ((1,),): torch.tensor([[11.0]])}
+    assert leibniz(plan, g, h) == {((),): 10.0, ((0,),): 29.0, ((1,),): 22.0, ((0, 0), (1, 1)): 42.0}
+
+
+def test_a_chain_by_hand() -> None:
+    plan = Plan.of(parse(["xx+yy"], 2))
+    found = elementwise(plan, streams(plan, [2.0, 3.0, 5.0, 7.0]), lambda *_: [torch.tensor(s) for s in (11, 13, 17)])
+    assert [stream.item() for stream in found.values()] == [11, 13 * 3, 13 * 5, 13 * 7 + 17 * (3 * 3 + 5 * 5)]
+
+
+def test_a_chain_of_third_order_by_hand() -> None:
+    plan = Plan.of(parse(["xxy"], 2))
+    h = streams(plan, [2.0, 3.0, 5.0, 7.0, 11.0, 13.0])  # of h, h_x, h_y, h_xx, h_xy, h_xxy
+    found = elementwise(plan, h, lambda *_: [torch.tensor(s) for s in (17, 19, 23, 29)])
+    assert found[((0, 0, 1),)].item() == 19 * 13 + 23 * (7 * 5 + 2 * 3 * 11) + 29 * 3 * 3 * 5
+
+
+def test_a_chain_of_a_linear_argument_by_hand() -> None:
+    plan = Plan.of(parse(["xx+yy"], 2))
+    h = {((),): torch.tensor([[2.0]]), ((0,),): torch.tensor([[3.0]])}
+    found = elementwise(plan, h, lambda *_: [torch.tensor(s) for s in (11, 13, 17)])
+    assert found == {((),): 11, ((0,),): 39, ((0, 0), (1, 1)): 17 * 9}
+    h = {((),): torch.tensor([[2.0]])}
+    assert elementwise(plan, h, lambda *_: [torch.tensor(s) for s in (11, 13, 17)]) == {((),): 11}
+
+
+def test_only_the_streams_of_the_plan_are_computed() -> None:
+    plan = Plan.of(parse(["xx+yy"], 2))
+    h = streams(plan, [2.0, 3.0, 5.0, 7.0])
+    found = elementwise(plan.without_firsts(), h, lambda *_: [torch.tensor(s) for s in (11, 13, 17)])
+    assert found == {((),): 11, ((0, 0), (1, 1)): 13 * 7 + 17 * 34}
+
+
+def streams(plan: Plan, values: list[float]) -> dict[Stream, Tensor]:
+    return {s: torch.tensor([[value]]) for s, value in zip(plan.streams, values, strict=True)}
 
 
 class Combined(nn.Module):
@@ -79,21 +119,3 @@ def test_features_and_scales(asked: tuple[str, ...]) -> None:
     net = Moved().double()
     for a, b in zip(*(partials(net, points(), *asked, mode=mode) for mode in ("taylor", "reverse")), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
-
-
-def cubic(x: Tensor) -> Tensor:
-    return x[:, :1] ** 2 * x[:, 1:]
-
-
-def test_a_function_as_a_jet() -> None:
-    plan = Plan.of(parse(["", "xxy"], 2))
-    jet = Jet.of_points(plan, torch.tensor([[3.0, 5.0]])).of(cubic)
-    by_stream = dict(zip(plan.streams, jet.stack.flatten().tolist(), strict=True))
-    expected = {((),): 45, ((0,),): 30, ((1,),): 9, ((0, 0),): 10, ((0, 1),): 6, ((0, 0, 1),): 2}
-    assert by_stream == expected
-
-
-def test_a_function_behind_other_layers_is_refused() -> None:
-    jet = Jet.of_points(Plan.of(parse(["x"], 2)), torch.rand(3, 2)).through(nn.Linear(2, 2))
-    with pytest.raises(TypeError, match=r"`function` must have a method `taylor` .* got cubic"):
-        jet.of(cubic)

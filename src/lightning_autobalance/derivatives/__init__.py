@@ -6,7 +6,6 @@
 (18.0, 9.0, 4.0)
 """
 
-from lightning_autobalance.derivatives.fused import plain_operations
 from lightning_autobalance.derivatives.operators import divergence, gradient, laplacian, partials, supports_taylor
 
-__all__ = ["partials", "gradient", "divergence", "laplacian", "supports_taylor", "plain_operations"]
+__all__ = ["partials", "gradient", "divergence", "laplacian", "supports_taylor"]

@@ -11,10 +11,10 @@ Derivatives = Callable[[Tensor, int], list[Tensor]]
 
 
 def derivatives_of(module: nn.Module) -> Derivatives | None:
-    """The function ``(z, order) -> [f(z), f'(z), ...]`` of an activation, or None where it is not known.
+    """The function ``(z, order) -> [f(z), f'(z), ...]`` of an activation, or None if it is unknown.
 
     Args:
-        module: One of torch's activations below, or any module with a method ``derivatives(z, order)``.
+        module: An activation of torch in ``KNOWN``, or any module with a method ``derivatives(z, order)``.
     """
     own = getattr(module, "derivatives", None)
     if callable(own):
@@ -39,7 +39,7 @@ def _sigmoid(z: Tensor, order: int, _: Any = None) -> list[Tensor]:
 
 
 def _polynomials(value: Tensor, slope: list[float], order: int) -> list[Tensor]:
-    """f, f', ... where f' = slope(f) is a polynomial (coefficients from the constant up): then each one is."""
+    """f, f', ... where f' = slope(f), a polynomial with coefficients from the constant up: all are polynomials of f."""
     found, p = [value], [0.0, 1.0]
     for _ in range(order):
         dp = [i * c for i, c in enumerate(p)][1:]

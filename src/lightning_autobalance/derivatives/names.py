@@ -1,4 +1,4 @@
-"""Names of derivatives: from "xx+yy" to multi-indices."""
+"""Names of derivatives, such as "xx+yy", as multi-indices, and the derivatives that they need."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ SPACE = "xyz"
 
 
 def parse(names: Sequence[str], d: int, coordinates: Sequence[str] | None = None) -> list[Stream]:
-    """Translate names of derivatives.
+    """Names of derivatives as streams.
 
     Args:
         names: "" for the field, "x", "xy", ...; "xx+yy" for a sum of derivatives of one order.
         d: Number of coordinates.
-        coordinates: Single letters naming them. By default x, y, z are the first three and t is the last.
+        coordinates: One letter per coordinate. By default x, y, z are the first three and t is the last.
 
     Returns:
         One stream per name.
@@ -60,18 +60,16 @@ class Plan:
     Args:
         streams: All of them: first the field, then first derivatives, then the rest.
         order: The highest order among them.
+        complete: Whether every derivative that a chain rule of them needs is among them.
     """
 
     streams: tuple[Stream, ...]
     order: int
+    complete: bool = True
 
     @classmethod
     def of(cls, wanted: Sequence[Stream]) -> "Plan":
-        """The plan for some streams: with every derivative that a chain rule of them needs.
-
-        Args:
-            wanted: What to compute.
-        """
+        """The wanted streams and every derivative that their chain rules need."""
         streams: set[Stream] = {((),)} | set(wanted)
         for stream in wanted:
             for index in stream:
@@ -87,7 +85,7 @@ class Plan:
 
     def without_firsts(self) -> "Plan":
         """The same without first derivatives, for where only linear layers follow."""
-        return Plan(tuple(s for s in self.streams if len(s[0]) != 1), self.order)
+        return Plan(tuple(s for s in self.streams if len(s[0]) != 1), self.order, complete=not self.firsts)
 
 
 def partitions(index: Index) -> list[list[Index]]:
@@ -97,7 +95,7 @@ def partitions(index: Index) -> list[list[Index]]:
         index: Such as (0, 0, 1).
 
     Returns:
-        The blocks, as multi-indices; equal splits appear as often as they occur.
+        The blocks of each partition, as multi-indices; equal partitions appear as often as they occur.
     """
     if not index:
         return [[]]
@@ -109,6 +107,24 @@ def partitions(index: Index) -> list[list[Index]]:
     return found
 
 
+def chain_rule(stream: Stream) -> dict[int, Counter[tuple[Index, ...]]]:
+    """The products of lower derivatives in the chain rule of a stream, by the order of the outer derivative.
+
+    Args:
+        stream: Such as ((0, 0), (1, 1)), which gives {2: {((0,), (0,)): 1, ((1,), (1,)): 1}}.
+
+    Returns:
+        From order 2 on: the factors of each product, and how often it occurs. The term of order 1 is the outer first
+        derivative times the stream itself.
+    """
+    found: dict[int, Counter[tuple[Index, ...]]] = {}
+    for index in stream:
+        for blocks in partitions(index):
+            if len(blocks) > 1:
+                found.setdefault(len(blocks), Counter())[tuple(sorted(blocks))] += 1
+    return found
+
+
 def splits(stream: Stream) -> Counter[tuple[Index, Index]]:
     """All ways to split the positions of the multi-indices of a stream in two, neither part empty.
 
@@ -116,7 +132,7 @@ def splits(stream: Stream) -> Counter[tuple[Index, Index]]:
         stream: Such as ((0, 0), (1, 1)).
 
     Returns:
-        Both parts of each, and how often they occur.
+        The two parts, and how often each pair occurs.
     """
     found: Counter[tuple[Index, Index]] = Counter()
     for index in stream:

@@ -26,10 +26,10 @@ def partials(
         names: "" for the field, "x", "xy", "ttt", ...; "xx+yy" for a sum of derivatives of one order, which costs as
             much as one of them.
         coordinates: Single letters naming the columns. By default x, y, z are the first three and t is the last.
-        mode: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
+        mode: Forward Taylor mode, nested reverse mode, or "auto": Taylor mode where the network allows it.
 
     Returns:
-        One (b, k) per name, in their order; they can be differentiated again.
+        One (b, k) per name, in their order; differentiable.
 
     Raises:
         ValueError: If a name cannot be read, or the network mixes the points of a batch.

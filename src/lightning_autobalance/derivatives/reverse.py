@@ -17,14 +17,14 @@ def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]
     Args:
         net: (b, d) to (b, k), each row by itself.
         x: Points, (b, d).
-        wanted: Which derivatives.
+        wanted: The streams to return.
 
     Returns:
         One (b, k) per stream.
 
     Raises:
         ValueError: If the network mixes the points of a batch, has a layer that torch differentiates wrongly, or does
-            not give a table.
+            not return (b, k).
     """
     _refuse_wrong_layers(net, order=max(len(index) for stream in wanted for index in stream))
     recording = torch.is_grad_enabled()

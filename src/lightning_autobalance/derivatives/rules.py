@@ -1,43 +1,47 @@
-"""The rules of higher derivatives, stream by stream: any order, slow and obvious."""
+"""The chain rule and the product rule of higher derivatives, stream by stream, to any order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import reduce
+from operator import add, mul
 
 import torch
 from torch import Tensor
 
 from lightning_autobalance.derivatives.activations import Derivatives
-from lightning_autobalance.derivatives.names import Plan, Stream, partitions, splits
+from lightning_autobalance.derivatives.names import Plan, Stream, chain_rule, splits
 
 Streams = Mapping[Stream, Tensor]
+"""A value, (b, w), and its derivatives by stream, each (b, w), or (1, w) where all points have the same; a derivative
+that is zero at all points is left out."""
 VALUE: Stream = ((),)
 
 
-def elementwise(plan: Plan, stack: Tensor, f: Derivatives) -> Tensor:
-    """The chain rule of an elementwise function.
+def elementwise(plan: Plan, h: Streams, f: Derivatives) -> dict[Stream, Tensor]:
+    r"""The chain rule of an elementwise function (Faa di Bruno).
+
+    .. math:: \partial_\alpha f(h) = f'(h) \, \partial_\alpha h
+        + \sum_{k \geq 2} f^{(k)}(h) \sum_{\pi \vdash \alpha, |\pi| = k} \prod_{B \in \pi} \partial_B h
 
     Args:
-        plan: Which streams there are.
-        stack: Their values, (s, b, w).
-        f: Derivatives of the function.
+        plan: The streams to compute; those of lower order that they need are in ``h``.
+        h: The argument.
+        f: ``(z, order) -> [f(z), f'(z), ...]``.
     """
-    h = _streams(plan, stack)
-    slopes = f(h[VALUE], plan.order)
-
-    def stream(s: Stream) -> Tensor:
-        total = slopes[1] * h[s]
-        for index in s:
-            for blocks in partitions(index):
-                if len(blocks) > 1:
-                    product = slopes[len(blocks)]
-                    for block in blocks:
-                        product = product * h[(block,)]
-                    total = total + product
-        return total
-
-    return _stacked(plan, slopes[0], stream)
+    value, *slopes = f(h[VALUE], plan.order)
+    found = {VALUE: value}
+    for s in plan.streams[1:]:
+        total = slopes[0] * h[s] if s in h else None
+        for order, products in chain_rule(s).items():
+            terms = [_product(h, blocks, count) for blocks, count in products.items() if all((b,) in h for b in blocks)]
+            if terms:
+                slope, inner = slopes[order - 1], reduce(add, terms)
+                total = slope * inner if total is None else torch.addcmul(total, slope, inner)
+        if total is not None:
+            found[s] = total
+    return found
 
 
-def leibniz(plan: Plan, left: Tensor, right: Tensor) -> Tensor:
+def leibniz(plan: Plan, g: Streams, h: Streams) -> dict[Stream, Tensor]:
     r"""The product rule of higher order, a sum over all ways to split a derivative's indices between two factors.
 
     .. math:: \partial_\alpha (g h) = \sum_{\beta \subseteq \alpha} \partial_\beta g \,
@@ -47,25 +51,22 @@ def leibniz(plan: Plan, left: Tensor, right: Tensor) -> Tensor:
     splits need single derivatives of lower order, which a plan always holds.
 
     Args:
-        plan: Which streams there are.
-        left: Values of the first factor, (s, b, w).
-        right: Those of the second, (s, b, w); either may have one feature for all.
+        plan: The streams to compute.
+        g: The first factor.
+        h: The second factor; either may have one feature for all.
     """
-    g, h = _streams(plan, left), _streams(plan, right)
-
-    def stream(s: Stream) -> Tensor:
-        total = g[s] * h[VALUE] + g[VALUE] * h[s]
-        for (one, other), count in splits(s).items():
-            product = g[(one,)] * h[(other,)]
-            total = total + (product if count == 1 else count * product)
-        return total
-
-    return _stacked(plan, g[VALUE] * h[VALUE], stream)
-
-
-def _streams(plan: Plan, stack: Tensor) -> Streams:
-    return dict(zip(plan.streams, stack.unbind(0), strict=True))
+    found = {VALUE: g[VALUE] * h[VALUE]}
+    for s in plan.streams[1:]:
+        terms = [a[s] * b[VALUE] for a, b in ((g, h), (h, g)) if s in a]
+        for (left, right), count in splits(s).items():
+            if (left,) in g and (right,) in h:
+                product = g[(left,)] * h[(right,)]
+                terms.append(product if count == 1 else count * product)
+        if terms:
+            found[s] = reduce(add, terms)
+    return found
 
 
-def _stacked(plan: Plan, value: Tensor, stream: Callable[[Stream], Tensor]) -> Tensor:
-    return torch.stack([value, *(stream(s) for s in plan.streams[1:])])
+def _product(h: Streams, blocks: tuple[tuple[int, ...], ...], count: int) -> Tensor:
+    product = reduce(mul, [h[(block,)] for block in blocks])
+    return product if count == 1 else count * product

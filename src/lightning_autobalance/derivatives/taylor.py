@@ -1,72 +1,70 @@
 """Forward Taylor mode: derivatives by coordinates travel through the network beside its value."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
 
-from lightning_autobalance.derivatives.activations import Derivatives, derivatives_of
-from lightning_autobalance.derivatives.fused import Layout, activate, activate_first
+from lightning_autobalance.derivatives.activations import derivatives_of
 from lightning_autobalance.derivatives.names import Plan, Stream
 from lightning_autobalance.derivatives.reverse import reverse
-from lightning_autobalance.derivatives.rules import elementwise, leibniz
+from lightning_autobalance.derivatives.rules import VALUE, elementwise, leibniz
 from lightning_autobalance.shapes import Fields, Points
 
 
 class Jet:
-    r"""A value and its derivatives by the coordinates, (s, b, w): s streams of b points and w features.
+    r"""A value at b points and its derivatives by the coordinates, one stream each.
 
-    A linear layer acts on every stream alike, the bias on the value only. An elementwise f acts by the chain rule of
-    higher order (Faa di Bruno), a sum over all partitions of a derivative's indices into blocks:
+    A linear layer acts on every stream alike, its bias on the value only. An elementwise function acts by the chain
+    rule, a product of two jets by Leibniz' rule, see `rules`. The top term of both is linear, hence a sum of
+    derivatives of one order can travel as one stream.
 
-    .. math:: \partial_\alpha f(h) = \sum_{\pi \vdash \alpha} f^{(|\pi|)}(h) \prod_{B \in \pi} \partial_B h
-
-    Its top term is linear, hence a sum of derivatives of one order can travel as one stream.
-
-    A network that is not a chain of such layers joins in by a method ``taylor(self, jet) -> Jet``, in the class that
-    has its ``forward`` or below. A method ``taylor_layers()`` names the modules in it that the jet passes, where these
-    are not all of its children.
+    A network that is not a chain of such layers takes part by a method ``taylor(self, jet) -> Jet``, defined in the
+    class that has its ``forward`` or below. A method ``taylor_layers()`` names the modules in it that the jet passes,
+    where these are not all of its children.
 
     Args:
-        plan: Which streams there are.
-        stack: Their values, (s, b, w).
-        columns: The first derivatives, (d, w), where they are the same at all points and higher ones are zero.
+        plan: The streams that the network needs.
+        streams: Each (b, w), or (1, w) where all points have the same; streams that are zero are left out.
         is_input: Whether these are the coordinates themselves.
 
     Attributes:
-        drop_firsts: In a method ``taylor``: whether what it gives back is not asked for first derivatives.
+        drop_firsts: Tells a method ``taylor`` that nobody asks for the first derivatives of its result.
     """
 
-    def __init__(self, plan: Plan, stack: Tensor, *, columns: Tensor | None = None, is_input: bool = False) -> None:
+    def __init__(self, plan: Plan, streams: dict[Stream, Tensor], *, is_input: bool = False) -> None:
         self.plan = plan
-        self.stack = stack
-        self.columns = columns
+        self.streams = streams
         self.is_input = is_input
         self.drop_firsts = False
 
+    @property
+    def value(self) -> Tensor:
+        """(b, w)."""
+        return self.streams[VALUE]
+
     @classmethod
     def of_points(cls, plan: Plan, x: Points) -> "Jet":
-        """The coordinates: themselves, with unit vectors as first derivatives and nothing above.
+        """The coordinates: unit vectors as first derivatives, zero above.
 
         Args:
-            plan: Which streams there will be.
+            plan: The streams that the network needs.
             x: Points, (b, d).
         """
         units = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-        rows = [sum((units[i] for (i,) in s[1:]), start=units[s[0][0]]) for s in plan.firsts]
-        columns = torch.stack(rows) if rows else units[:0]
-        higher = len(plan.streams) - 1 - len(columns)
-        stack = torch.stack([x, *(c.expand_as(x) for c in columns), *[torch.zeros_like(x)] * higher])
-        return cls(plan, stack, columns=columns, is_input=True)
+        firsts = {s: reduce(add, [units[i : i + 1] for (i,) in s]) for s in plan.firsts}
+        return cls(plan, {VALUE: x, **firsts}, is_input=True)
 
     def of(self, function: Callable[[Points], Fields]) -> "Jet":
-        """What a function of the coordinates is there, with its derivatives: in Taylor mode, else in reverse mode.
+        """A function of the coordinates with its derivatives: in Taylor mode where it allows it, else in reverse mode.
 
         Args:
             function: (b, d) to (b, k), each row by itself.
 
         Raises:
-            TypeError: If it needs reverse mode and this jet is not that of the coordinates.
+            TypeError: If it needs reverse mode and this jet is not the coordinates themselves.
         """
         if isinstance(function, nn.Module) and unsupported(function) is None:
             return self.through(function)
@@ -75,18 +73,19 @@ class Jet:
                 "`function` must have a method `taylor` where another layer stands before it, got "
                 f"{getattr(function, '__name__', type(function).__name__)}. Give it one, or use mode='reverse'."
             )
-        return Jet(self.plan, torch.stack(reverse(function, self.stack[0], self.plan.streams)))
+        found = reverse(function, self.value, self.plan.streams)
+        return Jet(self.plan, dict(zip(self.plan.streams, found, strict=True)))
 
     def through(self, module: nn.Module, *, drop_firsts: bool = False) -> "Jet":
-        """What a network makes of the jet.
+        """The jet of a network's output, from that of its input.
 
         Args:
             module: Of layers that `supports_taylor` accepts.
-            drop_firsts: As in `linear`; the module may leave them in.
+            drop_firsts: As in `activated`; the module may keep them.
         """
         own = getattr(module, "taylor", None)
         if callable(own):
-            given = Jet(self.plan, self.stack, columns=self.columns, is_input=self.is_input)
+            given = Jet(self.plan, self.streams, is_input=self.is_input)
             given.drop_firsts = drop_firsts
             jet: Jet = own(given)
             return jet
@@ -95,16 +94,15 @@ class Jet:
         return self._chain([module] if not isinstance(module, nn.Identity) else [], drop_firsts)
 
     def _chain(self, layers: Sequence[nn.Module], drop_firsts: bool) -> "Jet":
-        jet, waiting = self, list(layers)
-        while waiting:
-            layer = waiting.pop(0)
-            fused = isinstance(layer, nn.Linear) and waiting and derivatives_of(waiting[0])
-            activation = waiting.pop(0) if fused else None
-            drop = drop_firsts and all(isinstance(rest, nn.Linear) for rest in waiting)
+        jet = self
+        for i, layer in enumerate(layers):
+            drop = drop_firsts and all(isinstance(rest, nn.Linear) for rest in layers[i + 1 :])
             if isinstance(layer, nn.Linear):
-                jet = jet.linear(layer.weight, layer.bias, activation, drop_firsts=drop)
+                jet = jet.linear(layer.weight, layer.bias)
+            elif derivatives_of(layer):
+                jet = jet.activated(layer, drop_firsts=drop)
             else:
-                jet = jet.activated(layer) if derivatives_of(layer) else jet.through(layer, drop_firsts=drop)
+                jet = jet.through(layer, drop_firsts=drop)
         return jet
 
     def linear(
@@ -115,131 +113,118 @@ class Jet:
         *,
         drop_firsts: bool = False,
     ) -> "Jet":
-        """A linear layer, and an activation after it; fused up to second derivatives.
+        """A linear layer, and an activation after it.
 
         Args:
             weight: (w_out, w).
             bias: (w_out,), or None.
-            activation: Elementwise, of known derivatives, or None.
-            drop_firsts: Leave out first derivatives, where only linear layers follow and nobody asks for them. Up to
-                second derivatives and with an activation; else they stay.
+            activation: Elementwise, with known derivatives, or None.
+            drop_firsts: As in `activated`; without an activation they stay.
         """
-        if activation is None or self.plan.order > 2:
-            jet = self._linear(weight, bias)
-            return jet if activation is None else jet.activated(activation)
-        firsts = self.plan.firsts
-        seconds = self.plan.streams[1 + len(firsts) :]
-        pairs = [[(firsts.index(((i,),)), firsts.index(((j,),))) for i, j in s] for s in seconds]
-        layout = Layout(_known(activation), isinstance(activation, nn.Tanh), len(firsts), pairs, drop_firsts)
-        plan = self.plan.without_firsts() if drop_firsts else self.plan
-        if self.columns is not None:
-            value = nn.functional.linear(self.stack[0], weight, bias)
-            return Jet(plan, activate_first(value, self.columns @ weight.T, layout))
-        bias = bias if bias is not None else weight.new_zeros(len(weight))
-        return Jet(plan, activate(self.stack @ weight.T, bias, layout))
+        streams = {s: h @ weight.T for s, h in self.streams.items() if s != VALUE}
+        jet = Jet(self.plan, {VALUE: nn.functional.linear(self.value, weight, bias), **streams})
+        return jet if activation is None else jet.activated(activation, drop_firsts=drop_firsts)
 
-    def _linear(self, weight: Tensor, bias: Tensor | None) -> "Jet":
-        product = self.stack @ weight.T
-        if bias is not None:
-            product = torch.cat([product[:1] + bias, product[1:]])
-        return Jet(self.plan, product, columns=None if self.columns is None else self.columns @ weight.T)
-
-    def activated(self, activation: nn.Module) -> "Jet":
-        """An elementwise function by itself.
+    def activated(self, activation: nn.Module, *, drop_firsts: bool = False) -> "Jet":
+        """An elementwise function.
 
         Args:
-            activation: Of known derivatives.
+            activation: With known derivatives.
+            drop_firsts: Leave out first derivatives, where only linear layers follow and nobody asks for them.
+
+        Raises:
+            TypeError: If the derivatives of the activation are not known.
+            ValueError: If this jet lacks its first derivatives.
         """
-        return Jet(self.plan, elementwise(self.plan, self.stack, _known(activation)))
+        if (f := derivatives_of(activation)) is None:
+            raise TypeError(f"`activation` must be one of known derivatives, got {type(activation).__name__}.")
+        self._check_complete()
+        plan = self.plan.without_firsts() if drop_firsts else self.plan
+        return Jet(plan, elementwise(plan, self.streams, f))
 
     def rescaled(self, scales: Sequence[float], shifts: Sequence[float]) -> "Jet":
-        """Every feature times its scale, plus its shift.
+        """Each feature times its scale, plus its shift.
 
         Args:
             scales: One per feature.
             shifts: One per feature.
         """
-        stack = _each(self.stack, scales)
-        value = torch.stack([column + shift for column, shift in zip(stack[:1].unbind(-1), shifts, strict=True)], -1)
-        columns = None if self.columns is None else _each(self.columns, scales)
-        return Jet(self.plan, torch.cat([value, stack[1:]]), columns=columns)
+        zeros = [0.0] * len(shifts)
+        return self._each(lambda s, h: _rescaled(h, scales, shifts if s == VALUE else zeros))
 
     def features(self, start: int, stop: int) -> "Jet":
-        """Some features only.
+        """The features from ``start`` to before ``stop``."""
+        return self._each(lambda _, h: h[:, start:stop])
 
-        Args:
-            start: The first.
-            stop: The one after the last.
-        """
-        columns = None if self.columns is None else self.columns[:, start:stop]
-        return Jet(self.plan, self.stack[..., start:stop], columns=columns)
+    def _each(self, function: Callable[[Stream, Tensor], Tensor]) -> "Jet":
+        return Jet(self.plan, {s: function(s, h) for s, h in self.streams.items()})
 
     def plus(self, other: "Jet") -> "Jet":
-        """The sum of two jets at the same points.
-
-        Args:
-            other: (s, b, w), or with one feature for all.
-        """
-        return Jet(self.plan, self.stack + other.stack)
+        """The sum with a jet at the same points, as wide as this one or with one feature for all."""
+        return Jet(self.plan, {s: self.of_stream(s) + other.of_stream(s) for s in self.streams | other.streams})
 
     def minus(self, other: "Jet") -> "Jet":
-        """The difference of two jets at the same points.
-
-        Args:
-            other: (s, b, w), or with one feature for all.
-        """
-        return Jet(self.plan, self.stack - other.stack)
+        """The difference from a jet at the same points, as wide as this one or with one feature for all."""
+        return self.plus(other._each(lambda _, h: -h))
 
     def times(self, other: "Jet") -> "Jet":
-        """The product of two jets at the same points, feature by feature.
+        """The elementwise product with a jet at the same points, as wide as this one or with one feature for all.
 
-        Args:
-            other: (s, b, w), or with one feature for all.
+        Raises:
+            ValueError: If one of them lacks its first derivatives.
         """
-        return Jet(self.plan, leibniz(self.plan, self.stack, other.stack))
+        self._check_complete()
+        other._check_complete()
+        return Jet(self.plan, leibniz(self.plan, self.streams, other.streams))
 
     def joined(self, jets: Sequence["Jet"]) -> "Jet":
-        """Jets of several networks at the same points, side by side along the features.
+        """Jets at the same points, side by side along the features."""
+        plan = jets[0].plan
+        there = [s for s in plan.streams if any(s in jet.streams for jet in jets)]
+        rows = {s: max(len(jet.of_stream(s)) for jet in jets) for s in there}
+        return Jet(plan, {s: torch.cat([j.of_stream(s).expand(rows[s], -1) for j in jets], dim=1) for s in there})
 
-        Args:
-            jets: Each (s, b, w_i).
+    def of_stream(self, stream: Stream) -> Tensor:
+        """One of the streams of the plan, (b, w), or (1, w) where all points have the same.
+
+        Raises:
+            KeyError: If the plan does not have it.
         """
-        return Jet(jets[0].plan, torch.cat([jet.stack for jet in jets], dim=-1))
+        if stream not in self.plan.streams:
+            raise KeyError(stream)
+        found = self.streams.get(stream)
+        return found if found is not None else self.value.new_zeros((1, self.value.shape[1]))
+
+    def _check_complete(self) -> None:
+        if not self.plan.complete:
+            raise ValueError(
+                "`drop_firsts` must be False where an activation or a product follows, got True: both need the first "
+                "derivatives."
+            )
 
 
 def taylor(net: nn.Module, x: Points, wanted: Sequence[Stream]) -> tuple[Fields, ...]:
-    """Derivatives of a network's fields.
+    """Derivatives of a network's fields in one forward pass.
 
     Args:
         net: Of layers that `supports_taylor` accepts.
         x: Points, (b, d).
-        wanted: Which derivatives.
+        wanted: The streams to return.
 
     Returns:
         One (b, k) per stream.
     """
-    plan = Plan.of(wanted)
-    jet = Jet.of_points(plan, x).through(net, drop_firsts=all(len(s[0]) != 1 for s in wanted))
-    streams = jet.stack.unbind(0)
-    return tuple(streams[jet.plan.streams.index(s)] for s in wanted)
+    jet = Jet.of_points(Plan.of(wanted), x).through(net, drop_firsts=all(len(s[0]) != 1 for s in wanted))
+    return tuple(jet.of_stream(s).expand_as(jet.value) for s in wanted)
 
 
-def _known(activation: nn.Module) -> Derivatives:
-    if (f := derivatives_of(activation)) is None:
-        raise TypeError(f"`activation` must be one of known derivatives, got {type(activation).__name__}.")
-    return f
-
-
-def _each(x: Tensor, scales: Sequence[float]) -> Tensor:
-    return torch.stack([column * scale for column, scale in zip(x.unbind(-1), scales, strict=True)], dim=-1)
+def _rescaled(x: Tensor, scales: Sequence[float], shifts: Sequence[float]) -> Tensor:
+    maps = zip(x.unbind(1), scales, shifts, strict=True)  # one by one, since a tensor of them would round them
+    return torch.stack([column * scale + shift for column, scale, shift in maps], dim=1)
 
 
 def unsupported(net: object) -> object | None:
-    """The first layer that Taylor mode cannot pass, or None.
-
-    Args:
-        net: A network.
-    """
+    """The first layer that Taylor mode cannot pass, or None."""
     if not isinstance(net, nn.Module) or net._forward_hooks or net._forward_pre_hooks:
         return net
     if type(net).forward in (nn.Linear.forward, nn.Identity.forward) or derivatives_of(net):
@@ -251,7 +236,7 @@ def unsupported(net: object) -> object | None:
 
 
 def _has_taylor(kind: type) -> bool:
-    """Whether its method `taylor` is of its `forward`, not inherited beside one that was overridden."""
+    """Whether a class has a `taylor` that belongs to its `forward`, not one inherited beside a `forward` of its own."""
     first = next((c for c in kind.__mro__ if vars(c).keys() & {"taylor", "forward"}), object)
     return "taylor" in vars(first)
 

@@ -1,4 +1,7 @@
-"""Networks."""
+"""Networks u(x; w) from points, (b, d), to fields, (b, k).
+
+Any ``nn.Module`` will do. These have a method ``taylor`` or are chains of known layers, so Taylor mode passes them.
+"""
 
 from lightning_autobalance.nets.activations import Sin
 from lightning_autobalance.nets.fourier import FourierFeatures

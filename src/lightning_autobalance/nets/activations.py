@@ -1,4 +1,4 @@
-"""Activations, by name and our own."""
+"""Activations by name, and our own; a method ``derivatives(z, order)`` lets Taylor mode pass them."""
 
 from typing import final
 
@@ -11,16 +11,11 @@ class Sin(nn.Module):
     """The sine, elementwise."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Apply it."""
+        """Any shape to the same shape."""
         return torch.sin(z)
 
     def derivatives(self, z: Tensor, order: int) -> list[Tensor]:
-        """The sine and its derivatives, for Taylor mode.
-
-        Args:
-            z: Where.
-            order: Up to which.
-        """
+        """The value and the derivatives up to ``order``, for Taylor mode."""
         values = [torch.sin(z), torch.cos(z)]
         return [values[k % 2] * (-1.0 if k % 4 in (2, 3) else 1.0) for k in range(order + 1)]
 
@@ -30,16 +25,11 @@ class CosSin(nn.Module):
     """The cosine of the first half of the features, the sine of the second half."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Apply it."""
+        """Any shape to the same shape."""
         return self.derivatives(z, 0)[0]
 
     def derivatives(self, z: Tensor, order: int) -> list[Tensor]:
-        """It and its derivatives, for Taylor mode.
-
-        Args:
-            z: Where, an even number of features.
-            order: Up to which.
-        """
+        """The value and the derivatives up to ``order``, for Taylor mode; ``z`` has an even number of features."""
         half = z.shape[-1] // 2
         c, s = torch.cos(z), torch.sin(z)
         cos, sin, more_cos, more_sin = c[..., :half], s[..., :half], c[..., half:], s[..., half:]
@@ -52,16 +42,11 @@ class Exp(nn.Module):
     """The exponential function, elementwise."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Apply it."""
+        """Any shape to the same shape."""
         return torch.exp(z)
 
     def derivatives(self, z: Tensor, order: int) -> list[Tensor]:
-        """It and its derivatives, for Taylor mode.
-
-        Args:
-            z: Where.
-            order: Up to which.
-        """
+        """The value and the derivatives up to ``order``, for Taylor mode."""
         return [torch.exp(z)] * (order + 1)
 
 
@@ -70,16 +55,11 @@ class Square(nn.Module):
     """The square, elementwise."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Apply it."""
+        """Any shape to the same shape."""
         return z * z
 
     def derivatives(self, z: Tensor, order: int) -> list[Tensor]:
-        """It and its derivatives, for Taylor mode.
-
-        Args:
-            z: Where.
-            order: Up to which.
-        """
+        """The value and the derivatives up to ``order``, for Taylor mode."""
         values = [z * z, 2 * z, torch.full_like(z, 2.0)]
         return [*values[: order + 1], *[torch.zeros_like(z)] * (order - 2)]
 
@@ -89,8 +69,8 @@ class Parabola(nn.Module):
     r"""A parabola :math:`c (z - a) (b - z)`, elementwise.
 
     Args:
-        a: Its one root.
-        b: The other root.
+        a: First root.
+        b: Second root.
         factor: c.
     """
 
@@ -101,16 +81,11 @@ class Parabola(nn.Module):
         self.factor = factor
 
     def forward(self, z: Tensor) -> Tensor:
-        """Apply it."""
+        """Any shape to the same shape."""
         return self.factor * (z - self.a) * (self.b - z)
 
     def derivatives(self, z: Tensor, order: int) -> list[Tensor]:
-        """It and its derivatives, for Taylor mode.
-
-        Args:
-            z: Where.
-            order: Up to which.
-        """
+        """The value and the derivatives up to ``order``, for Taylor mode."""
         slope, curvature = self.factor * (self.a + self.b - 2 * z), torch.full_like(z, -2 * self.factor)
         values = [self(z), slope, curvature]
         return [*values[: order + 1], *[torch.zeros_like(z)] * (order - 2)]

@@ -1,4 +1,4 @@
-"""Coordinates scaled to a cube."""
+"""Coordinates scaled to the cube [-1, 1]^d."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,7 @@ Bounds = Sequence[tuple[float, float]]
 
 
 def check_bounds(bounds: Bounds) -> None:
-    """Refuse intervals that are none.
-
-    Args:
-        bounds: Lowest and highest value of each coordinate.
-
-    Raises:
-        ValueError: If one is empty.
-    """
+    """Raise a ValueError if an interval is empty."""
     for low, high in bounds:
         if not low < high:
             raise ValueError(f"`bounds` must be pairs of a lower and a higher number, got ({low}, {high}).")
@@ -28,13 +21,13 @@ def check_bounds(bounds: Bounds) -> None:
 class ToCube(nn.Module):
     r"""Each coordinate from its interval to [-1, 1], :math:`(2 x_i - l_i - h_i) / (h_i - l_i)`.
 
-    The numbers stay Python's, so that a network that was made in float32 maps as exactly in float64.
+    Scales and shifts are Python numbers, so that a network made in float32 stays exact when it is moved to float64.
 
     Args:
-        bounds: Lowest and highest value of each coordinate.
+        bounds: (low, high) per coordinate.
 
     Raises:
-        ValueError: If one is empty.
+        ValueError: If an interval is empty.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -49,9 +42,5 @@ class ToCube(nn.Module):
         return torch.stack([column * scale + shift for column, scale, shift in maps], dim=1)
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         return jet.rescaled(self.scales, self.shifts)

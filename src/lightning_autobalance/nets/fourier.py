@@ -16,7 +16,7 @@ class FourierFeatures(nn.Module):
 
     .. math:: u(x) = \text{MLP}\left([\cos(2 \pi B x), \sin(2 \pi B x)]\right), \quad B_{ij} \sim N(0, s^2)
 
-    B is drawn once, is not trained, and is part of a checkpoint. With several scales s the features of each stand side
+    B is drawn once, is not trained, and is saved in checkpoints. With several scales s the features of each stand side
     by side before the one network. A scale of s reaches frequencies of about s periods per unit of length.
 
     Args:
@@ -29,7 +29,7 @@ class FourierFeatures(nn.Module):
         init: That of the network, as in `MLP`.
 
     Raises:
-        ValueError: If a size or a scale is not positive, or a name not known.
+        ValueError: If a size or a scale is not positive, or a name is unknown.
 
     Reference:
         Tancik et al., 2020 (NeurIPS), with their factor of 2 pi; several scales: Wang, Wang, Perdikaris, 2021 (CMAME).
@@ -69,11 +69,7 @@ class FourierFeatures(nn.Module):
         return fields
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         return jet.linear(self._weight(), None, self.cos_sin).through(self.net, drop_firsts=jet.drop_firsts)
 
     def _weight(self) -> Tensor:

@@ -25,12 +25,12 @@ class FuzzyRules(nn.Module):
     Args:
         in_features: Number of coordinates d.
         rules: Number of rules R.
-        layout: "intended", the formula above, or "official", that of the authors' program: slot j of the d R slots
+        layout: "intended", the formula above, or "official", the one of the authors' program: slot j of the d R slots
             holds coordinate j mod d and belongs to rule j mod R. With two coordinates and an even R, every rule then
             knows one coordinate only.
 
     Raises:
-        ValueError: If a size is not positive or the layout not known.
+        ValueError: If a size is not positive or the layout is unknown.
 
     Reference:
         Wu, 2025 (DF-PINN), and the authors' program FPINNs.
@@ -62,11 +62,7 @@ class FuzzyRules(nn.Module):
         return rules
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         squares = jet.linear(*self._memberships(), self.square)
         return squares.linear(self.members, None, self.exp, drop_firsts=jet.drop_firsts)
 
@@ -90,9 +86,9 @@ class FuzzyNet(nn.Module):
         head: Width of the last tanh layer.
         rules: Number of rules R.
         layout: Which memberships a rule multiplies, see `FuzzyRules`.
-        bounds: Lowest and highest value of each coordinate, which are scaled to [-1, 1]; as they are where None. Rules
-            start with widths of 1 and centres near 0, so scale coordinates of another size.
-        init: Glorot's normal or uniform distribution with zero biases, or torch's default.
+        bounds: (low, high) per coordinate, scaled to [-1, 1]; coordinates are not scaled where None. Rules start with
+            widths of 1 and centres near 0, so scale coordinates of another size.
+        init: Initial weights: Glorot's normal or uniform distribution with zero biases, or torch's default.
 
     Raises:
         ValueError: If a size is not positive, a name not known, or there are not as many bounds as coordinates.
@@ -101,8 +97,8 @@ class FuzzyNet(nn.Module):
         Wu, 2025 (DF-PINN), and the authors' program FPINNs.
 
     Note:
-        The authors use four hidden layers of 200 and torch's default start. Their rules have the layout "official", and
-        their widths can reach 0.
+        The authors use four hidden layers of 200 and torch's default initial weights. Their rules have the layout
+        "official", and their widths can reach 0.
     """
 
     def __init__(
@@ -133,11 +129,7 @@ class FuzzyNet(nn.Module):
         return fields
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         scaled = jet.through(self.scale)
         parts = [scaled.through(part, drop_firsts=jet.drop_firsts) for part in (self.trunk, self.rules)]
         return jet.joined(parts).through(self.last)

@@ -1,4 +1,4 @@
-"""The plain network."""
+"""The multilayer perceptron."""
 
 from itertools import pairwise
 from typing import Literal
@@ -16,10 +16,10 @@ class MLP(nn.Sequential):
         out_features: Number of fields k.
         hidden: Width of each hidden layer.
         activation: tanh, sin, silu, gelu, softplus or sigmoid.
-        init: Glorot's normal or uniform distribution with zero biases, or torch's default.
+        init: Initial weights: Glorot's normal or uniform distribution with zero biases, or torch's default.
 
     Raises:
-        ValueError: If a size is not positive or a name not known.
+        ValueError: If a size is not positive or a name is unknown.
     """
 
     def __init__(

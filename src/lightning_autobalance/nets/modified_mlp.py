@@ -24,7 +24,7 @@ class ModifiedMLP(nn.Module):
         init: As in `MLP`.
 
     Raises:
-        ValueError: If the widths differ, there are none, a size is not positive or a name not known.
+        ValueError: If the widths differ, there are none, a size is not positive or a name is unknown.
 
     Reference:
         Wang, Teng, Perdikaris, 2021 (SIAM J. Sci. Comput. 43), section 2.6.
@@ -58,11 +58,7 @@ class ModifiedMLP(nn.Module):
         return fields
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         u, h = jet.through(self.first_encoder), jet.through(self.first)
         difference = jet.through(self.second_encoder).minus(u)
         for gate in self.gates:

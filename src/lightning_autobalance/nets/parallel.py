@@ -30,9 +30,5 @@ class Parallel(nn.Module):
         return torch.cat([net(x) for net in self.nets], dim=1)
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         return jet.joined([jet.through(net) for net in self.nets])

@@ -20,8 +20,8 @@ class Transformed(nn.Module):
 
     Where f is 0, u is g. Conditions at several places are nested: ``Transformed(Transformed(net, f1), f2, g)``.
 
-    In Taylor mode, factor and offset go by their own method ``taylor`` if they have one, else by reverse mode, which is
-    cheap for a formula; the network goes by Taylor mode.
+    In Taylor mode, factor and offset use their own method ``taylor`` if they have one, else reverse mode, which is
+    cheap for a formula.
 
     Args:
         net: (b, d) to (b, k).
@@ -29,7 +29,7 @@ class Transformed(nn.Module):
         offset: g, likewise; 0 where None.
 
     Raises:
-        ValueError: If there is neither factor nor offset, or one gives another shape.
+        ValueError: If both factor and offset are missing, or one returns another shape.
 
     Note:
         A loss term on points where f is 0 teaches the network nothing: leave it out of the residuals.
@@ -62,11 +62,7 @@ class Transformed(nn.Module):
         return [self.net]
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         fields = jet.through(self.net)
         if self.factor is not None:
             fields = fields.times(jet.of(self.factor))
@@ -89,10 +85,10 @@ class ZeroOnEdge(nn.Module):
     .. math:: f(x) = \prod_i \frac{4 (x_i - l_i) (h_i - x_i)}{(h_i - l_i)^2}
 
     Args:
-        bounds: Lowest and highest value of the first coordinates; those after them, such as time, do not matter.
+        bounds: (low, high) of the first coordinates; the factor does not depend on those after them, such as time.
 
     Raises:
-        ValueError: If there are none or one is empty.
+        ValueError: If there are none or an interval is empty.
     """
 
     def __init__(self, bounds: list[tuple[float, float]]) -> None:
@@ -112,11 +108,7 @@ class ZeroOnEdge(nn.Module):
         return product
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
+        """The same on a `Jet`, for Taylor mode."""
         product, *others = [jet.features(i, i + 1).activated(parabola) for i, parabola in enumerate(self.parabolas)]
         for other in others:
             product = product.times(other)
@@ -146,10 +138,6 @@ class ZeroAtStart(nn.Module):
         return (x[:, -1:] - self.start) / self.duration
 
     def taylor(self, jet: Any) -> Any:
-        """The same on a jet, for Taylor mode.
-
-        Args:
-            jet: The coordinates with their derivatives.
-        """
-        d = jet.stack.shape[-1]
+        """The same on a `Jet`, for Taylor mode."""
+        d = jet.value.shape[1]
         return jet.features(d - 1, d).rescaled([1 / self.duration], [-self.start / self.duration])

@@ -16,7 +16,7 @@ class Box(Domain):
 
     Args:
         *bounds: (low, high) per coordinate.
-        coordinates: Their names, single letters; x, y, z by default.
+        coordinates: One letter per coordinate; x, y, z by default.
 
     Raises:
         ValueError: If bounds are not in order, or there are not as many names as bounds.

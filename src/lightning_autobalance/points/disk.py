@@ -18,7 +18,7 @@ class Disk(Domain):
         radius: Positive.
 
     Raises:
-        ValueError: If the radius is not positive or something is not finite.
+        ValueError: If the radius is not positive, or a number is not finite.
     """
 
     def __init__(self, center: tuple[float, float] = (0.0, 0.0), radius: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""What every domain is."""
+"""The base class of all domains: named parts, made of faces that are images of unit cubes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ class Face:
 
     Args:
         dim: Dimension of the cube; 0 for a single point.
-        place: Takes points of the cube, (n, dim), to points of the domain, (n, d), so that uniform ones stay uniform;
+        place: Maps points of the cube, (n, dim), to points of the domain, (n, d), so that uniform points stay uniform;
             by operations of torch.
     """
 
@@ -36,7 +36,7 @@ class Face:
             (n, d).
 
         Raises:
-            ValueError: If ``place`` gives anything but a tensor with one row per point.
+            ValueError: If ``place`` returns anything but a tensor with one row per point.
         """
         points = self.place(unit)
         if not isinstance(points, Tensor) or points.dim() != 2 or len(points) != len(unit):
@@ -63,7 +63,7 @@ class Domain(ABC):
 
     @abstractmethod
     def _faces(self) -> dict[str, tuple[Face, ...]]:
-        """The pieces of each part."""
+        """The faces of each part."""
 
     @abstractmethod
     def contains(self, points: Array) -> NDArray[np.bool_]:
@@ -82,10 +82,7 @@ class Domain(ABC):
         return tuple(self._faces())
 
     def faces(self, part: str) -> tuple[Face, ...]:
-        """The pieces of a part.
-
-        Args:
-            part: Its name.
+        """The faces of a part.
 
         Raises:
             ValueError: If there is no such part.
@@ -122,10 +119,10 @@ class Domain(ABC):
 
 
 def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
-    """Two finite numbers in order.
+    """Both as floats, if they are finite numbers in increasing order.
 
     Args:
-        name: Of the argument, for the message.
+        name: Name of the argument, for the error.
         bounds: (low, high).
 
     Raises:
@@ -138,12 +135,7 @@ def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float
 
 
 def rounding(low: float, high: float) -> float:
-    """How far rounding moves a point placed on the edge of a span; more, the farther the span lies from the origin.
-
-    Args:
-        low: Its start.
-        high: Its end.
-    """
+    """How far rounding can move a point on the edge of an interval; it grows with the distance from the origin."""
     return 1e-12 * (high - low) + 4 * float(np.finfo(np.float64).eps) * max(abs(low), abs(high))
 
 

@@ -1,4 +1,4 @@
-"""Points that change from one optimizer step to the next, within a batch."""
+"""Batches whose points change from one optimizer step to the next."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,13 +9,13 @@ ByPart = dict[str, Tensor]
 
 
 class Draws:
-    """The points of several optimizer steps; read like a dictionary, those of the first one.
+    """The points of several optimizer steps; read as a dictionary, those of the first one.
 
-    Not a ``Mapping``, of which Lightning would make new ones out of the parts.
+    Not a ``Mapping``, since Lightning takes mappings apart and builds new ones from their items.
 
     Args:
-        step: Number of optimizer steps done before the first one.
-        at: Gives the points of a step, each (b, d), where and as they are needed.
+        step: Number of the first optimizer step, from 0.
+        at: Number of a step to its points by part, each (b, d), on the module's device and in its dtype.
     """
 
     def __init__(self, step: int, at: Callable[[int], ByPart]) -> None:
@@ -35,12 +35,7 @@ class Draws:
         return part in self.at(self.step)
 
     def get(self, part: str, default: Any = None) -> Any:
-        """The points of the first step, or something else where there is no such part.
-
-        Args:
-            part: Its name.
-            default: What else.
-        """
+        """The first step's points of a part, or ``default`` if there is no such part."""
         return self.at(self.step).get(part, default)
 
     def keys(self) -> Any:
@@ -52,19 +47,19 @@ class Draws:
         return self.at(self.step).values()
 
     def items(self) -> Any:
-        """The points of the first step, with their parts."""
+        """The parts and their points in the first step."""
         return self.at(self.step).items()
 
     def to(self, *_: Any, **__: Any) -> "Draws":
-        """Itself: the points lie where the module is. Lightning asks for it."""
+        """Itself, for Lightning: the points are on the module's device already."""
         return self
 
 
 def points_of(batch: Mapping[str, Tensor] | Draws, step: int) -> Mapping[str, Tensor]:
-    """The points of one optimizer step.
+    """The points of one optimizer step, the same for all steps of a batch that is no `Draws`.
 
     Args:
-        batch: Of a ``training_step``.
-        step: Number of optimizer steps done before.
+        batch: The argument of ``training_step``.
+        step: Number of the step, from 0.
     """
     return batch.at(step) if isinstance(batch, Draws) else batch

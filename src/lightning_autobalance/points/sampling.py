@@ -1,4 +1,4 @@
-"""From a domain, a sampler and a seed to points."""
+"""Points of a part of a domain, from a sampler and a seed."""
 
 from zlib import crc32
 
@@ -10,17 +10,15 @@ from lightning_autobalance.points.samplers import Sampler
 
 
 def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, draw: int) -> Array:
-    """Draw points of a part.
-
-    A pure function of its arguments: ``seed`` and ``draw`` are all the state there is.
+    """Draw points of a part: a pure function of its arguments.
 
     Args:
-        domain: Where.
-        part: Its part, such as "interior".
-        count: How many; spread evenly over the part's faces, the first faces taking what is left.
-        sampler: How they are spread over a face.
-        seed: Of the whole stream, not negative.
-        draw: Number of the draw in the stream, from 0.
+        domain: The domain.
+        part: Name of the part, such as "interior".
+        count: Number of points, divided evenly among the faces of the part; the first faces take the remainder.
+        sampler: How the points are spread over a face.
+        seed: Seed of the run, >= 0.
+        draw: Number of the draw, from 0.
 
     Returns:
         (count, d).
@@ -45,12 +43,12 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
 
 
 def shared_out(domain: Domain, part: str, count: int) -> list[tuple[Face, int]]:
-    """How many points fall to each face of a part.
+    """The faces of a part, each with its number of points.
 
     Args:
-        domain: Where.
-        part: Its part, such as "interior".
-        count: How many there are in all; the first faces take what is left.
+        domain: The domain.
+        part: Name of the part, such as "interior".
+        count: Number of points, divided evenly; the first faces take the remainder.
 
     Raises:
         ValueError: If there is no such part, or ``count`` is not positive.

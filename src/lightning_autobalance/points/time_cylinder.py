@@ -11,14 +11,14 @@ from lightning_autobalance.points.domain import Array, Domain, Face, checked_bou
 
 
 class TimeCylinder(Domain):
-    """A domain in space over a span of time, with parts "interior", "boundary" (at all times) and "initial".
+    """A domain in space times an interval of time, with parts "interior", "boundary" (at all times) and "initial".
 
     Args:
         space: The domain in space.
         time: (start, end).
 
     Raises:
-        ValueError: If start and end are not in order, or space has a coordinate t.
+        ValueError: If the end is not after the start, or space has a coordinate t.
     """
 
     def __init__(self, space: Domain, time: tuple[float, float]) -> None:
@@ -53,7 +53,7 @@ class TimeCylinder(Domain):
         return torch.cat([face.points(unit), unit.new_full((len(unit), 1), self._time[0])], dim=1)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
-        """Which points lie in space's domain at a time of the span.
+        """Which points lie in the domain in space, at a time from start to end.
 
         Args:
             points: (n, d).

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-from lightning_autobalance.derivatives import plain_operations
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.step.losses import ByPart, PointFunction
 from lightning_autobalance.step.row_parts import Parts, as_columns, first_points, parts_of_rows
@@ -43,7 +42,7 @@ def ntk_diagonals(network: nn.Module, residuals: PointFunction, points: ByPart, 
     Returns:
         One number per term, (m,).
     """
-    with plain_operations(), torch.inference_mode(False), torch.enable_grad(), _random_state_kept(network):
+    with torch.inference_mode(False), torch.enable_grad(), _random_state_kept(network):
         found = {term: as_columns(residual) for term, residual in residuals(points).items()}
         parts = parts_of_rows(residuals, points)
         sums = [_sum_of_squares(network, residuals, points, term, r, parts[term]) for term, r in found.items()]
