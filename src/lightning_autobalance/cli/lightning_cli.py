@@ -37,7 +37,7 @@ ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so tha
 UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # raised by lightning 2.6.6 itself with torch 2.13
     r"The '.*_dataloader' does not have many workers",  # our loaders yield tensors that are ready
-    r"Using ModelCheckpoint with manual optimization",  # we save the state after the step, as automatic optimization does
+    r"Using ModelCheckpoint with manual optimization",  # as in automatic optimization, it saves after the step
     r"The dirpath has changed from",  # a resumed run has a folder of its own
     r"LightningCLI's args parameter is intended",  # `main([...])` in a script is documented
     r"\s*By default only one JsonargparseDeprecationWarning",  # raised by lightning 2.6.6 itself with jsonargparse 4.53
@@ -254,12 +254,13 @@ class AutoBalanceCLI(LightningCLI):
             self.parser.error(str(error), error)
 
 
-def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] = AutoBalanceCLI) -> AutoBalanceCLI:
+def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None) -> AutoBalanceCLI:
     """Parse a command line and run it.
 
     Args:
         args: The command line without the program's name. If given, errors are raised; by default, it is that of the
             process, and errors that explain themselves are printed without a traceback, with exit status 2.
+        kind: A subclass to take the place of `AutoBalanceCLI`.
 
     Returns:
         The CLI after the run, with its trainer and model.
@@ -270,7 +271,7 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] = AutoBalanceC
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
-            return kind(
+            return (kind or AutoBalanceCLI)(
                 PINNModule,
                 CollocationPoints,
                 subclass_mode_model=True,
