@@ -1,8 +1,83 @@
-"""The command `lightning-autobalance` answers before anything heavy is imported."""
+"""The commands `lightning-autobalance` and `lightning`, and what they do not import."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from helpers.runs import UNDRAWN
+from lightning_autobalance import __version__
+from lightning_autobalance.cli import entry_points, lightning, main
+
+ROOT = Path(__file__).parents[2]
+HELMHOLTZ = [
+    f"--config={ROOT / 'configs' / 'helmholtz_2d.yaml'}",
+    "--trainer.max_steps=2",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+    "--data.eval_points=100",
+]
+
+
+@pytest.mark.parametrize("line", [["--version"], ["new", "my_pde"]], ids=" ".join)
+def test_light_commands_import_neither_torch_nor_lightning(line: list[str], tmp_path: Path) -> None:
+    code = f"""
+import sys
 from lightning_autobalance.cli import main
+main({line})
+heavy = {{"torch", "lightning", "joblib"}} & set(sys.modules)
+sys.exit(f"imported: {{heavy}}" if heavy else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "lightning_autobalance"], ["lightning-autobalance"]])
+def test_version(command: list[str]) -> None:
+    program = Path(sys.executable).parent / command[0] if len(command) == 1 else command[0]
+    done = subprocess.run([program, *command[1:], "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"lightning-autobalance {__version__}"
+
+
+def test_the_lightning_command_trains(tmp_path: Path) -> None:
+    program = Path(sys.executable).parent / "lightning"
+    done = subprocess.run(
+        [program, "fit", *HELMHOLTZ, *UNDRAWN], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert "Helmholtz2D with AutoAdamW" in done.stdout
+
+
+class OtherDistribution:
+    """Stands in for lightning-sdk."""
+
+    def __init__(self, called: list[str]) -> None:
+        self.called = called
+
+    @property
+    def entry_points(self) -> Any:
+        called = self.called
+
+        class Script(EntryPoint):
+            def load(self) -> Any:
+                return lambda: called.append("sdk")
+
+        script = Script("lightning", "lightning_sdk.cli:main", "console_scripts")
+        return type("Scripts", (), {"select": staticmethod(lambda **_: [script])})
+
+
+def test_the_lightning_command_passes_on_what_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(entry_points, "distributions", lambda: [OtherDistribution(called)])
+    monkeypatch.setattr(entry_points, "main", lambda args=None: called.append("ours"))
+    lightning(["login"])
+    lightning(["--version"])
+    lightning(["fit", "--help"])
+    monkeypatch.setattr(entry_points, "distributions", list)
+    lightning(["--version"])
+    assert called == ["sdk", "sdk", "ours", "ours"]
 
 
 def test_reproduce_names_the_command_that_took_its_place(capsys: pytest.CaptureFixture[str]) -> None:

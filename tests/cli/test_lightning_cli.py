@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from helpers.runs import UNDRAWN
-from lightning_autobalance import __version__, problems
-from lightning_autobalance.cli import entry_points, lightning, lightning_cli, main
+from lightning_autobalance import problems
+from lightning_autobalance.cli import lightning_cli, main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.training.checkpoint_io import CheckpointWriteError
@@ -311,48 +310,3 @@ def test_print_config_is_a_configuration(capsys: pytest.CaptureFixture[str], tmp
         main(["fit", *helmholtz("--print_config")])
     (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
     main(["fit", "--config=printed.yaml", *SMALL])
-
-
-@pytest.mark.parametrize("command", [[sys.executable, "-m", "lightning_autobalance"], ["lightning-autobalance"]])
-def test_version(command: list[str]) -> None:
-    program = Path(sys.executable).parent / command[0] if len(command) == 1 else command[0]
-    done = subprocess.run([program, *command[1:], "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"lightning-autobalance {__version__}"
-
-
-def test_the_lightning_command_trains(tmp_path: Path) -> None:
-    program = Path(sys.executable).parent / "lightning"
-    done = subprocess.run(
-        [program, "fit", *helmholtz(*UNDRAWN)], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert "Helmholtz2D with AutoAdamW" in done.stdout
-
-
-class OtherDistribution:
-    """Stands in for lightning-sdk."""
-
-    def __init__(self, called: list[str]) -> None:
-        self.called = called
-
-    @property
-    def entry_points(self) -> Any:
-        called = self.called
-
-        class Script(EntryPoint):
-            def load(self) -> Any:
-                return lambda: called.append("sdk")
-
-        script = Script("lightning", "lightning_sdk.cli:main", "console_scripts")
-        return type("Scripts", (), {"select": staticmethod(lambda **_: [script])})
-
-
-def test_the_lightning_command_passes_on_what_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[str] = []
-    monkeypatch.setattr(entry_points, "distributions", lambda: [OtherDistribution(called)])
-    monkeypatch.setattr(entry_points, "main", lambda args=None: called.append("ours"))
-    lightning(["login"])
-    lightning(["--version"])
-    lightning(["fit", "--help"])
-    monkeypatch.setattr(entry_points, "distributions", list)
-    lightning(["--version"])
-    assert called == ["sdk", "sdk", "ours", "ours"]

@@ -108,16 +108,6 @@ def test_resume_starts_seeds_without_a_checkpoint_from_the_beginning(caplog: pyt
     assert state("runs/Helmholtz2D/version_0/seed_0")["global_step"] == 4
 
 
-@pytest.mark.slow
-def test_compiled_seeds_are_those_of_single_runs() -> None:
-    fit = ["fit", *SMALL, "--trainer.max_steps=4", "--model.compile=true"]
-    cli = run([*fit, "--seeds=[0,1]"])
-    assert cli.ensemble is not None
-    assert all(each.module.passes.compiled is not None for each in cli.ensemble.runs)
-    main([*fit, "--seed_everything=1"])
-    assert_same_state(state("runs/Helmholtz2D/version_0/seed_1"), state("runs/Helmholtz2D/version_1"))
-
-
 def test_seeds_in_yaml_and_without_logger(tmp_path: Path) -> None:
     Path("seeds.yaml").write_text("seeds: [1, 2]\n")
     options = ["--trainer.max_steps=2", "--trainer.logger=false", "--trainer.default_root_dir=here"]

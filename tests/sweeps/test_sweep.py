@@ -88,35 +88,6 @@ def test_a_run_that_fails_costs_one_run(capsys: pytest.CaptureFixture[str]) -> N
     assert "Option 'nett' is not accepted. Did you mean net?" in capsys.readouterr().out
 
 
-def test_a_mistake_ends_before_anything_trains(capsys: pytest.CaptureFixture[str]) -> None:
-    write(seed=[1])
-    for arguments, said in [
-        (["s.yaml"], "`seed` is no key of a sweep. Did you mean seeds?"),
-        (["none.yaml"], "No such file"),
-        (["s.yaml", "--workers=0"], "`workers` must be >= 1, got 0"),
-        (["s.yaml", "--scheduler=tcp://a:1"], "`scheduler` needs `backend` dask"),
-    ]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["sweep", *arguments])
-        assert stopped.value.code == 2
-        assert said in capsys.readouterr().err
-
-
-def test_nothing_heavy_is_imported_for_the_help() -> None:
-    code = """
-import sys
-from lightning_autobalance.cli import main
-try:
-    main(["sweep", "--help"])
-except SystemExit:
-    heavy = {"torch", "lightning", "joblib", "distributed"} & set(sys.modules)
-    sys.exit(f"imported: {heavy}" if heavy else 0)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--scheduler" in done.stdout
-
-
 def outlived(group: int) -> bool:
     """Whether a process of a group still lives after some seconds; joblib's bookkeeper takes one."""
     for _ in range(100):

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import main_job, table1, table2
 from helpers.sweeps import trained
-from lightning_autobalance.sweeps.runs import Run, missing
+from lightning_autobalance.sweeps.runs import Run
 
 ROOT = Path(__file__).parents[2]
 QUICK = str(ROOT / "configs" / "helmholtz_2d_quick.yaml")
@@ -43,14 +43,6 @@ def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     rest = trained(run(12))
     assert rest["mse"] == whole["mse"]
     assert [row["step"] for row in rest["history"]] == [5, 7, 10, 12]
-
-
-def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
-    wanted = [run(12), run(13)]
-    done = {"problem": "helmholtz_quick", "variant": "plain", "method": "auto_adamw", "seed": 1, "iterations": 12}
-    (tmp_path / "r.jsonl").write_text(json.dumps(done) + "\n")
-    assert missing(wanted, tmp_path / "r.jsonl") == [run(13)]
-    assert missing(wanted, tmp_path / "none.jsonl") == wanted
 
 
 def test_a_run_that_ended_but_left_no_line_leaves_the_same_one_again() -> None:

@@ -17,7 +17,7 @@ def main(args: list[str] | None = None) -> None:
         args: The command line without the program's name; that of the process by default.
     """
     line = sys.argv[1:] if args is None else args
-    if line == ["--version"]:  # answered before Lightning is imported, which takes seconds
+    if line == ["--version"]:  # without importing Lightning, which takes seconds
         sys.stdout.write(f"lightning-autobalance {__version__}\n")
         return
     if line[:1] == ["new"]:
@@ -38,10 +38,10 @@ def main(args: list[str] | None = None) -> None:
 
 
 def run_cli(args: list[str] | None = None) -> Any:
-    """:func:`lightning_autobalance.cli.lightning_cli.run`; Lightning is imported only now, which takes seconds.
+    """Call :func:`lightning_autobalance.cli.lightning_cli.run`, importing Lightning only then.
 
     Args:
-        args: As there.
+        args: The command line without the program's name; that of the process by default.
     """
     from lightning_autobalance.cli.lightning_cli import run
 
@@ -49,7 +49,7 @@ def run_cli(args: list[str] | None = None) -> Any:
 
 
 def lightning(args: list[str] | None = None) -> None:
-    """The command `lightning`: ours for our subcommands, lightning-sdk's for all else where that is installed.
+    """The command `lightning`: ours for our subcommands, else that of lightning-sdk if it is installed.
 
     Args:
         args: The command line without the program's name; that of the process by default.

@@ -34,17 +34,17 @@ from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
 
 ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
-UNHELPFUL_WARNINGS = (
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # lightning 2.6.6 of itself, with torch 2.13
-    r"The '.*_dataloader' does not have many workers",  # our loaders hand over tensors that are ready
-    r"Using ModelCheckpoint with manual optimization",  # ours is the state after the step, as in automatic optimization
+UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # raised by lightning 2.6.6 itself with torch 2.13
+    r"The '.*_dataloader' does not have many workers",  # our loaders yield tensors that are ready
+    r"Using ModelCheckpoint with manual optimization",  # as in automatic optimization, it saves after the step
     r"The dirpath has changed from",  # a resumed run has a folder of its own
-    r"LightningCLI's args parameter is intended",  # `main([...])` in a script is a documented way
-    r"\s*By default only one JsonargparseDeprecationWarning",  # lightning 2.6.6 of itself, with jsonargparse 4.53
+    r"LightningCLI's args parameter is intended",  # `main([...])` in a script is documented
+    r"\s*By default only one JsonargparseDeprecationWarning",  # raised by lightning 2.6.6 itself with jsonargparse 4.53
     r"\s*With fail_untyped=False, required parameters",
     r"(?s).*was deprecated in v4\.\d+\.\d+ and will\s+be\s+removed\s+in\s+v5",
 )
-NOISE = (  # lines of jsonargparse's messages that do not help whoever made the mistake
+NOISE = (  # lines of jsonargparse's messages that say nothing about the mistake
     r"Does not validate against any|^\s*Subtypes:|^\s*Errors:|Expected a <class 'NoneType'>|Given value|"
     r"Expected a path but"
 )
@@ -60,7 +60,7 @@ LOGGER = {
 
 
 class OneLineParser(LightningArgumentParser):
-    """A parser whose errors are not preceded by a page of usage, and which suggests names."""
+    """A parser that prints errors without a page of usage before them, and suggests names."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Report a mistake in the command line or YAML, and exit with status 2."""
@@ -257,13 +257,13 @@ class AutoBalanceCLI(LightningCLI):
             self.parser.error(str(error), error)
 
 
-def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] = AutoBalanceCLI) -> AutoBalanceCLI:
+def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None) -> AutoBalanceCLI:
     """Parse a command line and run it.
 
     Args:
-        args: The command line without the program's name. Where it is given, the caller gets the errors; where it is
-            the process's own, errors that explain themselves are printed without a traceback, with exit status 2.
-        kind: The class of the CLI.
+        args: The command line without the program's name. If given, errors are raised; by default, it is that of the
+            process, and errors that explain themselves are printed without a traceback, with exit status 2.
+        kind: A subclass to take the place of `AutoBalanceCLI`.
 
     Returns:
         The CLI after the run, with its trainer and model.
@@ -274,7 +274,7 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] = AutoBalanceC
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
-            return kind(
+            return (kind or AutoBalanceCLI)(
                 PINNModule,
                 CollocationPoints,
                 subclass_mode_model=True,
@@ -298,7 +298,7 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] = AutoBalanceC
     except SIGTERMException:
         if args is not None:
             raise
-        sys.exit(128 + SIGTERM)  # what shells say of it; Lightning's own status is that of a success
+        sys.exit(128 + SIGTERM)  # the shells' convention; Lightning would exit with 0
     except RuntimeError as error:
         if args is not None or "Error(s) in loading state_dict" not in str(error):
             raise
@@ -322,7 +322,7 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
 
 
 def _condensed(message: str) -> str:
-    """A message of jsonargparse without the lines that tell of its types rather than of the mistake."""
+    """A message of jsonargparse without the lines about its types rather than about the mistake."""
     message = re.sub(TYPES, "", message, flags=re.MULTILINE)
     kept = [line for line in message.splitlines() if line.strip() and not re.search(NOISE, line)]
     return "\n".join(kept) if kept else message
