@@ -34,11 +34,7 @@ EVERY: dict[str, Make] = {
     "auto_adamw_tensor_lr": lambda params: AutoAdamW(params, lr=torch.tensor(1e-3), capturable=True),
     "auto_balance": partial(AutoBalance, optimizer=torch.optim.RMSprop),
 }
-COMPILED = {
-    name: make for name, make in EVERY.items() if name != "auto_balance"
-}  # Dynamo does not trace that it makes optimizers
-
-
+COMPILED = {name: make for name, make in EVERY.items() if name != "auto_balance"}  # which makes optimizers in a step
 every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 
 
