@@ -48,7 +48,7 @@ def test_a_term_is_added_to_a_copy() -> None:
     assert dict(info.parts_of_terms) == {"pde": ("interior",)}
 
 
-def test_what_a_variant_is_told_cannot_be_changed() -> None:
+def test_what_a_variant_receives_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         ProblemInfo(UNIT, {}).max_steps = 3  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):

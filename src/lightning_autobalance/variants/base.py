@@ -1,4 +1,4 @@
-"""The interface of variants, and what they are told about the problem and about a step."""
+"""The interface of variants, and the information they receive about the problem and about a step."""
 
 from abc import ABC
 from collections.abc import Callable, Mapping
@@ -16,13 +16,13 @@ ByTerm = Mapping[str, Tensor]  # residuals by loss term, each (b,) or (b, k)
 
 @dataclass(frozen=True)
 class ProblemInfo:
-    """What a variant is told about the problem before training.
+    """Information about the problem that a variant receives before training.
 
     Args:
         domain: The domain of the PDE, with its named parts.
         parts_of_terms: For each loss term, the parts of the domain whose points its residual depends on. Exactly one
             part means one row per point of that part.
-        max_steps: Optimizer steps of the whole run; None if unlimited, 0 without a Trainer.
+        max_steps: Optimizer steps of the run; None if unlimited, 0 without a Trainer.
         resample_every: Optimizer steps between two draws of collocation points by the data; 0 if they are drawn once.
     """
 
@@ -42,7 +42,7 @@ class ProblemInfo:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a variant is told at the start of a training step.
+    """Information about a training step that a variant receives at its start.
 
     Args:
         step: Number of optimizer steps taken so far, 0 in the first.
@@ -126,7 +126,7 @@ class Variant(ResizedBuffers, ABC):
         Called exactly once per training step, in place of `rows`.
 
         Args:
-            points: Where the residuals were evaluated, by part, each (b, d).
+            points: The points at which the residuals were evaluated, by part, each (b, d).
             residuals: By term, each (b,) or (b, k).
 
         Returns:
@@ -138,7 +138,7 @@ class Variant(ResizedBuffers, ABC):
         """The rows whose mean squares are the losses; changes no state.
 
         Args:
-            points: Where the residuals were evaluated, by part, each (b, d).
+            points: The points at which the residuals were evaluated, by part, each (b, d).
             residuals: By term, each (b,) or (b, k).
 
         Returns:
@@ -172,7 +172,7 @@ class Variant(ResizedBuffers, ABC):
         """The losses with the state as it is: `rows`, then `reduce`.
 
         Args:
-            points: Where the residuals were evaluated, by part, each (b, d).
+            points: The points at which the residuals were evaluated, by part, each (b, d).
             residuals: By term, each (b,) or (b, k).
 
         Returns:

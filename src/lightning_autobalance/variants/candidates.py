@@ -17,7 +17,7 @@ class Candidates:
     What is drawn depends on the seed and the step only, so that a resumed run draws the same.
 
     Args:
-        seed: Of the random numbers, >= 0.
+        seed: Seed of the random numbers, >= 0.
         part: Name of the part of the domain.
     """
 
