@@ -1,32 +1,29 @@
 """`LightningCLI` with our defaults, and with errors that are read in one line."""
 
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from signal import SIGTERM
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
-from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
-from lightning_autobalance.cli.seed_workers import SeedTask, train_seeds
+from lightning_autobalance.cli.parser import OneLineParser
+from lightning_autobalance.cli.seed_workers import SeedTask, stoppable, train_seeds
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.step import NonFiniteError
@@ -44,32 +41,11 @@ UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
     r"\s*With fail_untyped=False, required parameters",
     r"(?s).*was deprecated in v4\.\d+\.\d+ and will\s+be\s+removed\s+in\s+v5",
 )
-NOISE = (  # lines of jsonargparse's messages that say nothing about the mistake
-    r"Does not validate against any|^\s*Subtypes:|^\s*Errors:|Expected a <class 'NoneType'>|Given value|"
-    r"Expected a path but"
-)
-TYPES = r"Type collections\.abc\.Callable\[.*\] expects a function or a callable class: | Got value: Namespace\(.*\)$"
-REMOVED = {  # names that older configurations have, and what to write instead
-    "DeviceUniform": "it was removed. Write Uniform, which draws other points of the same distribution.",
-}
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
     "init_args": {"save_dir": "runs", "name": None, "default_hp_metric": False},
 }
-
-
-class OneLineParser(LightningArgumentParser):
-    """A parser that prints errors without a page of usage before them, and suggests names."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Report a mistake in the command line or YAML, and exit with status 2."""
-        super().error(_condensed(message) + _suggestion(message, self), ex)
-
-    def print_usage(self, *args: Any, **kwargs: Any) -> None:
-        """Print the usage, but not before an error."""
-        if (args[0] if args else kwargs.get("file")) is not sys.stderr:
-            super().print_usage(*args, **kwargs)
 
 
 class AutoBalanceCLI(LightningCLI):
@@ -157,7 +133,7 @@ class AutoBalanceCLI(LightningCLI):
         workers, results = min(config.workers, len(seeds)), []
         tasks = [self._seed_task(config.clone(), seed, max(1, torch.get_num_threads() // workers)) for seed in seeds]
         try:
-            for result in train_seeds(tasks, workers):
+            for result in train_seeds(tasks, workers, train_seed):
                 results.append(result)
                 rank_zero_info(f"Seed {result.seed}: ended, {len(results)} of {len(seeds)}.")
         except KeyboardInterrupt:
@@ -308,6 +284,19 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
         sys.exit(2)
 
 
+def train_seed(task: SeedTask) -> dict[str, Any]:
+    """Train the run of one seed in a worker; a function that other processes find by its name."""
+    results: list[SeedResult] = []
+
+    class Quiet(AutoBalanceCLI):
+        """Hands over what it would show."""
+
+        def _show_seeds(self, found: Sequence[SeedResult]) -> None:
+            results.extend(found)
+
+    return stoppable(task, lambda: run(["fit", "--config", task.config], Quiet), results)
+
+
 def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callback]) -> Iterator[Callback]:
     def room_for(kind: type[Callback]) -> bool:
         return not any(isinstance(callback, kind) for callback in given)
@@ -319,48 +308,3 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
             yield kind()
     if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
         yield ModelCheckpoint(save_last=True, filename="step={step}", auto_insert_metric_name=False)
-
-
-def _condensed(message: str) -> str:
-    """A message of jsonargparse without the lines about its types rather than about the mistake."""
-    message = re.sub(TYPES, "", message, flags=re.MULTILINE)
-    kept = [line for line in message.splitlines() if line.strip() and not re.search(NOISE, line)]
-    return "\n".join(kept) if kept else message
-
-
-def _suggestion(message: str, parser: LightningArgumentParser) -> str:
-    message = message.strip()
-    for name, remedy in REMOVED.items():
-        if re.search(rf"\b{name}\b", message):
-            return f": {remedy}"
-    if wrong := re.search(r"Expected a dot import path string: ([\w.]+)$", message, re.MULTILINE):
-        bases = (PINNModule, torch.nn.Module, torch.optim.Optimizer, points.Sampler, LRScheduler, Callback, Logger)
-        known = sorted({child.__name__ for base in bases for child in _subclasses(base)})
-        close = get_close_matches(wrong.group(1), known, n=3)
-        return f" is no class that is imported. {_did_you_mean(close)}Write a full path, such as my_pde.MyPDE."
-    if wrong := re.search(r"^[Oo]ption '([\w.]+)' is not accepted\W*$", message, re.MULTILINE):
-        known = _options(parser)
-        return f". {_did_you_mean(get_close_matches(wrong.group(1), known, n=3))}Valid are: {', '.join(known)}"
-    unknown = r"[Uu]nrecognized arguments: --([\w.]+)|Subcommand '\w+' does not accept option '([\w.]+)'"
-    if wrong := re.search(unknown, message):
-        subparsers = getattr(getattr(parser, "_subcommands_action", None), "_name_parser_map", {"": parser})
-        known = sorted({option for subparser in subparsers.values() for option in _options(subparser)})
-        name = wrong.group(1) or wrong.group(2)
-        close = get_close_matches(name, known, n=3) or get_close_matches(name.split(".")[0], known, n=1)
-        return f". {_did_you_mean(close)}".rstrip()
-    return ""
-
-
-def _did_you_mean(close: list[str]) -> str:
-    return f"Did you mean {' or '.join(close)}? " if close else ""
-
-
-def _options(parser: LightningArgumentParser) -> list[str]:
-    return [action.dest for action in parser._actions if not re.search(r"help$|^print_|^config$", action.dest)]
-
-
-def _subclasses(cls: type) -> Iterator[type]:
-    child: type
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,28 +42,23 @@ class SeedTask:
     stop: Path | None = None
 
 
-def train_seed(task: SeedTask) -> dict[str, Any]:
-    """Train the run of one seed in a worker.
+def stoppable(task: SeedTask, train: Callable[[], object], results: Sequence[SeedResult]) -> dict[str, Any]:
+    """Train in a worker, unless or until the file that ends all runs exists.
+
+    Args:
+        task: Of this worker.
+        train: Trains it and puts its result into ``results``.
+        results: Where ``train`` puts it.
 
     Returns:
         ``result``, a `SeedResult` or None, ``non_finite``, the message of a `NonFiniteError`, and ``stopped``.
     """
-    from lightning_autobalance.cli.lightning_cli import AutoBalanceCLI, run
-
-    results: list[SeedResult] = []
-
-    class Quiet(AutoBalanceCLI):
-        """Hands over what it would show."""
-
-        def _show_seeds(self, found: Sequence[SeedResult]) -> None:
-            results.extend(found)
-
     torch.set_num_threads(task.threads)
     non_finite, stopped = None, False
     with _sigterm_by(task.stop) as is_stopped:
         try:
             if not is_stopped():
-                run(["fit", "--config", task.config], Quiet)
+                train()
         except NonFiniteError as error:
             non_finite = str(error)
         except SIGTERMException:
@@ -72,12 +67,15 @@ def train_seed(task: SeedTask) -> dict[str, Any]:
     return {"result": results[0] if results else None, "non_finite": non_finite, "stopped": stopped}
 
 
-def train_seeds(tasks: Sequence[SeedTask], workers: int) -> Iterator[SeedResult]:
+def train_seeds(
+    tasks: Sequence[SeedTask], workers: int, train: Callable[[SeedTask], dict[str, Any]]
+) -> Iterator[SeedResult]:
     """Train the runs of all seeds in processes.
 
     Args:
         tasks: Started in this order.
         workers: Runs at once.
+        train: Trains one of them; must be picklable.
 
     Yields:
         The results of the runs that have one, as they end.
@@ -94,7 +92,7 @@ def train_seeds(tasks: Sequence[SeedTask], workers: int) -> Iterator[SeedResult]
         listed = [SeedTask(task.seed, task.config, task.folder, task.threads, stop) for task in tasks]
         with (
             _touching_on_sigterm(stop),
-            closing(outcomes(listed, count, backend, partial(attempt, train=train_seed))) as found,
+            closing(outcomes(listed, count, backend, partial(attempt, train=train))) as found,
         ):
             for outcome in found:
                 seed, result = outcome.run.seed, outcome.result
