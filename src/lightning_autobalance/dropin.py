@@ -49,9 +49,9 @@ class TermLog:
             _check(trainer)
             self._checked = id(trainer)
 
-    def _write(self, trainer: Trainer, found: TermGradients, lr: float, step: int) -> None:
-        self._line.record_losses(found)
-        device = found.losses.device
+    def _write(self, trainer: Trainer, gradients: TermGradients, lr: float, step: int) -> None:
+        self._line.record_losses(gradients)
+        device = gradients.losses.device
         self._line.write(trainer.loggers, trainer.callback_metrics, {"lr": lr}, step=step, device=device)
 
 
@@ -89,10 +89,10 @@ def step_terms(
     log._begin(trainer, tuple(losses))
     _keep_order(optimizer, list(losses))
     params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    found = clip(_term_gradients(losses, params, step=step, lr=lr), gradient_clip_val)
-    update(optimizer, params, unbalanced(found, pre_combine=not isinstance(optimizer, PostCombine)))
+    gradients = clip(_term_gradients(losses, params, step=step, lr=lr), gradient_clip_val)
+    update(optimizer, params, unbalanced(gradients, pre_combine=not isinstance(optimizer, PostCombine)))
     if log.logs_this_step:
-        log._write(trainer, found, lr, step)
+        log._write(trainer, gradients, lr, step)
     step_schedulers(trainer, "step", step + 1, None)
     if trainer.is_last_batch:
         step_schedulers(trainer, "epoch", trainer.current_epoch + 1, None)
@@ -115,9 +115,9 @@ def _optimizer(module: LightningModule) -> Optimizer:
         )
     optimizer = module.optimizers()
     if not isinstance(optimizer, Optimizer):
-        found = len(optimizer) if isinstance(optimizer, list) else 0
+        count = len(optimizer) if isinstance(optimizer, list) else 0
         raise MisconfigurationException(
-            f"`step_terms` steps one optimizer, got {found} from `configure_optimizers` of {name}. Put all parameters "
+            f"`step_terms` steps one optimizer, got {count} from `configure_optimizers` of {name}. Put all parameters "
             "into one AutoAdamW, with a parameter group for each learning rate."
         )
     return optimizer
@@ -135,10 +135,10 @@ def _keep_order(optimizer: Optimizer, terms: list[str]) -> None:
 
 def _term_gradients(losses: Mapping[str, Tensor], params: Sequence[Tensor], *, step: int, lr: float) -> TermGradients:
     blocks = term_gradients(losses, params)
-    found = TermGradients(tuple(losses), torch.stack([loss.detach() for loss in losses.values()]), blocks)
-    if not are_finite(found):
-        raise non_finite_error(found, step=step, lr=lr)
-    return found
+    gradients = TermGradients(tuple(losses), torch.stack([loss.detach() for loss in losses.values()]), blocks)
+    if not are_finite(gradients):
+        raise non_finite_error(gradients, step=step, lr=lr)
+    return gradients
 
 
 def _check(trainer: Trainer) -> None:

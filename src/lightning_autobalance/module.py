@@ -208,13 +208,13 @@ class PINNModule(NeuralField):
             self._get_ready(self.trainer.optimizers[0])
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         lr = optimizer.param_groups[0]["lr"]
-        found = reduce_over_ranks(self._term_gradients(points, params, step))
-        if self.finite_check.passes(found, step=step, lr=lr, hint=partial(last_checkpoint, self.trainer)):
-            found = clip(found, self.gradient_clip_val)
+        gradients = reduce_over_ranks(self._term_gradients(points, params, step))
+        if self.finite_check.passes(gradients, step=step, lr=lr, hint=partial(last_checkpoint, self.trainer)):
+            gradients = clip(gradients, self.gradient_clip_val)
             if self.variant.watches_gradients:
-                self.variant.observe(found.jacobian())
+                self.variant.observe(gradients.jacobian())
             combined = combine(
-                found,
+                gradients,
                 self.balancer,
                 step=step,
                 weights=self.weights,
@@ -223,7 +223,7 @@ class PINNModule(NeuralField):
             )
             update(optimizer, params, combined)
             if self.logs_this_step:
-                self._log(found, float(lr), step)
+                self._log(gradients, float(lr), step)
         else:
             count_skipped_step(optimizer)
             clear(params)
@@ -233,7 +233,7 @@ class PINNModule(NeuralField):
         losses = self._loss_stage(points)
         all_needed = self.logs_this_step or self.variant.watches_gradients
         try:
-            found = self.gradient_stage(
+            gradients = self.gradient_stage(
                 losses,
                 losses.begin(points, step),
                 params,
@@ -243,8 +243,8 @@ class PINNModule(NeuralField):
             )
         except ChangedTermsError as error:
             raise MisconfigurationException(str(error)) from error
-        self.terms = found.terms
-        return found
+        self.terms = gradients.terms
+        return gradients
 
     def _loss_stage(self, points: Mapping[str, Tensor]) -> LossStage:
         if self.has_own_losses:
@@ -264,8 +264,8 @@ class PINNModule(NeuralField):
         """
         self.log_line.record(name, value)
 
-    def _log(self, found: TermGradients, lr: float, step: int) -> None:
-        self.log_line.record_losses(found)
+    def _log(self, gradients: TermGradients, lr: float, step: int) -> None:
+        self.log_line.record_losses(gradients)
         for name, number in self.variant.numbers().items():
             self.record(f"variant/{name}", number)
         skipped = self.finite_check.skipped

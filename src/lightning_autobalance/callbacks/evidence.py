@@ -38,9 +38,6 @@ def gather_evidence(trainer: Trainer, module: PINNModule) -> Evidence:
     return Evidence(module.terms, isinstance(trainer.optimizers[0], PostCombine), **measured)
 
 
-gather = gather_evidence  # the name that `seed_summary` imports
-
-
 def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]:
     data: Any = getattr(trainer, "datamodule", None)
     if not isinstance(data, CollocationPoints):

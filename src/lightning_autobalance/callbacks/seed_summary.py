@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.table import Table
 
 from lightning_autobalance.callbacks.diagnosis import diagnose
-from lightning_autobalance.callbacks.evidence import gather
+from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.module import PINNModule
 
 SUMMARIES: dict[str, Callable[[list[float]], float]] = {"median": median, "least": min, "largest": max}
@@ -23,7 +23,7 @@ class SeedSummary(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Diagnose the run."""
         if isinstance(pl_module, PINNModule):
-            self.sentences = list(diagnose(gather(trainer, pl_module)))
+            self.sentences = list(diagnose(gather_evidence(trainer, pl_module)))
 
 
 @dataclass(frozen=True)

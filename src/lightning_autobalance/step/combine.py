@@ -27,28 +27,30 @@ class Combined(NamedTuple):
     gradients: Sequence[Tensor | None] = ()
 
 
-def clip(found: TermGradients, limit: float | None) -> TermGradients:
+def clip(gradients: TermGradients, limit: float | None) -> TermGradients:
     """Scale the gradient of each term down to a norm.
 
     Args:
-        found: Losses and gradients of a step.
+        gradients: Losses and gradients of a step.
         limit: The largest norm of a term's gradient over all parameters; None does not clip.
     """
     if limit is None:
-        return found
+        return gradients
     # in float64, since the square of a float32 gradient of 1e20 is infinite
     norms = [
         torch.linalg.vector_norm(block.reshape(len(block), -1), dim=1, dtype=torch.float64)
-        for block in found.blocks
+        for block in gradients.blocks
         if block is not None
     ]
     norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     scale = (limit / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1.0)
-    return replace(found, blocks=[None if block is None else _scale_rows(block, scale) for block in found.blocks])
+    return replace(
+        gradients, blocks=[None if block is None else _scale_rows(block, scale) for block in gradients.blocks]
+    )
 
 
 def combine(
-    found: TermGradients,
+    gradients: TermGradients,
     balancer: Balancer | None,
     *,
     step: int,
@@ -59,7 +61,7 @@ def combine(
     """Let a balancer make one gradient of the terms', or, before a post-combine optimizer, weigh them.
 
     Args:
-        found: Losses and gradients of a step.
+        gradients: Losses and gradients of a step.
         balancer: A weighting or an aggregator; None as in `unbalanced`.
         step: Number of optimizer steps done before.
         weights: Fixed weights of the losses, by term.
@@ -67,32 +69,32 @@ def combine(
         pre_combine: Whether the optimizer steps along one gradient.
     """
     if balancer is None:
-        return unbalanced(found, pre_combine=pre_combine)
-    losses = weighted(dict(zip(found.terms, found.losses, strict=True)), weights)
-    view = StepView(step, found.terms, torch.stack(list(losses.values())), found.jacobian(), ntk)
+        return unbalanced(gradients, pre_combine=pre_combine)
+    losses = weighted(dict(zip(gradients.terms, gradients.losses, strict=True)), weights)
+    view = StepView(step, gradients.terms, torch.stack(list(losses.values())), gradients.jacobian(), ntk)
     if isinstance(balancer, Weighting):
         factors = balancer(view).to(view.jacobian)
         balancer.weights = factors
         if not pre_combine:
-            return Combined([None if block is None else _scale_rows(block, factors) for block in found.blocks])
+            return Combined([None if block is None else _scale_rows(block, factors) for block in gradients.blocks])
         gradient = factors @ view.jacobian
     elif isinstance(balancer, Aggregator):
         gradient = balancer(_of_log_losses(view) if balancer.of_log_losses else view.jacobian)
     else:
         raise TypeError(f"`balancer` must be a Weighting or an Aggregator, got {type(balancer).__name__}.")
-    return Combined(found.blocks, split(gradient, found.blocks))
+    return Combined(gradients.blocks, split(gradient, gradients.blocks))
 
 
-def unbalanced(found: TermGradients, *, pre_combine: bool) -> Combined:
+def unbalanced(gradients: TermGradients, *, pre_combine: bool) -> Combined:
     """The rows as they are, and their sum where the optimizer steps along one gradient.
 
     Args:
-        found: Losses and gradients of a step.
+        gradients: Losses and gradients of a step.
         pre_combine: Whether it does.
     """
     if not pre_combine:
-        return Combined(found.blocks)
-    return Combined(found.blocks, [None if block is None else block.sum(dim=0) for block in found.blocks])
+        return Combined(gradients.blocks)
+    return Combined(gradients.blocks, [None if block is None else block.sum(dim=0) for block in gradients.blocks])
 
 
 def split(gradient: Gradient, blocks: Sequence[JacBlock | None]) -> list[Tensor | None]:

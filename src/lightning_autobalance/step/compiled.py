@@ -79,14 +79,14 @@ class CompiledGradients:
         before = deepcopy(variant.state_dict())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
-            found = self._attempt(arguments)
-        if found is None:
+            result = self._attempt(arguments)
+        if result is None:
             return None
         after = deepcopy(variant.state_dict())
         variant.load_state_dict(before)
-        agrees = self._agrees(found, *arguments)
+        agrees = self._agrees(result, *arguments)
         variant.load_state_dict(after if agrees else before)
-        return found if agrees else None
+        return result if agrees else None
 
     def _attempt(self, arguments: tuple[Any, ...], *, error_on_recompile: bool = False) -> Result | None:
         if not _traces_differentiation():
@@ -106,7 +106,7 @@ class CompiledGradients:
 
     def _agrees(
         self,
-        found: Result,
+        result: Result,
         variant: Variant,
         residuals: PointFunction,
         points: ByPart,
@@ -118,8 +118,8 @@ class CompiledGradients:
         blocks = term_gradients(select(weighted(losses, weights), needed), params)
         values = torch.stack([loss.detach() for loss in losses.values()])
         differences = (
-            relative_difference(found[1][:, None], values[:, None]),
-            relative_difference(_rows(found[2]), _rows(blocks)),
+            relative_difference(result[1][:, None], values[:, None]),
+            relative_difference(_rows(result[2]), _rows(blocks)),
         )
         if any(map(isnan, differences)):
             return True  # the finite check is next, and a later step compares

@@ -30,11 +30,11 @@ class FiniteCheck:
         self.skipped = 0
         self._in_a_row = 0
 
-    def passes(self, found: TermGradients, *, step: int, lr: float | Tensor, hint: Callable[[], str]) -> bool:
+    def passes(self, gradients: TermGradients, *, step: int, lr: float | Tensor, hint: Callable[[], str]) -> bool:
         """Whether the step may be taken; reads one number from the device.
 
         Args:
-            found: Losses and gradients of the step.
+            gradients: Losses and gradients of the step.
             step: Its number.
             lr: Its learning rate.
             hint: What an error ends with, such as where the last checkpoint is.
@@ -44,10 +44,10 @@ class FiniteCheck:
         """
         if isinstance(lr, float) and not isfinite(lr):
             raise NonFiniteError(f"`lr` must be finite, got {lr} at step {step}. Look at the schedule.")
-        if are_finite(found):
+        if are_finite(gradients):
             self._in_a_row = 0
             return True
-        error = non_finite_error(found, step=step, lr=float(lr))
+        error = non_finite_error(gradients, step=step, lr=float(lr))
         self._in_a_row += 1
         if self._in_a_row > self.limit:
             tried = f" {self.limit} steps before it were skipped." if self.limit else ""
@@ -66,14 +66,14 @@ class FiniteCheck:
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
 
-def are_finite(found: TermGradients) -> bool:
+def are_finite(gradients: TermGradients) -> bool:
     """Whether all losses, and the squares of all gradients, are; one number is read from the device.
 
     Args:
-        found: Losses and gradients of a step.
+        gradients: Losses and gradients of a step.
     """
-    norms = torch._foreach_norm([block for block in found.blocks if block is not None])
-    return bool(torch.isfinite(torch.stack([found.losses.sum(), *norms]).sum()))
+    norms = torch._foreach_norm([block for block in gradients.blocks if block is not None])
+    return bool(torch.isfinite(torch.stack([gradients.losses.sum(), *norms]).sum()))
 
 
 def check_finite_weights(tensors: Mapping[str, Tensor], step: int) -> None:
@@ -97,29 +97,30 @@ def check_finite_weights(tensors: Mapping[str, Tensor], step: int) -> None:
         )
 
 
-def non_finite_error(found: TermGradients, *, step: int, lr: float) -> NonFiniteError:
+def non_finite_error(gradients: TermGradients, *, step: int, lr: float) -> NonFiniteError:
     """The error that names the first term that went wrong.
 
     Args:
-        found: Losses and gradients of the step that was not taken.
+        gradients: Losses and gradients of the step that was not taken.
         step: Its number.
         lr: Its learning rate.
     """
-    what, term = _first_non_finite(found)
+    what, term = _first_non_finite(gradients)
+    losses = dict(zip(gradients.terms, gradients.losses.tolist(), strict=True))
     return NonFiniteError(
         f"The {what} of loss term `{term}` must be finite at step {step} (lr {lr:.3g}), got losses "
-        f"{dict(zip(found.terms, found.losses.tolist(), strict=True))}. The weights are those before the step. Lower "
+        f"{losses}. The weights are those before the step. Lower "
         "the learning rate, warm it up, or look for a division by zero or a square root at zero in the residual."
     )
 
 
-def _first_non_finite(found: TermGradients) -> tuple[str, str]:
-    blocks = [block for block in found.blocks if block is not None]
-    for i, term in enumerate(found.terms):
-        if not torch.isfinite(found.losses[i]):
+def _first_non_finite(gradients: TermGradients) -> tuple[str, str]:
+    blocks = [block for block in gradients.blocks if block is not None]
+    for i, term in enumerate(gradients.terms):
+        if not torch.isfinite(gradients.losses[i]):
             return "loss", term
         if not all(torch.isfinite(block[i]).all() for block in blocks):
             return "gradient", term
         if not all(torch.isfinite(torch.linalg.vector_norm(block[i])) for block in blocks):
             return "square of the gradient", term  # the second moments would hold its square
-    return "sum of losses and gradients", ", ".join(found.terms)  # finite each, too large together
+    return "sum of losses and gradients", ", ".join(gradients.terms)  # finite each, too large together

@@ -32,9 +32,9 @@ class LogLine:
         """
         self._tensors[name] = value.detach()
 
-    def record_losses(self, found: TermGradients) -> None:
+    def record_losses(self, gradients: TermGradients) -> None:
         """Keep the losses as ``loss/<term>``, without their fixed weights."""
-        for term, loss in zip(found.terms, found.losses, strict=True):
+        for term, loss in zip(gradients.terms, gradients.losses, strict=True):
             self.record(f"loss/{term}", loss)
 
     def write(

@@ -8,7 +8,7 @@ from lightning_autobalance.step.term_gradients import TermGradients
 from lightning_autobalance.utils.distributed import sum_over_ranks, world_size
 
 
-def reduce_over_ranks(found: TermGradients) -> TermGradients:
+def reduce_over_ranks(gradients: TermGradients) -> TermGradients:
     r"""What one process with the points of all of them would have, in one collective.
 
     .. math:: L_i = \frac{\sum_r n_{ri} L_{ri}}{\sum_r n_{ri}}, \quad
@@ -18,22 +18,22 @@ def reduce_over_ranks(found: TermGradients) -> TermGradients:
     change from step to step.
 
     Args:
-        found: Of this process.
+        gradients: Of this process.
     """
     if world_size() == 1:
-        return found
-    blocks = [block for block in found.blocks if block is not None]
-    counts = torch.tensor(found.counts, dtype=blocks[0].dtype, device=blocks[0].device)
+        return gradients
+    blocks = [block for block in gradients.blocks if block is not None]
+    counts = torch.tensor(gradients.counts, dtype=blocks[0].dtype, device=blocks[0].device)
     rows = [
         counts[:, None],
-        (counts * found.losses.to(counts))[:, None],
+        (counts * gradients.losses.to(counts))[:, None],
         *(counts[:, None] * block.reshape(len(block), -1) for block in blocks),
     ]
     sums = sum_over_ranks(torch.cat(rows, dim=1))
     means = sums[:, 1:] / sums[:, :1]
     parts = iter(torch.split(means[:, 1:], [block[0].numel() for block in blocks], dim=1))
     return replace(
-        found,
-        losses=means[:, 0].to(found.losses),
-        blocks=[block if block is None else next(parts).reshape(block.shape) for block in found.blocks],
+        gradients,
+        losses=means[:, 0].to(gradients.losses),
+        blocks=[block if block is None else next(parts).reshape(block.shape) for block in gradients.blocks],
     )

@@ -78,13 +78,13 @@ class TermGradientStage:
         result = self._compiled(losses, points, params, weights, needed)
         if result is None:
             result = self._eager(losses, points, params, weights, terms, needed)
-        found, values, blocks, counts = result
-        check_same_terms(terms, found)
+        names, values, blocks, counts = result
+        check_same_terms(terms, names)
         if needed:
-            blocks = with_zero_rows(blocks, [term in needed for term in found], params, self._reached or [])
+            blocks = with_zero_rows(blocks, [name in needed for name in names], params, self._reached or [])
         else:
             self._reached = [block is not None for block in blocks]
-        return TermGradients(found, values, blocks, counts)
+        return TermGradients(names, values, blocks, counts)
 
     def _compiled(
         self,

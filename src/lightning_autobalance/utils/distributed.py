@@ -1,7 +1,7 @@
 """Points spread over processes: rank r of W owns rows r, r + W, r + 2W, ... of all points.
 
-In a single process everything here is the identity. Every function but `own_rows` and `own_row_count` must be called
-by all processes at once.
+In a single process everything here is the identity. Every function but `own_rows` must be called by all processes at
+once.
 """
 
 from collections.abc import Iterator
@@ -49,15 +49,6 @@ def own_rows(x: Tensor, axis: int = 0) -> Tensor:
     return x[tuple(index)].contiguous()
 
 
-def own_row_count(count: int) -> int:
-    """How many of so many rows this process owns.
-
-    Args:
-        count: Rows of all points.
-    """
-    return len(range(rank(), count, world_size()))
-
-
 def gather_rows(x: Tensor, axis: int = 0) -> Tensor:
     """The rows of all processes, in the order that they have in a single one.
 
@@ -97,15 +88,6 @@ def max_over_ranks(x: Tensor) -> Tensor:
     return _reduced(x, "MAX")
 
 
-def min_over_ranks(x: Tensor) -> Tensor:
-    """The minimum over processes.
-
-    Args:
-        x: Of the same shape everywhere.
-    """
-    return _reduced(x, "MIN")
-
-
 def _reduced(x: Tensor, operation: str) -> Tensor:
     if world_size() == 1:
         return x
@@ -115,9 +97,9 @@ def _reduced(x: Tensor, operation: str) -> Tensor:
 
 
 def _only_mine(count: int, device: torch.device) -> Tensor:
-    found = torch.zeros(world_size(), dtype=torch.int64, device=device)
-    found[rank()] = count
-    return found
+    counts = torch.zeros(world_size(), dtype=torch.int64, device=device)
+    counts[rank()] = count
+    return counts
 
 
 def _several() -> bool:
