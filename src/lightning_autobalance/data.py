@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Domain, Draws, Sampler, Uniform, sample
+from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows
 
 HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
@@ -59,15 +60,14 @@ class CollocationPoints(LightningDataModule):
                 raise ValueError(f"`points` of {part!r} must be a whole number >= 1, got {count!r}.")
         if resample_every < 0:
             raise ValueError(f"`resample_every` must be >= 0 (0 never re-draws), got {resample_every}.")
-        if seed is not None and seed < 0:
-            raise ValueError(f"`seed` must be >= 0, got {seed}.")
+        if seed is not None:
+            check_at_least("seed", seed, 0)
         for name, value in {
             "steps_per_epoch": steps_per_epoch,
             "eval_points": eval_points,
             "eval_batch_size": eval_batch_size,
         }.items():
-            if value < 1:
-                raise ValueError(f"`{name}` must be >= 1, got {value}.")
+            check_at_least(name, value, 1)
         self.counts = dict(points)
         self.sampler = sampler if sampler is not None else Uniform()
         self.resample_every = resample_every

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_autobalance.checks import check_combination, check_trainer
+from lightning_autobalance.checks.arguments import check_clip
 from lightning_autobalance.jacobian import term_gradients
 from lightning_autobalance.optim import PostCombine
 from lightning_autobalance.step import LogLine, TermGradients, clip, unbalanced, update
@@ -81,8 +82,7 @@ def step_terms(
         A ``ReduceLROnPlateau`` is left to the module, which knows its value: call ``self.lr_schedulers().step(value)``
         in ``on_validation_epoch_end``. Schedules per epoch step with the last batch, as in Lightning.
     """
-    if gradient_clip_val is not None and not gradient_clip_val > 0:
-        raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
+    check_clip(gradient_clip_val)
     optimizer, trainer = _optimizer(module), module.trainer
     step, lr = trainer.global_step, float(optimizer.param_groups[0]["lr"])
     log = _log_of(module)

@@ -17,6 +17,7 @@ from lightning_autobalance.callbacks.term_spectra import Spectra, term_spectra, 
 from lightning_autobalance.jacobian import effective_condition_number
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Draws, points_of
+from lightning_autobalance.utils.arguments import check_at_least, check_interval
 
 
 class HessianSpectrum(Callback):
@@ -191,13 +192,11 @@ def summarize(spectra: Spectra, cutoff: float | None = None) -> dict[str, float]
 
 def _check_arguments(callback: HessianSpectrum) -> None:
     for step in callback.steps:
-        if step < 0:
-            raise ValueError(f"`steps` must be >= 0, got {step}.")
+        check_at_least("steps", step, 0)
     for name, low in {"every_n_epochs": 0, "exact_up_to": 0, "lanczos_steps": 1, "probes": 1}.items():
-        if getattr(callback, name) < low:
-            raise ValueError(f"`{name}` must be >= {low}, got {getattr(callback, name)}.")
-    if callback.cutoff is not None and not 0.0 <= callback.cutoff < 1.0:
-        raise ValueError(f"`cutoff` must be in [0, 1), got {callback.cutoff}.")
+        check_at_least(name, getattr(callback, name), low)
+    if callback.cutoff is not None:
+        check_interval("cutoff", callback.cutoff, 0, 1)
 
 
 def _check_losses(module: LightningModule, points: Mapping[str, Tensor], double: bool) -> None:

@@ -30,8 +30,7 @@ def check_module_arguments(
         raise ValueError(f"`skip_non_finite` must be a whole number >= 0, got {skip_non_finite}.")
     if optimizer is not None:
         check_optimizer_argument(optimizer)
-    if gradient_clip_val is not None and not gradient_clip_val > 0:
-        raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")
+    check_clip(gradient_clip_val)
     for term, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")
@@ -42,3 +41,13 @@ def check_module_arguments(
         )
     if not isinstance(compile, bool) and compile not in (modes := list(torch._inductor.list_mode_options())):
         raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {compile!r}.")
+
+
+def check_clip(gradient_clip_val: float | None) -> None:
+    """Refuse a norm to clip to that is not positive.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if gradient_clip_val is not None and not gradient_clip_val > 0:
+        raise ValueError(f"`gradient_clip_val` must be > 0, got {gradient_clip_val}. Leave it out not to clip.")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lightning_autobalance.nets.activations import CosSin
 from lightning_autobalance.nets.mlp import MLP
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.utils.arguments import check_at_least
 
 
 class FourierFeatures(nn.Module):
@@ -56,8 +57,7 @@ class FourierFeatures(nn.Module):
         if not scales or any(not scale > 0 for scale in scales):
             raise ValueError(f"`scales` must be one or more numbers > 0, got {scales}.")
         for name, size in {"in_features": in_features, "waves": waves}.items():
-            if size < 1:
-                raise ValueError(f"`{name}` must be >= 1, got {size}.")
+            check_at_least(name, size, 1)
         frequencies = torch.cat([scale * torch.randn(waves, in_features) for scale in scales])
         self.register_buffer("frequencies", frequencies)
         self.cos_sin = CosSin()

@@ -10,6 +10,7 @@ from lightning_autobalance.nets.activations import Exp, Square
 from lightning_autobalance.nets.boxes import ToCube
 from lightning_autobalance.nets.mlp import MLP
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.utils.arguments import check_at_least
 
 RuleLayout = Literal["intended", "official"]
 
@@ -42,8 +43,7 @@ class FuzzyRules(nn.Module):
     def __init__(self, in_features: int = 2, rules: int = 4, layout: RuleLayout = "intended") -> None:
         super().__init__()
         for name, size in {"in_features": in_features, "rules": rules}.items():
-            if size < 1:
-                raise ValueError(f"`{name}` must be >= 1, got {size}.")
+            check_at_least(name, size, 1)
         if layout not in ("intended", "official"):
             raise ValueError(f"`layout` must be 'intended' or 'official', got {layout!r}.")
         count = in_features * rules
@@ -113,8 +113,7 @@ class FuzzyNet(nn.Module):
         init: Literal["glorot_normal", "glorot_uniform", "default"] = "glorot_normal",
     ) -> None:
         super().__init__()
-        if head < 1:
-            raise ValueError(f"`head` must be >= 1, got {head}.")
+        check_at_least("head", head, 1)
         if bounds is not None and len(bounds) != in_features:
             raise ValueError(f"`bounds` must be {in_features} pairs, one per coordinate, got {len(bounds)}.")
         self.scale = nn.Identity() if bounds is None else ToCube(bounds)

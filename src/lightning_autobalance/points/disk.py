@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.points.domain import Array, Domain, Face, rounding
+from lightning_autobalance.utils.arguments import check_positive
 
 
 class Disk(Domain):
@@ -24,8 +25,7 @@ class Disk(Domain):
     def __init__(self, center: tuple[float, float] = (0.0, 0.0), radius: float = 1.0) -> None:
         if len(center) != 2 or not all(isfinite(c) for c in center):
             raise ValueError(f"`center` must be two finite numbers, got {tuple(center)}.")
-        if not 0 < radius < float("inf"):
-            raise ValueError(f"`radius` must be finite and > 0, got {radius}.")
+        check_positive("radius", radius)
         self._center = float(center[0]), float(center[1])
         self._radius = float(radius)
 

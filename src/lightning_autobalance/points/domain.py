@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lightning_autobalance.utils.arguments import check_at_least
+
 Array = NDArray[np.float64]
 
 
@@ -107,8 +109,7 @@ class Domain(ABC):
         Raises:
             ValueError: If ``count`` is not positive, or so small that no point lies in the domain.
         """
-        if count < 1:
-            raise ValueError(f"`count` must be >= 1, got {count}.")
+        check_at_least("count", count, 1)
         along = max(2, round(count ** (1 / len(self.bounds))))
         axes = [np.linspace(low, high, along) for low, high in self.bounds]
         points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))

@@ -7,6 +7,7 @@ import torch
 
 from lightning_autobalance.points.domain import Array, Domain, Face
 from lightning_autobalance.points.samplers import Sampler
+from lightning_autobalance.utils.arguments import check_at_least
 
 
 def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, draw: int) -> Array:
@@ -28,8 +29,7 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
             sampler cannot draw the count that falls to a face.
     """
     for name, number in {"seed": seed, "draw": draw}.items():
-        if number < 0:
-            raise ValueError(f"`{name}` must be >= 0, got {number}.")
+        check_at_least(name, number, 0)
     shares, places = shared_out(domain, part, count), []
     for i, (face, n) in enumerate(shares):
         if n:

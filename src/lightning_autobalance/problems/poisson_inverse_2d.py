@@ -12,6 +12,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP, Parallel
 from lightning_autobalance.points import Rectangle, Uniform, sample
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.utils.arguments import check_at_least
 
 MEASUREMENTS = 2**31  # index of the draw of the measurement points; those of the collocation points stay below
 
@@ -58,11 +59,9 @@ class PoissonInverse2D(PINNModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not noise_std >= 0:
-            raise ValueError(f"`noise_std` must be >= 0, got {noise_std}.")
+        check_at_least("noise_std", noise_std, 0)
         for name, count in {"u_points": u_points, "a_points": a_points}.items():
-            if count < 1:
-                raise ValueError(f"`{name}` must be >= 1, got {count}.")
+            check_at_least(name, count, 1)
         seed = data_seed if data_seed is not None else torch.initial_seed()
         self._measure("u", "interior", u_points, noise_std, seed)
         self._measure("a", "boundary", a_points, 0.0, seed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_autobalance.sweeps.worker import Outcome, T
+from lightning_autobalance.utils.arguments import check_at_least
 
 BACKENDS = {"loky": "bench", "dask": "dask"}  # backend -> extra with its packages
 _NEEDS = {"loky": ("joblib",), "dask": ("joblib", "distributed")}
@@ -35,8 +36,8 @@ class Pool:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"`workers` must be >= 1, got {self.workers}.")
+        if self.workers is not None:
+            check_at_least("workers", self.workers, 1)
         if self.backend not in BACKENDS:
             raise ValueError(f"`backend` must be one of {', '.join(BACKENDS)}, got {self.backend}.")
         if self.scheduler and self.backend != "dask":

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import rank, world_size
 
 
@@ -19,8 +20,8 @@ class Seeded(nn.Module):
     seed: int
 
     def _set_seed(self, seed: int | None) -> None:
-        if seed is not None and seed < 0:
-            raise ValueError(f"`seed` must be >= 0, got {seed}.")
+        if seed is not None:
+            check_at_least("seed", seed, 0)
         self.seed = seed if seed is not None else torch.initial_seed()
 
     def draws(self, key: Sequence[int], rows: int, columns: int) -> Tensor:
