@@ -19,7 +19,6 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
 from lightning_autobalance.step import compiled as stage
-from lightning_autobalance.step.losses import ByPart
 from lightning_autobalance.variants import RAR, RBA, MeanSquares, Variant
 
 PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
@@ -192,9 +191,9 @@ def test_machine_code_of_every_problem(tmp_path: Path, name: str) -> None:
 def test_what_is_compiled_anew_is_compared_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compared, agrees = [], stage.CompiledGradients._agrees
 
-    def counted(self: Any, found: Any, variant: Variant, residuals: Any, points: ByPart, *args: Any) -> bool:
-        compared.append(len(points["interior"]))
-        return agrees(self, found, variant, residuals, points, *args)
+    def counted(self: Any, result: Any, arguments: stage.Arguments) -> bool:
+        compared.append(len(arguments.points["interior"]))
+        return agrees(self, result, arguments)
 
     monkeypatch.setattr(stage.CompiledGradients, "_agrees", counted)
     torch.manual_seed(0)

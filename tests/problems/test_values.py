@@ -62,7 +62,10 @@ def test_measurements_follow_their_seed_and_noise() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"noise_std": -0.1}, "`noise_std` must be finite and >= 0, got -0.1"), ({"u_points": 0}, "`u_points` must be >= 1, got 0")],
+    [
+        ({"noise_std": -0.1}, "`noise_std` must be finite and >= 0, got -0.1"),
+        ({"u_points": 0}, "`u_points` must be >= 1, got 0"),
+    ],
 )
 def test_bad_measurements_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):

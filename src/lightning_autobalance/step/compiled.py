@@ -6,7 +6,7 @@ from copy import deepcopy
 from itertools import count
 from math import isnan
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +24,26 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of `torch.compile` where no mode is na
 }
 _NUMBER = count()
 Result = tuple[tuple[str, ...], Tensor, list[Tensor | None], list[int]]  # terms, losses, blocks, counts
+
+
+class Arguments(NamedTuple):
+    """What stages 1 and 2 work on, for the function that is compiled.
+
+    Args:
+        variant: Turns points and residuals into losses; its state moves on.
+        residuals: Those of the equation.
+        points: From ``ResidualLosses.begin``, by part, each (b, d).
+        params: The parameters.
+        weights: Fixed weights by term.
+        needed: The terms whose gradients are needed; all where there are none.
+    """
+
+    variant: Variant
+    residuals: PointFunction
+    points: ByPart
+    params: Sequence[Tensor]
+    weights: Mapping[str, float]
+    needed: tuple[str, ...]
 
 
 class CompiledGradients:
@@ -46,36 +66,20 @@ class CompiledGradients:
         self._function: Callable[..., Result] | None = None
         self._verified: set[tuple[str, ...]] = set()
 
-    def __call__(
-        self,
-        variant: Variant,
-        residuals: PointFunction,
-        points: ByPart,
-        params: Sequence[Tensor],
-        weights: Mapping[str, float],
-        needed: tuple[str, ...],
-    ) -> Result | None:
+    def __call__(self, arguments: Arguments) -> Result | None:
         r"""The terms, their losses (m,), the blocks (m, \*shape) of the needed terms, and the counts.
-
-        Args:
-            variant: Turns points and residuals into losses; its state moves on.
-            residuals: Those of the equation.
-            points: From ``ResidualLosses.begin``, by part, each (b, d).
-            params: The parameters.
-            weights: Fixed weights by term.
-            needed: The terms whose gradients are needed; all where there are none.
 
         Returns:
             None where the step must be done uncompiled.
         """
         if self.reason:
             return None
-        arguments = (variant, residuals, points, params, weights, needed)
-        if needed in self._verified:
+        if arguments.needed in self._verified:
             try:
                 return self._attempt(arguments, error_on_recompile=True)
             except RecompileError:  # other shapes, or another setting: compiled anew, and compared anew
-                self._verified.discard(needed)
+                self._verified.discard(arguments.needed)
+        variant = arguments.variant
         before = deepcopy(variant.state_dict())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
@@ -84,18 +88,17 @@ class CompiledGradients:
             return None
         after = deepcopy(variant.state_dict())
         variant.load_state_dict(before)
-        agrees = self._agrees(result, *arguments)
+        agrees = self._agrees(result, arguments)
         variant.load_state_dict(after if agrees else before)
         return result if agrees else None
 
-    def _attempt(self, arguments: tuple[Any, ...], *, error_on_recompile: bool = False) -> Result | None:
+    def _attempt(self, arguments: Arguments, *, error_on_recompile: bool = False) -> Result | None:
         if not _traces_differentiation():
             self.refuse(f"it needs a torch that traces `autograd.grad`, as 2.13 does, got {torch.__version__}")
             return None
         try:
             if self._function is None:
-                _, _, _, params, *_ = arguments
-                self._function = _compiled(params[0].device, self._mode)
+                self._function = _compiled(arguments.params[0].device, self._mode)
             with torch._dynamo.config.patch(trace_autograd_ops=True, error_on_recompile=error_on_recompile):
                 return self._function(*arguments)
         except RecompileError:
@@ -104,16 +107,8 @@ class CompiledGradients:
             self.refuse(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
             return None
 
-    def _agrees(
-        self,
-        result: Result,
-        variant: Variant,
-        residuals: PointFunction,
-        points: ByPart,
-        params: Sequence[Tensor],
-        weights: Mapping[str, float],
-        needed: tuple[str, ...],
-    ) -> bool:
+    def _agrees(self, result: Result, arguments: Arguments) -> bool:
+        variant, residuals, points, params, weights, needed = arguments
         losses, _ = variant_losses(variant, residuals, points)
         blocks = term_gradients(select(weighted(losses, weights), needed), params)
         values = torch.stack([loss.detach() for loss in losses.values()])
@@ -151,16 +146,7 @@ def losses_and_gradients(
     weights: Mapping[str, float],
     needed: tuple[str, ...],
 ) -> Result:
-    """The function that is compiled; `TermGradientStage` has its eager form.
-
-    Args:
-        variant: Turns points and residuals into losses.
-        residuals: Those of the equation.
-        points: By part, each (b, d).
-        params: The parameters.
-        weights: Fixed weights by term.
-        needed: The terms whose gradients are needed; all where there are none.
-    """
+    """The function that is compiled, of `Arguments`; `TermGradientStage` has its eager form."""
     losses, counts = variant_losses(variant, residuals, points)
     used = [p for p in params if p.requires_grad]
     differentiated = select(weighted(losses, weights), needed).values()

@@ -9,7 +9,7 @@ from torch import Tensor
 from lightning_autobalance.balancing import Aggregator, Balancer
 from lightning_autobalance.jacobian import FreedGraphError, flatten, graphs_are_shared, term_gradients
 from lightning_autobalance.shapes import JacBlock, Jacobian, Losses
-from lightning_autobalance.step.compiled import CompiledGradients, Result
+from lightning_autobalance.step.compiled import Arguments, CompiledGradients, Result
 from lightning_autobalance.step.losses import ByPart, LossStage, ResidualLosses, select, weighted
 
 
@@ -97,7 +97,7 @@ class TermGradientStage:
         if self.compiled is None:
             return None
         if isinstance(losses, ResidualLosses):
-            return self.compiled(losses.variant, losses.residuals, points, params, weights, needed)
+            return self.compiled(Arguments(losses.variant, losses.residuals, points, params, weights, needed))
         self.compiled.refuse(f"it needs residuals, and {losses.owner} has `losses` of its own")
         return None
 
