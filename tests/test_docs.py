@@ -1,5 +1,6 @@
 """What the docs show is run: every file, every command, every Python block; their numbers come from results files."""
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -18,7 +19,7 @@ import yaml
 from benchmarks import bad_inputs, docs, method_cost, quickstart, variant_cost
 from benchmarks.peers import command as peers
 from helpers.sweeps import trained
-from lightning_autobalance import balancing, nets
+from lightning_autobalance import balancing, nets, step
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
@@ -205,6 +206,31 @@ def test_every_balancer_is_in_the_reference() -> None:
 def test_every_network_is_in_the_reference() -> None:
     listed = re.findall(r"^::: lightning_autobalance\.nets\.(\w+)$", text_of(Path("api/nets.md")), re.MULTILINE)
     assert sorted(listed) == sorted(nets.__all__)
+
+
+def test_every_stage_is_in_the_reference() -> None:
+    listed = re.findall(r"^::: lightning_autobalance\.step\.([\w.]+)$", text_of(Path("api/step.md")), re.MULTILINE)
+    names = {name.rsplit(".", 1)[-1] for name in listed}
+    assert names == {*step.__all__, "TermLosses", "CompiledGradients"} - {"LossStage"}  # an alias of two of these
+
+
+def test_what_the_reference_names_exists() -> None:
+    named = [
+        name
+        for page in (DOCS / "api").glob("*.md")
+        for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)
+    ]
+    assert len(named) > 100
+    assert [name for name in named if not exists(name)] == []
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is an attribute of a module."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return hasattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError:
+        return False
 
 
 def test_boundary_values_of_yaml_are_exact_and_keep_taylor_mode(folder: Path) -> None:

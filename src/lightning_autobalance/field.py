@@ -35,6 +35,7 @@ class NeuralField(LightningModule):
     """
 
     domain: Domain
+    """Where the equation holds, with its named parts: ``interior``, ``boundary`` and, in time, ``initial``."""
     fields: tuple[str, ...] = ("u",)
     """Names of the k fields that the network gives."""
     reported: tuple[str, ...] | None = None
