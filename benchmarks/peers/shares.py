@@ -10,14 +10,12 @@ from benchmarks.peers.case import Case
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.optim import AutoAdamW
 
+ELEMENTWISE = ("add", "add_", "addcmul", "mul", "mul_", "neg", "pow", "rsub", "sub", "tanh", "tanh_backward")
 KINDS = {  # by the name of an operation or of one that it is part of, the innermost first
     "aten::mm": "matrix products",
     "aten::addmm": "matrix products",
     "aten::bmm": "matrix products",
-    "_Activate": "activations of all streams",
-    "_ActivateBackward": "activations of all streams",
-    "_ActivateFirst": "activations of all streams",
-    "_ActivateFirstBackward": "activations of all streams",
+    **{f"aten::{name}": "elementwise operations" for name in ELEMENTWISE},
     "losses": "rest of the forward pass",
     "optimizer": "optimizer",
     "step": "rest of the backward pass",
@@ -64,11 +62,13 @@ def of_events(events: Any) -> dict[str, float]:
 
 
 def _kind(event: Any) -> str | None:
+    names = []
     while event is not None:
-        if event.name in KINDS:
-            return KINDS[event.name]
+        names.append(event.name)
         event = event.cpu_parent
-    return None
+    if "optimizer" in names:  # with the elementwise operations in it
+        return KINDS["optimizer"]
+    return next((KINDS[name] for name in names if name in KINDS), None) if "step" in names else None
 
 
 def measure(steps: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from lightning_autobalance.checks import check_combination, check_trainer
 from lightning_autobalance.checks.arguments import check_clip
 from lightning_autobalance.jacobian import term_gradients
 from lightning_autobalance.optim import PostCombine
-from lightning_autobalance.step import LogLine, TermGradients, clip, unbalanced, update
+from lightning_autobalance.step import LogLine, TermGradients, clip, unbalanced, update_parameters
 from lightning_autobalance.step.finite import are_finite, non_finite_error
 from lightning_autobalance.training.schedulers import step_schedulers
 
@@ -90,7 +90,7 @@ def step_terms(
     _keep_order(optimizer, list(losses))
     params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     gradients = clip(_term_gradients(losses, params, step=step, lr=lr), gradient_clip_val)
-    update(optimizer, params, unbalanced(gradients, pre_combine=not isinstance(optimizer, PostCombine)))
+    update_parameters(optimizer, params, unbalanced(gradients, pre_combine=not isinstance(optimizer, PostCombine)))
     if log.logs_this_step:
         log._write(trainer, gradients, lr, step)
     step_schedulers(trainer, "step", step + 1, None)

@@ -29,13 +29,13 @@ from lightning_autobalance.step import (
     check_finite_weights,
     clear,
     clip,
-    combine,
+    combine_terms,
     losses_outside_training,
     ntk_diagonals,
     parts_of_terms,
     reduce_over_ranks,
     terms_needed,
-    update,
+    update_parameters,
 )
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
@@ -213,7 +213,7 @@ class PINNModule(NeuralField):
             gradients = clip(gradients, self.gradient_clip_val)
             if self.variant.watches_gradients:
                 self.variant.observe(gradients.jacobian())
-            combined = combine(
+            combined = combine_terms(
                 gradients,
                 self.balancer,
                 step=step,
@@ -221,7 +221,7 @@ class PINNModule(NeuralField):
                 ntk=partial(ntk_diagonals, self, self.residuals, points, self.weights),
                 pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
             )
-            update(optimizer, params, combined)
+            update_parameters(optimizer, params, combined)
             if self.logs_this_step:
                 self._log(gradients, float(lr), step)
         else:

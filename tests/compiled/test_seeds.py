@@ -8,12 +8,13 @@ from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch import Trainer
 
 from helpers.toys import Poisson2D, points, trainer
-from lightning_autobalance import SeedEnsemble, compilation
+from lightning_autobalance import SeedEnsemble
 from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.step import compiled
 
 
 def test_equal_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilation, "OPTIONS", {"cpu": {"backend": "aot_eager"}})
+    monkeypatch.setattr(compiled, "OPTIONS", {"cpu": {"backend": "aot_eager"}})
 
     def make(seed: int) -> tuple[Trainer, Poisson2D, CollocationPoints]:
         module = Poisson2D(compile=True)
@@ -22,8 +23,8 @@ def test_equal_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ensemble = SeedEnsemble.of(make, (0, 1))
     ensemble.fit()
     for run in ensemble.runs:
-        assert run.module.passes.compiled is not None
-        assert run.module.passes.compiled.reason == ""
+        assert run.module.gradient_stage.compiled is not None
+        assert run.module.gradient_stage.compiled.reason == ""
         seed_everything(run.seed, workers=True, verbose=False)
         single, module, data = make(run.seed)
         single.fit(module, data)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView, Weighting
-from lightning_autobalance.step.combine import Combined, clip, combine, split, unbalanced
+from lightning_autobalance.step.combine import Combined, clip, combine_terms, split, unbalanced
 from lightning_autobalance.step.term_gradients import TermGradients
 
 
@@ -18,7 +18,7 @@ def found(losses: list[float] | None = None) -> TermGradients:
 
 
 def combined(balancer: Any, *, pre_combine: bool = True, weights: dict[str, float] | None = None) -> Combined:
-    return combine(
+    return combine_terms(
         found([2.0, 0.5]),
         balancer,
         step=7,

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lightning_autobalance.step.combine import Combined
-from lightning_autobalance.step.update import clear, lay, update
+from lightning_autobalance.step.update import clear, lay, update_parameters
 
 
 class Watches:
@@ -32,7 +32,7 @@ def bare(parameters: list[nn.Parameter]) -> bool:
 def test_gradients_lie_on_the_parameters_during_the_step() -> None:
     own = params()
     optimizer = Watches(own)
-    update(optimizer, own, Combined([BLOCK, None], [GRADIENT, None]))
+    update_parameters(optimizer, own, Combined([BLOCK, None], [GRADIENT, None]))
     assert optimizer.seen == [(BLOCK, GRADIENT), (None, None)]
     assert bare(own)
 
@@ -49,6 +49,6 @@ def test_before_a_post_combine_optimizer_there_is_no_sum() -> None:
 
 def test_a_torch_optimizer_steps_along_the_gradient() -> None:
     own = params()
-    update(torch.optim.SGD(own, lr=0.5), own, Combined([BLOCK, None], [GRADIENT, None]))
+    update_parameters(torch.optim.SGD(own, lr=0.5), own, Combined([BLOCK, None], [GRADIENT, None]))
     assert own[0].tolist() == [-2.0, -3.0]
     assert own[1].tolist() == [0.0, 0.0, 0.0]

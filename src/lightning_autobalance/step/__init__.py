@@ -20,7 +20,7 @@ balancer, an optimizer, a `FiniteCheck`). `PINNModule` owns these objects and ca
 `step_terms` enters the line at the per-term gradients.
 """
 
-from lightning_autobalance.step.combine import Combined, clip, combine, unbalanced
+from lightning_autobalance.step.combine import Combined, clip, combine_terms, unbalanced
 from lightning_autobalance.step.finite import FiniteCheck, NonFiniteError, check_finite_weights
 from lightning_autobalance.step.log_line import LogLine
 from lightning_autobalance.step.losses import LossStage, OwnLosses, ResidualLosses, losses_outside_training
@@ -33,7 +33,7 @@ from lightning_autobalance.step.term_gradients import (
     TermGradientStage,
     terms_needed,
 )
-from lightning_autobalance.step.update import clear, update
+from lightning_autobalance.step.update import clear, update_parameters
 
 __all__ = [
     "LossStage",
@@ -49,10 +49,10 @@ __all__ = [
     "NonFiniteError",
     "check_finite_weights",
     "clip",
-    "combine",
+    "combine_terms",
     "unbalanced",
     "Combined",
-    "update",
+    "update_parameters",
     "clear",
     "LogLine",
     "ntk_diagonals",

@@ -49,7 +49,7 @@ def clip(gradients: TermGradients, limit: float | None) -> TermGradients:
     )
 
 
-def combine(
+def combine_terms(
     gradients: TermGradients,
     balancer: Balancer | None,
     *,

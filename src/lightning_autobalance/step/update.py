@@ -16,7 +16,7 @@ class Steps(Protocol):
         """Move the parameters."""
 
 
-def update(optimizer: Steps, params: Sequence[Tensor], combined: Combined) -> None:
+def update_parameters(optimizer: Steps, params: Sequence[Tensor], combined: Combined) -> None:
     """Take one step: gradients lie on the parameters as ``p.jac`` and ``p.grad`` as long as it lasts.
 
     Args:

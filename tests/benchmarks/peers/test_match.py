@@ -96,14 +96,19 @@ def test_time_is_that_of_the_innermost_kind() -> None:
     step = Event("step", 10.0)
     losses = Event("losses", 20.0, step)
     linear = Event("aten::linear", 1.0, losses)
-    activate = Event("_Activate", 5.0, losses)
-    events = [step, losses, linear, activate, Event("aten::mm", 40.0, linear), Event("aten::mul", 24.0, activate)]
+    tanh = Event("aten::tanh", 5.0, losses)
+    events = [step, losses, linear, tanh, Event("aten::mm", 40.0, linear), Event("aten::mul", 24.0, losses)]
     assert shares.of_events([*events, Event("aten::ones", 900.0)]) == {
         "matrix products": 0.4,
-        "activations of all streams": 0.29,
+        "elementwise operations": 0.29,
         "rest of the forward pass": 0.21,
         "rest of the backward pass": 0.1,
     }
+
+
+def test_all_of_the_optimizer_is_the_optimizers() -> None:
+    optimizer = Event("optimizer", 1.0, Event("step", 0.0))
+    assert shares.of_events([optimizer, Event("aten::mul", 3.0, optimizer)]) == {"optimizer": 1.0}
 
 
 def test_shares_of_a_real_step_have_all_kinds() -> None:
