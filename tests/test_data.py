@@ -13,7 +13,7 @@ from torch import Tensor
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Grid, LatinHypercube, Rectangle
+from lightning_autobalance.points import Grid, LatinHypercube, Rectangle, Sobol
 
 
 class Seen(Poisson2D):
@@ -210,3 +210,20 @@ def test_the_evaluation_grid_comes_in_batches(tmp_path: Path) -> None:
     sizes = [len(batch) for batch in data.predict_dataloader()]
     assert sizes == [40, 40, 1]
     assert len(data.val_dataloader()) == 3
+
+
+def test_unknown_part(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"`data.points` must fit the domain .*bondary"):
+        fit(Decay(), tmp_path, CollocationPoints({"bondary": 2}), max_steps=1)
+
+
+def test_faces_without_points(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="`points` of 'boundary' must be >= 2, one for each of its fac"):
+        fit(Decay(), tmp_path, CollocationPoints({"interior": 5, "boundary": 1}, seed=0), max_steps=1)
+
+
+def test_another_sampler_on_resume(tmp_path: Path) -> None:
+    fit(Decay(), tmp_path, max_steps=2).save_checkpoint(tmp_path / "uniform.ckpt")
+    data = points(Decay(), sampler=Sobol())
+    with pytest.raises(MisconfigurationException, match="`sampler` must be as in the checkpoint, Uniform, got Sobol"):
+        fit(Decay(), tmp_path, data, max_steps=4, ckpt_path=tmp_path / "uniform.ckpt")

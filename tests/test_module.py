@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -20,9 +19,8 @@ from lightning_autobalance.balancing import Aggregator, EqualWeights
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
+from lightning_autobalance.optim import AutoAdamW
 from lightning_autobalance.step import NonFiniteError
-from lightning_autobalance.training.hyperparameters import is_plain
 from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN
 
 
@@ -115,33 +113,6 @@ def test_log_lines_lie_on_the_optimizer_steps(steps_per_call: int, tmp_path: Pat
     assert steps == [0, 4, 8, 12, 16]
 
 
-def test_schedule_steps_once_per_optimizer_step(tmp_path: Path) -> None:
-    schedule = partial(WarmupExponentialDecay, start=1e-4, warmup=10)
-    module = seeded(optimizer=partial(AutoAdamW, lr=1e-2), scheduler=schedule, steps_per_call=2)
-    trainer = fit(module, tmp_path, max_steps=4)
-    assert trainer.lr_scheduler_configs[0].scheduler.last_epoch == 4
-    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-4 + (1e-2 - 1e-4) * 4 / 10)
-
-
-def test_schedule_steps_once_per_epoch(tmp_path: Path) -> None:
-    schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
-    module = seeded(scheduler=schedule, scheduler_interval="epoch")
-    trainer = fit(module, tmp_path, max_steps=10)
-    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3 * 0.1**2)
-
-
-def test_plateau_schedule_watches_the_validation_error(tmp_path: Path) -> None:
-    plateau = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, threshold=1e9, factor=0.5)
-    trainer = fit(seeded(scheduler=plateau), tmp_path, max_steps=15)
-    assert trainer.optimizers[0].param_groups[0]["lr"] < 1e-3
-
-
-def test_plateau_schedule_with_an_unknown_value_lists_the_known(tmp_path: Path) -> None:
-    module = seeded(scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="val/los")
-    with pytest.raises(MisconfigurationException, match=r"`monitor`.*'val/los'.*val/rel_l2"):
-        fit(module, tmp_path, max_steps=10)
-
-
 def test_clipping_limits_each_term(tmp_path: Path) -> None:
     seen: list[Tensor] = []
 
@@ -194,29 +165,6 @@ def test_early_stopping_stops(tmp_path: Path) -> None:
 
 def test_fast_dev_run(tmp_path: Path) -> None:
     assert fit(seeded(), tmp_path, fast_dev_run=True).global_step == 1
-
-
-def test_validate_test_and_predict(tmp_path: Path) -> None:
-    module = seeded()
-    trainer = fit(module, tmp_path, max_steps=2)
-    data = points(module, eval_batch_size=30)
-    assert trainer.validate(module, data, verbose=False)[0].keys() >= {"val/mse", "val/linf", "val/rel_l2"}
-    assert trainer.test(module, data, verbose=False)[0].keys() >= {"test/mse", "test/linf", "test/rel_l2"}
-    fields = torch.cat(trainer.predict(module, data))
-    torch.testing.assert_close(fields, module(module.grid(100)))
-
-
-def test_derivatives_work_in_inference_mode(tmp_path: Path) -> None:
-    class WithResiduals(Decay):
-        def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-            (u_x,) = self.partials(batch, "x")
-            self.log("val/slope", u_x.abs().mean())
-
-    for mode in ("taylor", "reverse"):
-        module = seeded(WithResiduals, derivatives=mode)
-        data = points(Decay())
-        trainer = fit(module, tmp_path, data, max_steps=2)
-        assert trainer.validate(module, data, verbose=False)[0]["val/slope"] > 0
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("32-true", torch.float32), ("64-true", torch.float64)])
@@ -361,43 +309,6 @@ def test_terms_that_change_in_training_are_refused(tmp_path: Path) -> None:
         fit(seeded(Changes), tmp_path, points(Decay()), max_steps=3)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"steps_per_call": 0}, "`steps_per_call` must be a whole number >= 1, got 0"),
-        ({"skip_non_finite": -1}, "`skip_non_finite` must be a whole number >= 0, got -1"),
-        ({"gradient_clip_val": -1.0}, r"`gradient_clip_val` must be > 0, got -1.0"),
-        ({"weights": {"pde": float("nan")}}, "`weights` of 'pde' must be finite"),
-        ({"compile": "fast"}, "`compile` must be true, false or one of torch's modes default, .*, got 'fast'"),
-        ({"cuda_graph": True}, "`cuda_graph` was removed .* got True. Take `compile: reduce-overhead`"),
-    ],
-)
-def test_bad_arguments_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Decay(**options)
-
-
-def test_a_module_without_residuals_says_so(tmp_path: Path) -> None:
-    class Empty(PINNModule):
-        domain = Decay.domain
-
-    with pytest.raises(MisconfigurationException, match=r"`PINNModule` must be a subclass .* with a class attribute"):
-        PINNModule()
-    with pytest.raises(NotImplementedError, match=r"`Empty` must define `residuals"):
-        fit(Empty(), tmp_path, points(Decay()), max_steps=1)
-
-
-def test_hard_constraints_by_overriding_forward(tmp_path: Path) -> None:
-    class Hard(Decay):
-        def forward(self, x: Tensor) -> Tensor:
-            return 1 + x * self.net(x)
-
-    module = seeded(Hard)
-    assert module.derivative_mode == "reverse"
-    fit(module, tmp_path, points(Decay()), max_steps=3)
-    torch.testing.assert_close(module(torch.zeros(1, 1)), torch.ones(1, 1))
-
-
 # What a subclass may do without `super()` -----------------------------------------------------------------------------
 
 
@@ -519,29 +430,6 @@ def test_resume_is_exact_where_max_steps_ends_within_a_call(steps_per_call: int,
     assert torch.equal(weights(whole), weights(trained(21, ckpt_path=tmp_path / "13.ckpt")))
 
 
-@pytest.mark.parametrize("stop", [7, 10])
-@pytest.mark.parametrize("kind", ["step", "plateau"])
-def test_epoch_schedules_resume_exactly(kind: str, stop: int, tmp_path: Path) -> None:
-    schedules = {
-        "step": partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5),
-        "plateau": partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=1, threshold=1e9, factor=0.5),
-    }
-
-    def trained(steps: int, **options: Any) -> tuple[Tensor, dict[str, Any]]:
-        module = seeded(scheduler=schedules[kind], scheduler_interval="epoch")
-        trainer = fit(module, tmp_path, max_steps=steps, **options)
-        trainer.save_checkpoint(tmp_path / f"{steps}.ckpt")
-        state = trainer.lr_scheduler_configs[0].scheduler.state_dict()
-        return weights(module), {name: state[name] for name in ("last_epoch", "_last_lr")}
-
-    whole, state = trained(20)
-    trained(stop)
-    resumed, state_resumed = trained(20, ckpt_path=tmp_path / f"{stop}.ckpt")
-    assert torch.equal(whole, resumed)
-    assert state == state_resumed
-    assert state["last_epoch"] == 4
-
-
 def test_float64_weights_come_back_whole(tmp_path: Path) -> None:
     module = seeded()
     trainer = fit(module, tmp_path, max_steps=3, precision="64-true")
@@ -549,11 +437,6 @@ def test_float64_weights_come_back_whole(tmp_path: Path) -> None:
     loaded = Decay()
     fit(loaded, tmp_path, max_steps=3, precision="64-true", ckpt_path=tmp_path / "double.ckpt")
     assert torch.equal(weights(loaded), weights(module))
-
-
-def test_only_plain_arguments_go_into_the_checkpoint() -> None:
-    assert all(is_plain(value) for value in (1, 0.5, "a", None, True, [1, {"b": (2,)}], {}))
-    assert not any(is_plain(value) for value in (np.ones(3), Decay.domain, torch.ones(1), len, [np.float64(1)]))
 
 
 def test_other_counts_do_not_matter_for_validation(tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from helpers.toys import Decay, fit, points
+from helpers.toys import Decay, fit
 from lightning_autobalance.cli.lightning_cli import run
-from lightning_autobalance.nets import MLP
 from lightning_autobalance.training.checkpoint_io import UNFINISHED, AtomicCheckpointIO, CheckpointWriteError
 
 OLD, NEW = ({"x": torch.full((20_000,), value)} for value in (1.0, 2.0))  # 80 kB each
@@ -210,19 +209,3 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     for load in (Decay.load_from_checkpoint, lambda path: fit(Decay(), tmp_path, max_steps=2, ckpt_path=path)):
         with pytest.raises(FileNotFoundError, match=r"none\.ckpt"):
             load(tmp_path / "none.ckpt")
-
-
-def test_what_is_not_plain_must_be_given_again(tmp_path: Path, last: Path) -> None:
-    own = Decay(net=MLP(1, 1, [5]))
-    callbacks = [ModelCheckpoint(tmp_path / "own", save_last=True)]
-    fit(own, tmp_path, points(own), max_steps=1, enable_checkpointing=True, callbacks=callbacks)
-    path = tmp_path / "own" / "last.ckpt"
-    loaded = Decay.load_from_checkpoint(path, net=MLP(1, 1, [5]), weights_only=True)
-    x = torch.rand(3, 1)
-    assert torch.equal(loaded(x), own(x))
-    with pytest.raises(
-        MisconfigurationException, match=r"(?s)pass those that it was trained with.*net=\.\.\..*size mism"
-    ):
-        Decay.load_from_checkpoint(path)
-    with pytest.raises(MisconfigurationException, match="must come from `Other`, got one of `Decay`"):
-        type("Other", (Decay,), {}).load_from_checkpoint(last)
