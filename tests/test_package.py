@@ -46,6 +46,11 @@ def test_version_is_that_of_pyproject() -> None:
     assert lightning_autobalance.__version__ == version("lightning-autobalance") == PYPROJECT["project"]["version"]
 
 
+def test_every_export_is_there() -> None:
+    assert [name for name in lightning_autobalance.__all__ if not hasattr(lightning_autobalance, name)] == []
+    assert set(lightning_autobalance.__all__) <= set(dir(lightning_autobalance))
+
+
 def test_package_is_marked_as_typed() -> None:
     marker = "py.typed"
     assert (ROOT / "src" / "lightning_autobalance" / marker).is_file()
