@@ -1,4 +1,4 @@
-"""Collocation points as a Lightning data module: seeded, stateful, on the module's device."""
+"""Collocation points as a Lightning data module: seeded, resumable, on the module's device."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,26 +15,26 @@ from lightning_autobalance.points import Domain, Draws, Sampler, Uniform, sample
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows
 
-HELD_OUT = 2**31 - 1  # number of the draw that validates a module without exact solution
+HELD_OUT = 2**31 - 1  # number of the draw for validation without an exact solution
 
 
 class CollocationPoints(LightningDataModule):
     """Draws the points of every part of the module's domain.
 
-    The points are a pure function of the seed, the part and the draw's number, and a draw's number is a function of
-    the trainer's ``global_step``: a resumed run sees the points the uninterrupted one would have seen.
+    The points are a pure function of the seed, the part and the number of the draw, which follows from the trainer's
+    ``global_step``: a resumed run has the points of the uninterrupted one.
 
     Args:
-        points: How many points to draw by part of the domain, such as ``{interior: 2000, boundary: 400}``. A part with
-            several faces gets its points spread evenly over them.
-        sampler: How points are spread over a part: ``Uniform``, ``Grid``, ``LatinHypercube`` or ``Sobol``.
+        points: Number of points by part of the domain, such as ``{interior: 2000, boundary: 400}``. They are
+            distributed evenly over the faces of a part.
+        sampler: How points are placed in a part: ``Uniform``, ``Grid``, ``LatinHypercube`` or ``Sobol``.
             Uniform by default.
-        resample_every: Draw new points every so many optimizer steps; 0 keeps the first draw, which is the safer
-            choice: points that change every step make some runs stall at the zero function.
+        resample_every: Optimizer steps between two draws of points; 0 keeps the first draw, which is the safer choice:
+            with points that change in every step, some runs stall at the zero function.
         seed: Seed of the points. By default the seed given to ``seed_everything`` (``torch.initial_seed()``).
-        steps_per_epoch: Optimizer steps between two validations. Lightning spends time on every epoch: keep it large.
-        eval_points: Size of the evaluation grid; ``round(eval_points ** (1 / d))`` points along each axis.
-        eval_batch_size: Grid points evaluated at once.
+        steps_per_epoch: Optimizer steps between two validations. Every epoch has a cost in Lightning: keep it large.
+        eval_points: Approximate size of the evaluation grid: ``round(eval_points ** (1 / d))`` points along each axis.
+        eval_batch_size: Number of grid points evaluated at once.
 
     Raises:
         ValueError: If a count is not positive or ``resample_every`` is negative.
@@ -77,11 +77,11 @@ class CollocationPoints(LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self._draw = -1
         self._points: dict[str, Tensor] = {}  # of all processes
-        self._own: dict[str, Tensor] = {}  # of this one
+        self._own: dict[str, Tensor] = {}  # of this process
 
     @property
     def module(self) -> PINNModule:
-        """The module that the trainer trains; its domain is where the points lie."""
+        """The module being trained, on whose domain the points are drawn."""
         module = self.trainer.lightning_module if self.trainer is not None else None
         if not isinstance(module, PINNModule):
             raise MisconfigurationException(
@@ -91,10 +91,10 @@ class CollocationPoints(LightningDataModule):
         return module
 
     def setup(self, stage: str) -> None:
-        """Check the parts' names and numbers against the domain."""
+        """Check the names of the parts and their numbers of points against the domain."""
         module, processes = self.module, self.trainer.world_size if self.trainer is not None else 1
         self.seed = self.trainer.strategy.broadcast(self.seed) if self.trainer is not None else self.seed
-        if stage == "fit":  # perhaps of another module; a checkpoint is loaded later
+        if stage == "fit":  # they may be of another module; a checkpoint is loaded later
             self._draw, self._points = -1, {}
         self._own = {}
         try:
@@ -115,9 +115,9 @@ class CollocationPoints(LightningDataModule):
         """Draw the points of every part.
 
         Args:
-            domain: Where the points lie.
-            number: The draw's number, from 0.
-            dtype: Their floating point type.
+            domain: The domain to sample.
+            number: Number of the draw, from 0.
+            dtype: Floating point type of the points.
 
         Returns:
             The points by part, each (b, d), on the CPU.
@@ -128,10 +128,10 @@ class CollocationPoints(LightningDataModule):
         }
 
     def points_at(self, step: int) -> dict[str, Tensor]:
-        """The points of one optimizer step that are this process's, on the module's device and of its dtype.
+        """This process's points of one optimizer step, on the module's device and of its dtype.
 
         Args:
-            step: Number of optimizer steps done before.
+            step: Number of optimizer steps taken before.
 
         Returns:
             The points by part, each (b, d).
@@ -146,28 +146,28 @@ class CollocationPoints(LightningDataModule):
         return dict(self._own)
 
     def batch(self, step: int) -> dict[str, Tensor] | Draws:
-        """The points of the ``training_step`` that begins after so many optimizer steps.
+        """The points of one ``training_step``: `Draws` if they change within it.
 
         Args:
-            step: Number of optimizer steps done before.
+            step: Number of optimizer steps taken before.
         """
         if self.resample_every % self.module.steps_per_call:
             return Draws(step, self.points_at)
         return self.points_at(step)
 
     def train_dataloader(self) -> "PointLoader":
-        """One batch per ``training_step``: the points of all parts, by name."""
+        """One batch per ``training_step``: the points of all parts by name."""
         return PointLoader(self)
 
     def val_dataloader(self) -> "EvalLoader":
-        """The evaluation grid; where the module has no exact solution, one batch of points that training never sees."""
+        """The evaluation grid, or one batch of held-out points if the module has no exact solution."""
         module = self.module
         if module.has_exact:
             return self.predict_dataloader()
         return EvalLoader([self.draw(module.domain, HELD_OUT, module.points_dtype)])
 
     def test_dataloader(self) -> "EvalLoader":
-        """The same as for validation."""
+        """As for validation."""
         return self.val_dataloader()
 
     def predict_dataloader(self) -> "EvalLoader":
@@ -175,7 +175,7 @@ class CollocationPoints(LightningDataModule):
         return EvalLoader(torch.split(self.module.grid(self.eval_points), self.eval_batch_size))
 
     def state_dict(self) -> dict[str, Any]:
-        """The seed and the points in use: what an exact resume needs."""
+        """The seed and the current points, from which a resume is exact."""
         points = {part: x.cpu() for part, x in self._points.items()}
         sampler = type(self.sampler).__name__
         return {
@@ -187,13 +187,13 @@ class CollocationPoints(LightningDataModule):
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the points of a checkpoint, to go on training.
+        """Restore the points of a checkpoint when training is resumed.
 
         Raises:
-            MisconfigurationException: If the checkpoint holds other numbers of points or another sampler's.
+            MisconfigurationException: If the checkpoint has other numbers of points or another sampler.
         """
         if self.trainer is not None and self.trainer.state.fn != TrainerFn.FITTING:
-            return  # validation, test and prediction need none of it
+            return  # not needed for validation, test and prediction
         for name, mine in {"counts": self.counts, "sampler": type(self.sampler).__name__}.items():
             if state_dict[name] != mine:
                 raise MisconfigurationException(
@@ -210,11 +210,7 @@ class CollocationPoints(LightningDataModule):
 
 
 class PointLoader:
-    """An epoch of training batches.
-
-    Args:
-        data: Where the points come from.
-    """
+    """An epoch of training batches."""
 
     def __init__(self, data: CollocationPoints) -> None:
         self._data = data
@@ -229,15 +225,15 @@ class PointLoader:
             yield self._data.batch(start if call == 0 else (start // each + call) * each)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: where to go on follows from ``global_step``. Tells Lightning that a resume in mid-epoch is exact."""
+        """Empty: ``global_step`` gives the position. Tells Lightning that resuming within an epoch is exact."""
         return {}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
 
 class EvalLoader:
-    """A few batches; Lightning would take a plain list of them for several loaders.
+    """A list of batches; Lightning would take a plain list for several dataloaders.
 
     Args:
         batches: Each a tensor of points, (b, d), or points by part.

@@ -1,4 +1,4 @@
-"""Post-combine in a `LightningModule` that exists already: `step_terms` in place of `return loss`."""
+"""Post-combine in an existing `LightningModule`: `step_terms` in place of `return loss`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,23 +20,23 @@ from lightning_autobalance.training.schedulers import step_schedulers
 
 
 class TermLog:
-    """The log line of the step that :func:`step_terms` takes; callbacks such as ``BalanceMonitor`` add to it.
+    """The log line of :func:`step_terms`, to which callbacks such as ``BalanceMonitor`` add.
 
-    As a second base of a module, ``class MyModule(TermLog, LightningModule)``, it lets ``BalanceMonitor`` watch it.
+    Derive a module from it, ``class MyModule(TermLog, LightningModule)``, to use ``BalanceMonitor`` with the module.
     """
 
     terms: tuple[str, ...] = ()
     """Names of the loss terms, in the order of the rows of ``p.jac``."""
     logs_this_step: bool = False
-    """Whether this step is logged; record only then."""
+    """Whether this step is logged; `record` only then."""
     _line: LogLine
     _checked: int = 0
 
     def record(self, name: str, value: Tensor) -> None:
-        """Keep a 0-dim tensor for the log line of this step.
+        """Add a 0-dim tensor to the log line of this step.
 
         Args:
-            name: Its key, such as ``balance/grad_norm/pde``.
+            name: Key of the value, such as ``balance/grad_norm/pde``.
             value: Stays on its device until the line is written.
         """
         self._line.record(name, value)
@@ -59,28 +59,30 @@ class TermLog:
 def step_terms(
     module: LightningModule, losses: Mapping[str, Tensor], *, gradient_clip_val: float | None = None
 ) -> None:
-    """Take one optimizer step on named losses: one gradient per term, and one optimizer state where it is post-combine.
+    """Take one optimizer step on named losses: one gradient per term and, under post-combine, one optimizer state each.
 
     Call it once at the end of ``training_step``, in place of ``return loss``, in a module with
-    ``self.automatic_optimization = False``. It differentiates each term, refuses what is not finite before a weight is
-    touched, steps the optimizer (other ones than post-combine along the sum) and the learning rate schedules, and logs
-    ``loss/<term>`` and what callbacks record every ``log_every_n_steps`` steps.
+    ``self.automatic_optimization = False``. It differentiates each term, raises on values that are not finite before a
+    weight changes, steps the optimizer (along the sum of the gradients if it is not post-combine) and the learning rate
+    schedules, and every ``log_every_n_steps`` steps logs ``loss/<term>`` and the values recorded by callbacks.
 
     Args:
-        module: The module being trained; it has one optimizer.
-        losses: 0-dim losses by the name of their term, the same terms in every step.
-        gradient_clip_val: Scale the gradient of each term down to this norm.
+        module: The module being trained, with one optimizer.
+        losses: 0-dim losses by name of the term, the same terms in every step.
+        gradient_clip_val: Largest norm of the gradient of each term; a longer one is scaled down to it.
 
     Raises:
         MisconfigurationException: If the module optimizes automatically, has several optimizers or one that evaluates
             the losses several times, if the terms change, or if the Trainer clips, accumulates, has several processes
             or half precision.
         NonFiniteError: If a loss or a gradient is NaN or infinite.
-        ValueError: If ``losses`` is empty, a loss is no scalar or reaches no parameter, or the clip is not positive.
+        ValueError: If ``losses`` is empty, a loss is not a scalar or depends on no parameter, or ``gradient_clip_val``
+            is not positive.
 
     Note:
-        A ``ReduceLROnPlateau`` is left to the module, which knows its value: call ``self.lr_schedulers().step(value)``
-        in ``on_validation_epoch_end``. Schedules per epoch step with the last batch, as in Lightning.
+        A ``ReduceLROnPlateau`` is not stepped, since only the module knows its value: call
+        ``self.lr_schedulers().step(value)`` in ``on_validation_epoch_end``. Schedules per epoch step with the last
+        batch, as in Lightning.
     """
     check_clip(gradient_clip_val)
     optimizer, trainer = _optimizer(module), module.trainer
@@ -124,7 +126,7 @@ def _optimizer(module: LightningModule) -> Optimizer:
 
 
 def _keep_order(optimizer: Optimizer, terms: list[str]) -> None:
-    # In the parameter groups, so that a resumed run is held to the order of its checkpoint.
+    # Kept in the parameter groups, so that a resumed run must have the order of its checkpoint.
     for group in optimizer.param_groups if isinstance(optimizer, PostCombine) else ():
         if group.setdefault("term_names", terms) != terms:
             raise MisconfigurationException(

@@ -1,4 +1,4 @@
-"""`NeuralField`: an equation and the network that solves it; what the user writes."""
+"""`NeuralField`: an equation and the network that solves it, with derivatives and evaluation."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,27 +23,29 @@ Module = TypeVar("Module", bound=LightningModule)
 
 
 class NeuralField(LightningModule):
-    """The fields u(x; w) on a domain and their partial derivatives; what a `PINNModule` trains.
+    """The fields u(x; w) on a domain and their partial derivatives; the base of `PINNModule`, which trains them.
 
     Args:
         net: The network u(x; w), (b, d) to (b, k). By default that of ``default_net``.
-        derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
+        derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
+            network supports it.
 
     Raises:
-        TypeError: If the class attribute ``domain`` is no domain.
-        ValueError: If ``reported`` names what is no field.
+        MisconfigurationException: If the class attribute ``domain`` is missing.
+        TypeError: If ``domain`` is not a domain.
+        ValueError: If ``reported`` names an unknown field.
     """
 
     domain: Domain
     """Where the equation holds, with its named parts: ``interior``, ``boundary`` and, in time, ``initial``."""
     fields: tuple[str, ...] = ("u",)
-    """Names of the k fields that the network gives."""
+    """Names of the k fields that the network returns."""
     reported: tuple[str, ...] | None = None
-    """Fields whose error the metrics report; all where None."""
+    """Fields whose error the metrics report; None for all."""
     measured: tuple[str, ...] = ()
-    """Terms that compare with noisy measurements: the check of the exact solution leaves them out."""
+    """Loss terms that compare with noisy measurements; the check of the exact solution skips them."""
     true_parameters: Mapping[str, float] = {}
-    """True values of unknown parameters, by name: the check of the exact solution puts them in."""
+    """True values of unknown parameters by name, used by the check of the exact solution."""
 
     def __init__(
         self, net: nn.Module | None = None, derivatives: Literal["auto", "taylor", "reverse"] = "auto"
@@ -70,22 +72,22 @@ class NeuralField(LightningModule):
         weights_only: bool | None = None,
         **kwargs: Any,
     ) -> Module:
-        """The trained module of a checkpoint, without its YAML; call it on the class that was trained.
+        """Load a trained module from a checkpoint, without its YAML; call it on the class that was trained.
 
-        A checkpoint of the command line holds the configuration, so that nothing else is needed. One of a Trainer in
-        Python holds the arguments that are numbers, strings, or lists and mappings of these: the objects ``net``,
-        ``balancer`` and ``variant`` must be passed again, where they were given.
+        A checkpoint from the command line contains the configuration, so that nothing else is needed. A checkpoint
+        from a Trainer in Python contains only arguments that are numbers, strings, or lists and mappings of these: the
+        objects ``net``, ``balancer`` and ``variant`` must be passed again if they were given.
 
         Args:
             checkpoint_path: The file, its URL, or an open file.
             map_location: As in ``torch.load``.
-            hparams_file: A YAML file with the arguments, in place of those in the checkpoint.
+            hparams_file: A YAML file with arguments that replace those in the checkpoint.
             strict: Whether the names of all states must agree.
-            weights_only: Read no arbitrary Python objects; True unless it is False.
-            **kwargs: Arguments of the module, in place of those in the checkpoint.
+            weights_only: Whether to refuse arbitrary Python objects; None means True.
+            **kwargs: Arguments of the module that replace those in the checkpoint.
 
         Raises:
-            MisconfigurationException: If the file is no whole checkpoint, or one of another module.
+            MisconfigurationException: If the file is not a complete checkpoint, or belongs to another module.
         """
         weights_only = True if weights_only is None else weights_only
         if isinstance(checkpoint_path, str | Path):
@@ -103,11 +105,11 @@ class NeuralField(LightningModule):
             ) from error
 
     def log(self, *args: Any, **kwargs: Any) -> None:
-        """Lightning's, which cannot tell the size of a batch whose points change from step to step.
+        """As in ``LightningModule``, except for a batch of `Draws`, whose size Lightning cannot infer.
 
         Args:
             *args: As in ``LightningModule.log``.
-            **kwargs: The same; ``batch_size`` is 1 for such a batch, if it is not given.
+            **kwargs: As in ``LightningModule.log``; ``batch_size`` is 1 by default for a batch of `Draws`.
         """
         if kwargs.get("batch_size") is None and isinstance(_current_batch(self._trainer), Draws):
             kwargs["batch_size"] = 1
@@ -121,22 +123,22 @@ class NeuralField(LightningModule):
                 raise ValueError(f"`reported` must name fields of {type(self).__name__}, {self.fields}, got {name!r}.")
 
     def default_net(self) -> nn.Module:
-        """The network used when none is given."""
+        """The network used if none is given."""
         return MLP(len(self.domain.coordinates), len(self.fields))
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The residual of each term at its points; every PDE writes this.
+        """The residual of each loss term at its points; to be defined by every PDE.
 
         Args:
             points: The collocation points by part of the domain, each (b, d).
 
         Returns:
-            By term's name, (b,) or (b, k).
+            By name of the term, (b,) or (b, k).
         """
         raise NotImplementedError(f"`{type(self).__name__}` must define `residuals(self, points)`.")
 
     def exact(self, x: Points) -> Fields:
-        """The exact solution, if it is known: turns on error metrics, plots and the check before training.
+        """The exact solution, if known: enables error metrics, plots and the check before training.
 
         Args:
             x: Points, (b, d).
@@ -152,7 +154,7 @@ class NeuralField(LightningModule):
         return type(self).exact is not NeuralField.exact
 
     def forward(self, x: Points) -> Fields:
-        """The fields at points: (b, d) to (b, k). Override it to transform what the network gives."""
+        """The fields at points: (b, d) to (b, k). Override it to transform the output of the network."""
         fields: Tensor = self.net(x)
         return fields
 
@@ -161,7 +163,7 @@ class NeuralField(LightningModule):
 
         Args:
             x: Points, (b, d).
-            names: Derivatives by the domain's coordinates; a sum of derivatives costs as much as one.
+            names: Names made of the domain's coordinates; a sum of derivatives costs as much as one of them.
 
         Returns:
             One (b, k) per name.
@@ -186,12 +188,12 @@ class NeuralField(LightningModule):
 
     @property
     def _is_replaced(self) -> bool:
-        own = self.__dict__.get("forward")  # under DDP, Lightning leaves the class's own method here
+        own = self.__dict__.get("forward")  # under DDP, Lightning sets the class's own method on the instance
         return own is not None and getattr(own, "__func__", None) is not type(self).forward
 
     @property
     def points_dtype(self) -> torch.dtype:
-        """The floating point type of the parameters, in which points are given."""
+        """The floating point type of the parameters, to which points are converted."""
         first = next(self.parameters(), None)
         if first is None:
             raise MisconfigurationException(f"`net` of {type(self).__name__} must have parameters, got none.")
@@ -199,13 +201,13 @@ class NeuralField(LightningModule):
 
     @contextmanager
     def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:
-        """While open, the module answers with another field, such as the exact solution, in place of the network.
+        """While open, the module returns another field, such as the exact solution, in place of the network's.
 
         Args:
-            field: From points, (b, d), to fields, (b, k).
+            field: Maps points, (b, d), to fields, (b, k).
         """
         before = self.__dict__.get("forward")
-        self.__dict__["forward"] = field  # an instance attribute stands before the method of the class
+        self.__dict__["forward"] = field  # an instance attribute takes precedence over the method
         try:
             yield
         finally:
@@ -214,10 +216,10 @@ class NeuralField(LightningModule):
                 self.__dict__["forward"] = before
 
     def grid(self, count: int) -> Points:
-        """About ``count`` points on a regular grid over the domain, its edge included.
+        """About ``count`` points on a regular grid over the domain, including its boundary.
 
         Args:
-            count: Number of points wished for.
+            count: Approximate number of points.
 
         Returns:
             Points of the module's dtype on the CPU, (b, d).
@@ -227,11 +229,11 @@ class NeuralField(LightningModule):
     # Evaluation -----------------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
+        """Compare with the exact solution on a batch of the grid, (b, d), or compute losses at held-out points."""
         self._evaluate("val/", self.val_metrics, batch)
 
     def test_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
+        """Compare with the exact solution on a batch of the grid, (b, d), or compute losses at held-out points."""
         self._evaluate("test/", self.test_metrics, batch)
 
     def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
@@ -240,7 +242,7 @@ class NeuralField(LightningModule):
         return fields
 
     def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Mean squares of the residuals at points that training does not see.
+        """Mean squares of the residuals at points not used in training.
 
         Args:
             points: By part, each (b, d).
@@ -254,13 +256,13 @@ class NeuralField(LightningModule):
             metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
             found: Any = metrics
         else:
-            with torch.inference_mode(False), torch.enable_grad():  # residuals may differentiate by themselves
+            with torch.inference_mode(False), torch.enable_grad():  # residuals may call torch.autograd.grad
                 own = {part: x.clone() for part, x in batch.items()}
                 losses = {term: loss.detach() for term, loss in self.held_out_losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
-        own_sync = isinstance(batch, Tensor)  # metrics reduce themselves
-        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not own_sync)
+        sync_dist = not isinstance(batch, Tensor)  # torchmetrics reduce over processes themselves
+        self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=sync_dist)
 
 
 def _current_batch(trainer: Any) -> Any:

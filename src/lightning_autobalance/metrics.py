@@ -1,4 +1,4 @@
-"""Errors relative to the exact solution, as torchmetrics."""
+"""Errors of the fields against the exact solution, as torchmetrics."""
 
 from typing import final
 
@@ -128,7 +128,7 @@ def solution_metrics(prefix: str = "val/") -> MetricCollection:
     Args:
         prefix: Prefix of the keys.
     """
-    # No compute groups: the three share no state, and finding that out costs a pass.
+    # The three share no state, so there are no compute groups to look for.
     metrics: dict[str, Metric | MetricCollection] = {"mse": MSE(), "linf": LInfinity(), "rel_l2": RelativeL2()}
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
 

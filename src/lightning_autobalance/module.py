@@ -62,25 +62,26 @@ LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 class PINNModule(NeuralField):
     """A physics-informed neural network: subclass it, give it a domain and residuals, and train it with any Trainer.
 
-    Every loss term gets its own gradient; ``AutoAdamW`` (post-combine) gives each its own optimizer state, any other
-    torch optimizer steps along the gradient that ``balancer`` makes of them (pre-combine).
+    Every loss term is differentiated separately. ``AutoAdamW`` (post-combine) keeps an optimizer state for each
+    gradient; any other torch optimizer steps along the gradient that ``balancer`` combines from them (pre-combine).
 
     Args:
         net: The network u(x; w), (b, d) to (b, k). By default an ``MLP`` with three hidden layers of 50 tanh units.
-        optimizer: Makes the optimizer from the parameters. ``AutoAdamW`` by default.
-        scheduler: Makes the learning rate schedule from the optimizer.
+        optimizer: Creates the optimizer from the parameters. ``AutoAdamW`` by default.
+        scheduler: Creates the learning rate schedule from the optimizer.
         scheduler_interval: Step the schedule after every optimizer step or after every epoch.
-        monitor: The logged value that a ``ReduceLROnPlateau`` watches; it steps after every epoch.
+        monitor: Name of the logged value that a ``ReduceLROnPlateau`` watches; it steps after every epoch.
         balancer: Weighting of the terms, or aggregator of their gradients, for optimizers that are not post-combine.
             The plain sum by default.
         variant: Turns residuals into losses. Mean squares by default.
-        weights: Fixed factor of a term's loss (the papers' lambda) by the term's name; 1 where nothing is said.
-            Under post-combine they cancel.
-        gradient_clip_val: Scale the gradient of each term down to this norm.
-        skip_non_finite: How many steps in a row may be left out because a loss or a gradient is not finite; they are
-            counted. 0 stops at the first. Of use only where the next step sees other points.
+        weights: Fixed factors of the losses (lambda in the papers) by name of the term; 1 for terms not listed. They
+            cancel under post-combine.
+        gradient_clip_val: Largest norm of the gradient of each term; a longer one is scaled down to it.
+        skip_non_finite: Largest number of consecutive steps that are skipped because a loss or a gradient is not
+            finite; 0 stops at the first one. Skipped steps are counted. Useful only if the next step has other points.
         steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
-        derivatives: Forward Taylor mode, nested reverse mode, or the first where the network allows it.
+        derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
+            network supports it.
         compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
             ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
             fails, a warning says why and the run goes on uncompiled.
@@ -89,7 +90,7 @@ class PINNModule(NeuralField):
         check_exact: Before training, check that the residuals of the exact solution vanish.
 
     Raises:
-        ValueError: If a number is out of its range, `compile` is no mode of torch's, or `cuda_graph` is true.
+        ValueError: If a number is out of range, `compile` is not one of torch's modes, or `cuda_graph` is true.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class PINNModule(NeuralField):
         skip_non_finite: int = 0,
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
-        compile: bool | str = False,  # noqa: A002  torch's name for it
+        compile: bool | str = False,  # noqa: A002  as in torch
         cuda_graph: bool = False,
         check_exact: bool = True,
     ) -> None:
@@ -141,10 +142,10 @@ class PINNModule(NeuralField):
         self._variant_is_prepared = False
         self._ready = False
 
-    # What a subclass says -------------------------------------------------------------------------------------------
+    # Losses ---------------------------------------------------------------------------------------------------------
 
     def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One scalar per term: by default the variant's, of the residuals.
+        """One scalar per term: by default those that the variant computes from the residuals.
 
         Args:
             points: The collocation points by part of the domain, each (b, d).
@@ -155,24 +156,24 @@ class PINNModule(NeuralField):
 
     @property
     def has_own_losses(self) -> bool:
-        """Whether the subclass makes its losses itself, in place of the variant."""
+        """Whether the subclass overrides `losses`, and thereby bypasses the variant."""
         return type(self).losses is not PINNModule.losses
 
     # Optimizer and schedule -----------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer and, where one is named, its schedule."""
+        """Create the optimizer and, if there is one, its schedule."""
         try:
             optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
             checks.check_combination(optimizer, self.balancer, self.terms)
             if self.scheduler is None:
                 return optimizer
             return optimizer_configuration(optimizer, self.scheduler(optimizer), self.scheduler_interval)
-        except ValueError as error:  # of the optimizer or the schedule: a value that the configuration gave
+        except ValueError as error:  # an argument of the optimizer or the schedule
             raise MisconfigurationException(str(error)) from error
 
     def _get_ready(self, optimizer: Optimizer) -> None:
-        """What a subclass may have skipped by overriding a hook without ``super()``, in time for the first step."""
+        """Before the first step, catch up on hooks that a subclass has overridden without ``super()``."""
         if not any(isinstance(callback, EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
             raise MisconfigurationException(
                 f"`configure_callbacks` of {type(self).__name__} must add its callbacks to those of "
@@ -188,7 +189,7 @@ class PINNModule(NeuralField):
     # The training step ----------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Mapping[str, Tensor] | Draws, batch_idx: int) -> None:  # noqa: ARG002
-        """Take optimizer steps up to the next multiple of ``steps_per_call``, but none past ``max_steps``."""
+        """Take optimizer steps up to the next multiple of ``steps_per_call``, but not beyond ``max_steps``."""
         done, limit = self.trainer.global_step, self.trainer.max_steps
         for step in range(done, (done // self.steps_per_call + 1) * self.steps_per_call):
             if 0 <= limit <= step:
@@ -196,7 +197,7 @@ class PINNModule(NeuralField):
             self._step(points_of(batch, step), step)
         if 0 <= limit <= self.trainer.global_step:
             self._check_finite_weights()
-            self.trainer.should_stop = True  # makes Lightning validate the final state, also in mid-epoch
+            self.trainer.should_stop = True  # Lightning then validates the final state, also within an epoch
 
     def _step(self, points: Mapping[str, Tensor], step: int) -> None:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
@@ -256,10 +257,10 @@ class PINNModule(NeuralField):
     # Logging --------------------------------------------------------------------------------------------------------
 
     def record(self, name: str, value: Tensor) -> None:
-        """Keep a 0-dim tensor for the log line of this step; only on steps where ``logs_this_step``.
+        """Add a 0-dim tensor to the log line of this step; call it only if ``logs_this_step``.
 
         Args:
-            name: Its key, such as ``balance/grad_norm/pde``.
+            name: Key of the value, such as ``balance/grad_norm/pde``.
             value: Stays on its device until the line is written.
         """
         self.log_line.record(name, value)
@@ -280,23 +281,23 @@ class PINNModule(NeuralField):
     # Evaluation -----------------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:
-        """Compare with the exact solution on a batch of the grid, (b, d), or take losses on held-out points."""
+        """Compare with the exact solution on a batch of the grid, (b, d), or compute losses at held-out points."""
         super().validation_step(batch, batch_idx)
         if self.steps_per_call > 1 and self.trainer.training and self.trainer.loggers:
-            step = float(self.trainer.global_step)  # Lightning's axis counts calls
+            step = float(self.trainer.global_step)  # Lightning's own step axis counts calls
             self.log("step", step, on_epoch=True, sync_dist=True)
 
     def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Losses on points that training does not see, without the variant, whose weights belong to those it sees."""
+        """Losses at points not used in training, without the variant, whose weights belong to the training points."""
         return self.losses(points) if self.has_own_losses else super().held_out_losses(points)
 
     # Checks ---------------------------------------------------------------------------------------------------------
 
     def configure_callbacks(self) -> list[Any]:
-        """Refuse Trainer settings that cannot work, in the earliest hook that knows the Trainer; step the schedules."""
+        """Check the Trainer, in the earliest hook that knows it, and add the callbacks that training needs."""
         checks.check_trainer(self.trainer)
-        self.trainer.precision_plugin.convert_module(self)  # before a checkpoint is loaded: it would be rounded
-        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own stays
+        self.trainer.precision_plugin.convert_module(self)  # before a checkpoint is loaded, which would be rounded
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
         return [EpochSchedules(self.monitor), SaveOnTermination()]
@@ -313,7 +314,7 @@ class PINNModule(NeuralField):
         data = getattr(self._trainer, "datamodule", None)
         counts = getattr(data, "counts", None)
         if data is not None and counts is None:
-            return self.terms  # somebody's own data module: its batches are checked at the first step
+            return self.terms  # another data module: its batches are checked at the first step
         named = {"weights": self.weights, "measured": self.measured}
         return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact)
 
@@ -326,7 +327,7 @@ class PINNModule(NeuralField):
         checks.check_depends_on_network(checks.check_residuals(self, points), name)
         terms = self._prepare_variant(points)
         if checks.holds_points(self.variant):
-            return terms  # of a run before: weights that belong to its points
+            return terms  # its weights belong to the points of an earlier run
         return checks.check_variant_losses(self.variant, self.residuals, points, name)
 
     def _prepare_variant(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
@@ -345,7 +346,7 @@ class PINNModule(NeuralField):
     # Checkpoints ----------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note the problem and the terms that the checkpoint belongs to; refuse to save weights that are not finite."""
+        """Add the names of problem, variant and terms; refuse to save weights that are not finite."""
         self._check_finite_weights()
         checkpoint[CHECKPOINT_KEY] = {
             "problem": type(self).__qualname__,
@@ -356,7 +357,7 @@ class PINNModule(NeuralField):
         gather_per_point_state(self.variant, checkpoint["state_dict"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another problem or of other terms."""
+        """Refuse the checkpoint of another problem, variant or set of terms; restore the counts of skipped steps."""
         checks.check_checkpoint(
             checkpoint,
             CHECKPOINT_KEY,
@@ -371,8 +372,8 @@ class PINNModule(NeuralField):
         keep_own_per_point_state(self.variant, checkpoint["state_dict"])
 
     def _save_plain_hyperparameters(self) -> None:
-        # Objects would be pickled into the checkpoint, which then no longer loads with `weights_only=True`. Under the
-        # CLI the values are the parsed configuration, plain already.
+        # Objects would be pickled into the checkpoint, which could then not be loaded with `weights_only=True`. Under
+        # the CLI the values are those of the parsed configuration, which are plain.
         self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not under_cli() else None, logger=True)
         for name in [name for name, value in self.hparams.items() if not is_plain(value)]:
             del self.hparams[name]

@@ -1,7 +1,7 @@
-"""Names of tensor shapes used in signatures.
+"""Names of tensor shapes in signatures.
 
-Letters: ``m`` loss terms, ``n`` parameters, ``b`` points, ``d`` coordinates, ``k`` fields. Tests check the shapes at
-run time (``--jaxtyping-packages``); outside tests the names cost nothing.
+Dimensions: ``m`` loss terms, ``n`` parameters, ``b`` points, ``d`` coordinates, ``k`` fields. Tests check the shapes at
+run time (``--jaxtyping-packages``); otherwise the names have no effect.
 """
 
 from typing import TypeAlias
@@ -19,5 +19,5 @@ Gradient: TypeAlias = Float[Tensor, " n"]
 Gramian: TypeAlias = Float[Tensor, "m m"]
 Param: TypeAlias = Float[Tensor, "*shape"]
 ParamJac: TypeAlias = Float[Tensor, "m *shape"]  # the Jacobian block of one parameter
-JacBlock: TypeAlias = Float[Tensor, "m ..."]  # one of a list of such blocks, whose shapes differ
-Square: TypeAlias = Float[Tensor, "n n"]  # of parameters by parameters, such as a Hessian
+JacBlock: TypeAlias = Float[Tensor, "m ..."]  # a Jacobian block in a list of blocks of different shapes
+Square: TypeAlias = Float[Tensor, "n n"]  # parameters by parameters, such as a Hessian

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from helpers.checks import refuses
 from helpers.toys import Decay
 from lightning_autobalance.checks import check_problem
-from lightning_autobalance.checks.problem import KINKED
+from lightning_autobalance.checks.problem import NON_SMOOTH
 from lightning_autobalance.nets import MLP
 
 COUNTS = {"interior": 16, "boundary": 2}
@@ -69,10 +69,10 @@ def test_training_refuses_a_network_without_parameters(tmp_path: Path) -> None:
     refuses(Decay(net=torch.nn.Sequential()), tmp_path, "`net` of Decay must have parameters, got none")
 
 
-@pytest.mark.parametrize("kinked", KINKED, ids=lambda layer: layer.__name__)
-def test_a_network_with_kinks_warns(kinked: type[nn.Module]) -> None:
-    net = nn.Sequential(nn.Linear(1, 4), kinked(), nn.Linear(4, 1))
-    with pytest.warns(UserWarning, match=f"`net` should be smooth, got {kinked.__name__}: its second derivatives"):
+@pytest.mark.parametrize("layer", NON_SMOOTH, ids=lambda kind: kind.__name__)
+def test_a_network_with_kinks_warns(layer: type[nn.Module]) -> None:
+    net = nn.Sequential(nn.Linear(1, 4), layer(), nn.Linear(4, 1))
+    with pytest.warns(UserWarning, match=f"`net` should be smooth, got {layer.__name__}: its second derivatives"):
         check(Decay(net=net), exact=False)
 
 

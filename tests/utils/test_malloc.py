@@ -28,7 +28,7 @@ print(int(done), default, faults())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_kept_blocks_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in malloc._USERS:
+    for name in malloc._USER_SETTINGS:
         monkeypatch.delenv(name, raising=False)
     ended = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     done, default, kept = map(int, ended.stdout.split())
@@ -37,7 +37,7 @@ def test_kept_blocks_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) ->
     assert kept < default / 10
 
 
-@pytest.mark.parametrize("name", malloc._USERS)
+@pytest.mark.parametrize("name", malloc._USER_SETTINGS)
 def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
     assert not keep_freed_memory()

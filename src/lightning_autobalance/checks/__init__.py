@@ -1,6 +1,7 @@
-"""What is checked before the first step, so that a mistake costs seconds and not a night.
+"""Checks before the first training step, so that a mistake costs seconds rather than a night.
 
-A check takes what it looks at and returns what it found, such as the names of the loss terms; it writes into nothing.
+A check is a function of data: it raises, or returns what it determined, such as the names of the loss terms. It leaves
+its arguments as they were.
 """
 
 from lightning_autobalance.checks.arguments import check_module_arguments

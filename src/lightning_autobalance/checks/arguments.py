@@ -1,4 +1,4 @@
-"""The arguments of `PINNModule` that are no parts of their own."""
+"""Constructor arguments of `PINNModule` that no component checks itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ def check_module_arguments(
     compile: bool | str,  # noqa: A002
     cuda_graph: bool,
 ) -> None:
-    """Refuse numbers out of their range, and an ``optimizer`` that does not make one.
+    """Check numbers against their ranges, and that ``optimizer`` is a factory.
 
     Raises:
-        ValueError: If a number is out of its range, ``compile`` is no mode of torch's, or ``cuda_graph`` is true.
-        TypeError: If ``optimizer`` is an optimizer itself, a name, or anything else that cannot be called.
+        ValueError: If a number is out of range, ``compile`` is not one of torch's modes, or ``cuda_graph`` is true.
+        TypeError: If ``optimizer`` is an optimizer object, a name, or otherwise not callable.
     """
     if not isinstance(steps_per_call, int) or steps_per_call < 1:
         raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")

@@ -1,4 +1,4 @@
-"""Checkpoints that a module cannot go on from."""
+"""Compatibility of a checkpoint with the module that loads it."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,19 +15,19 @@ def check_checkpoint(
     terms: Collection[str],
     state_names: Collection[str],
 ) -> None:
-    """Refuse a checkpoint that a module cannot go on from.
+    """Check that a module can resume from a checkpoint.
 
     Args:
-        checkpoint: What Lightning has read.
-        key: Where ``PINNModule.on_save_checkpoint`` writes; what an override without ``super()`` leaves out is not
-            checked.
+        checkpoint: The checkpoint as loaded by Lightning.
+        key: Its entry written by ``PINNModule.on_save_checkpoint``. If a subclass overrides that hook without
+            ``super()``, the entry is missing and only the names of the states are compared.
         problem: Qualified name of the module's class.
-        variant: Name of its variant's class.
-        terms: Names of its loss terms; empty where they are not known yet.
-        state_names: Names of its parameters and buffers.
+        variant: Name of the class of the module's variant.
+        terms: Names of the module's loss terms; empty if not known yet.
+        state_names: Names of the module's parameters and buffers.
 
     Raises:
-        MisconfigurationException: If it belongs to another problem, another variant or other terms.
+        MisconfigurationException: If the checkpoint belongs to another problem, variant or set of loss terms.
     """
     found = checkpoint.get(key)
     if found is None:

@@ -1,4 +1,4 @@
-"""The exact solution against the residuals."""
+"""Consistency of the exact solution with the residuals."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,21 +10,23 @@ from torch import Tensor
 from lightning_autobalance.checks.residuals import check_residuals, few_points
 from lightning_autobalance.field import NeuralField
 
-TOLERANCE = 1e-5  # of the residual's own scale; exact solutions reach 1e-10 in float64, buffers may be float32
+TOLERANCE = 1e-5  # relative to the scale of the term; float64 reaches 1e-10, but constants may be stored in float32
 
 
 def check_exact(field: NeuralField, points: Mapping[str, Tensor] | None = None) -> dict[str, float]:
-    """Check in float64 that the residuals of the exact solution vanish.
+    r"""Check in float64 that the residuals of the exact solution vanish.
+
+    .. math:: \max_j |r_j(u_{exact})| \le 10^{-5} \, s, \quad s = \max(1, \max_j |r_j(0)|)
 
     Args:
-        field: Has ``exact``.
-        points: By part, each (b, d); drawn over all parts of the domain by default.
+        field: A field that defines ``exact``.
+        points: By part, each (b, d). By default 64 points in every part of the domain.
 
     Returns:
-        By term, the largest residual over the points, relative to the term's scale.
+        By term, the largest absolute residual divided by the scale s of the term; measured terms are left out.
 
     Raises:
-        MisconfigurationException: If one exceeds 1e-5; it names the term and the size.
+        MisconfigurationException: If a residual exceeds the tolerance, or bypasses ``self(x)`` and ``self.partials``.
     """
     points = points if points is not None else few_points(field.domain, None)
     points = {part: x.detach().to(field.device, torch.float64) for part, x in points.items()}
@@ -47,12 +49,12 @@ def check_exact(field: NeuralField, points: Mapping[str, Tensor] | None = None) 
             raise MisconfigurationException(
                 f"The residual of `{term}` must vanish on the exact solution of {type(field).__name__}, got "
                 f"{sizes[term] * scale:.3g} (a field of zeros gives up to {scale:.3g}). Either `residuals` or `exact` "
-                f"is wrong{_unknowns(field)}; `--model.check_exact false` skips this check."
+                f"is wrong{_unknown_parameters_hint(field)}; `--model.check_exact false` skips this check."
             )
     return sizes
 
 
-def _unknowns(field: NeuralField) -> str:
+def _unknown_parameters_hint(field: NeuralField) -> str:
     names = [name for name, p in field.named_parameters() if p.requires_grad and not name.startswith("net.")]
     if not names:
         return ""
@@ -61,10 +63,10 @@ def _unknowns(field: NeuralField) -> str:
 
 @contextmanager
 def _in_float64(field: NeuralField) -> Iterator[None]:
-    """With further networks in float64 too, and unknown parameters at their true values."""
+    """While open, all parameters and buffers are float64, and unknown parameters have their true values."""
     dtype = field.points_dtype
     before = {name: p.detach().clone() for name, p in field.named_parameters() if name in field.true_parameters}
-    field.double()  # and back: float32 survives the way there and back to the last bit
+    field.double()  # float32 to float64 and back is lossless
     try:
         with torch.no_grad():
             for name in before:

@@ -1,4 +1,4 @@
-"""The optimizer, and what stands before it."""
+"""The optimizer, and its combination with a balancer."""
 
 from typing import Any
 
@@ -12,13 +12,10 @@ from lightning_autobalance.optim import PostCombine
 
 
 def check_optimizer_argument(optimizer: Any) -> None:
-    """Refuse what does not make an optimizer.
-
-    Args:
-        optimizer: The argument of a module.
+    """Check that the argument ``optimizer`` of a module is a factory: parameters to optimizer.
 
     Raises:
-        TypeError: If it is an optimizer itself, a name, or anything else that cannot be called.
+        TypeError: If it is an optimizer object, a name, or otherwise not callable.
     """
     if isinstance(optimizer, Optimizer) or not callable(optimizer):
         found = f"the name {optimizer!r}" if isinstance(optimizer, str) else f"a {type(optimizer).__name__} object"
@@ -29,15 +26,15 @@ def check_optimizer_argument(optimizer: Any) -> None:
 
 
 def check_combination(optimizer: Optimizer, balancer: Balancer | None, terms: tuple[str, ...] = ()) -> None:
-    """Refuse an optimizer that cannot step here, and balancers before one that needs each term's own gradient.
+    """Check that optimizer, balancer and loss terms fit together; warn of a weighting that has little effect.
 
     Args:
-        optimizer: The optimizer.
-        balancer: What stands before it.
-        terms: Names of the loss terms; empty where they are not known yet.
+        optimizer: Any optimizer; those that need a closure are refused.
+        balancer: The balancer in front of it; an aggregator is refused in front of a post-combine optimizer.
+        terms: Names of the loss terms; empty if not known yet.
 
     Raises:
-        MisconfigurationException: If they do not fit.
+        MisconfigurationException: If they do not fit together.
     """
     name = type(optimizer).__name__
     if isinstance(optimizer, torch.optim.LBFGS):

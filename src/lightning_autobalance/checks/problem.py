@@ -1,4 +1,4 @@
-"""A problem as a whole: its network, its terms, and the names it uses."""
+"""A complete problem: network, loss terms, the names that refer to them, and the exact solution."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ from lightning_autobalance.checks.exact import check_exact
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 
-KINKED = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
+NON_SMOOTH = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
 
 
 def check_problem(
@@ -23,26 +23,26 @@ def check_problem(
     named: Mapping[str, Iterable[str]],
     exact: bool,
 ) -> tuple[str, ...]:
-    """Evaluate the network, the losses and, where it is known, the exact solution on a few points.
+    """Evaluate the network, the losses and, if known, the exact solution on a few points.
 
     Args:
-        field: Is about to be trained.
-        counts: How many points training will use by part; None for all parts of the domain, alike.
-        find_terms: From points by part, each (b, d), to the names of the loss terms; raises where it cannot.
-        named: By attribute, the loss terms that it names, such as those of ``weights``.
-        exact: Whether the residuals of the exact solution must vanish.
+        field: The field to be trained.
+        counts: Number of training points by part; None for the same number in every part of the domain.
+        find_terms: Maps points by part, each (b, d), to the names of the loss terms, or raises.
+        named: By attribute of the module, the loss terms that it refers to, such as the keys of ``weights``.
+        exact: Whether to check that the residuals of the exact solution vanish.
 
     Returns:
         The names of the loss terms.
 
     Raises:
-        MisconfigurationException: If anything has a wrong shape, is not finite, or names what is not there.
+        MisconfigurationException: If a shape is wrong, a value is not finite, or a name is unknown.
     """
     points = few_points(field.domain, counts)
-    placed = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
-    x = next(iter(placed.values()))
+    converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
+    x = next(iter(converted.values()))
     _check_net(field, x)
-    terms = find_terms(placed)
+    terms = find_terms(converted)
     for attribute, names in named.items():
         _check_names(attribute, names, terms, type(field).__name__)
     if field.has_exact:
@@ -67,11 +67,11 @@ def _check_net(field: NeuralField, x: Tensor) -> None:
             f"`net` must give {len(field.fields)} field(s) {field.fields}, shape {(len(x), len(field.fields))}, got "
             f"shape {tuple(fields.shape)}. Change the network's `out_features` or the class attribute `fields`."
         )
-    kinked = [type(layer).__name__ for layer in field.net.modules() if isinstance(layer, KINKED)]
-    if kinked:
+    non_smooth = [type(layer).__name__ for layer in field.net.modules() if isinstance(layer, NON_SMOOTH)]
+    if non_smooth:
         rank_zero_warn(
-            f"`net` should be smooth, got {kinked[0]}: its second derivatives are zero, so that a residual with u_xx "
-            "does not see the network. Use tanh, sin, silu, gelu or softplus."
+            f"`net` should be smooth, got {non_smooth[0]}: its second derivatives are zero, so that a residual with "
+            "u_xx does not see the network. Use tanh, sin, silu, gelu or softplus."
         )
 
 

@@ -1,4 +1,4 @@
-"""Residuals on a few points."""
+"""Shape, finiteness and graph of residuals on a few points."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,38 +10,41 @@ from torch import Tensor
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.points import Domain, Uniform, sample
 
-POINTS = 64  # per part: enough for a pointwise residual to show itself
+POINTS = 64  # per part, minus a little where counts differ
 
 
 def few_points(domain: Domain, counts: Mapping[str, int] | None) -> dict[str, Tensor]:
-    """A few points in float64 of each part.
+    """About 64 points of each part in float64.
 
-    Parts that will have different numbers of points have different numbers here, too: a residual that mixes them up
-    shows itself by its shape.
+    Parts with different counts in training have different counts here, too, so that a residual that mixes them up
+    fails by its shape.
 
     Args:
-        domain: Where they lie.
-        counts: How many points training will use by part; None for all parts of the domain, alike.
+        domain: The domain to sample.
+        counts: Number of training points by part; None for the same number in every part of the domain.
     """
     counts = counts if counts is not None else dict.fromkeys(domain.parts, 0)
-    ranks = {count: rank for rank, count in enumerate(sorted(set(counts.values()), reverse=True))}
+    order = {count: index for index, count in enumerate(sorted(set(counts.values()), reverse=True))}
     found = {}
     for part, count in counts.items():
-        points = sample(domain, part, max(POINTS - 3 * ranks[count], 1), Uniform(), seed=0, draw=0)
+        points = sample(domain, part, max(POINTS - 3 * order[count], 1), Uniform(), seed=0, draw=0)
         found[part] = torch.as_tensor(points, dtype=torch.float64)
     return found
 
 
 def check_residuals(field: NeuralField, points: Mapping[str, Tensor], *, finite: bool = True) -> dict[str, Tensor]:
-    """Compute the residuals, and refuse what cannot be trained.
+    """Compute the residuals, and check that they can be trained.
 
     Args:
-        field: Has residuals.
+        field: The field whose residuals are computed.
         points: By part, each (b, d).
-        finite: Whether they must be.
+        finite: Whether NaN and infinite values are refused.
+
+    Returns:
+        By term, (b,) or (b, k), with their graphs.
 
     Raises:
-        MisconfigurationException: If they are no mapping, or one has a wrong shape or is not finite.
+        MisconfigurationException: If they are not a mapping, or one has a wrong shape or is not finite.
     """
     name = type(field).__name__
     try:
@@ -68,14 +71,14 @@ def check_residuals(field: NeuralField, points: Mapping[str, Tensor], *, finite:
 
 
 def check_depends_on_network(residuals: Mapping[str, Tensor], problem: str) -> None:
-    """Refuse residuals that no parameter reaches.
+    """Check that every residual depends on a parameter.
 
     Args:
         residuals: By term, each (b,) or (b, k), with their graphs.
         problem: Name of the module's class.
 
     Raises:
-        MisconfigurationException: If one has no graph.
+        MisconfigurationException: If a residual has no graph.
     """
     for term, residual in residuals.items():
         if not residual.requires_grad:

@@ -8,10 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 
 def check_trainer(trainer: Trainer) -> None:
-    """Refuse Trainer settings that manual optimization cannot honour.
-
-    Args:
-        trainer: Is about to run.
+    """Refuse Trainer settings that manual optimization cannot honour; warn of low precision.
 
     Raises:
         MisconfigurationException: If the Trainer clips, accumulates, shards, or uses half precision.
@@ -26,8 +23,8 @@ def check_trainer(trainer: Trainer) -> None:
             f"`accumulate_grad_batches` must be 1, got {trainer.accumulate_grad_batches}: every step uses all points. "
             "Ask for more points (`--data.points`) instead."
         )
-    spread = isinstance(trainer.strategy, DeepSpeedStrategy)  # a DDPStrategy by its class
-    if spread or not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+    shards = isinstance(trainer.strategy, DeepSpeedStrategy)  # although a subclass of DDPStrategy
+    if shards or not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
         raise MisconfigurationException(
             f"`strategy` must be a single device or ddp, got {type(trainer.strategy).__name__}: it spreads parameters "
             "over processes, and an optimizer state per loss term needs whole ones. A PINN is small: spread its points "

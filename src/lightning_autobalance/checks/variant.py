@@ -1,4 +1,4 @@
-"""A variant on the problem that it is about to meet."""
+"""Compatibility of a variant with the problem and the balancer."""
 
 from collections.abc import Mapping
 
@@ -13,43 +13,43 @@ from lightning_autobalance.variants import MeanSquares, ProblemInfo, Variant
 
 
 def prepare_variant(variant: Variant, problem: ProblemInfo, balancer: Balancer | None) -> tuple[str, ...]:
-    """Show a variant the problem.
+    """Prepare a variant for the problem.
 
     Args:
-        variant: Turns points and residuals into losses.
-        problem: What it may know.
-        balancer: Of the run.
+        variant: The variant of the run; its `prepare` is called.
+        problem: Domain, loss terms and length of the run.
+        balancer: The balancer of the run; one that needs kernels cannot weigh terms that the variant adds.
 
     Returns:
-        The names of the loss terms.
+        The names of the loss terms, those that the variant adds last.
 
     Raises:
-        MisconfigurationException: If the variant cannot work there.
+        MisconfigurationException: If the variant cannot work with the problem or the balancer.
     """
     name = type(variant).__name__
     try:
-        seen = variant.prepare(problem)
+        prepared = variant.prepare(problem)
     except ValueError as error:
         raise MisconfigurationException(f"`variant` {name} cannot work with this run: {error}") from error
-    adds_terms = seen.parts_of_terms.keys() != problem.parts_of_terms.keys()
+    adds_terms = prepared.parts_of_terms.keys() != problem.parts_of_terms.keys()
     if balancer is not None and balancer.needs_ntk and adds_terms:
         raise MisconfigurationException(
             f"`balancer` must not be {type(balancer).__name__} with the variant {name}: it weighs terms by the "
             f"kernels of their residuals, and {name} adds a term that has none. Take another balancer."
         )
-    return tuple(seen.parts_of_terms)
+    return tuple(prepared.parts_of_terms)
 
 
 def check_variant_has_residuals(variant: Variant, problem: str, *, own_losses: bool) -> None:
-    """Refuse a variant where there are no residuals for it.
+    """Refuse a variant in a module that overrides ``losses``, which leaves the variant no residuals.
 
     Args:
-        variant: Turns points and residuals into losses.
+        variant: The variant of the run.
         problem: Name of the module's class.
-        own_losses: Whether the module computes its losses itself.
+        own_losses: Whether the module overrides ``losses``.
 
     Raises:
-        MisconfigurationException: If it does, and the variant is another than mean squares.
+        MisconfigurationException: If it does, and the variant is not the default `MeanSquares`.
     """
     if own_losses and not isinstance(variant, MeanSquares):
         raise MisconfigurationException(
@@ -61,11 +61,11 @@ def check_variant_has_residuals(variant: Variant, problem: str, *, own_losses: b
 def check_variant_losses(
     variant: Variant, residuals: PointFunction, points: Mapping[str, Tensor], problem: str
 ) -> tuple[str, ...]:
-    """Compute the losses once.
+    """Compute the losses once, without changing the variant's state.
 
     Args:
-        variant: Turns points and residuals into losses; was shown the problem.
-        residuals: Those of the equation.
+        variant: The variant of the run, already prepared.
+        residuals: Maps points by part to residuals by term.
         points: By part, each (b, d).
         problem: Name of the module's class.
 
@@ -85,10 +85,6 @@ def check_variant_losses(
 
 
 def holds_points(variant: Variant) -> bool:
-    """Whether a variant remembers points of a run before, which only its own points fit.
-
-    Args:
-        variant: Of a module.
-    """
+    """Whether a variant already has state per point, from an earlier run or a checkpoint; it fits only those points."""
     parts = [part for part in variant.modules() if isinstance(part, Variant)]
     return any(getattr(part, name).numel() for part in parts for name in part.per_point)

@@ -1,1 +1,1 @@
-"""What Lightning needs under manual optimization: schedules, checkpoints, SIGTERM, state across processes."""
+"""Support for Lightning under manual optimization: schedules, checkpoints, SIGTERM, state across processes."""

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written beside the old one, then put in its place."""
+"""Atomic checkpoints: written to a new file, which then replaces the old one."""
 
 import io
 import os
@@ -15,35 +15,35 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-UNFINISHED = ".unfinished"  # suffix of a file that is being written
-ABANDONED = 600.0  # seconds after which such a file belongs to a process that was killed
+UNFINISHED = ".unfinished"  # suffix of a file being written
+ABANDONED = 600.0  # seconds after which the process that wrote such a file is taken for dead
 
 
 class CheckpointWriteError(OSError):
-    """A checkpoint could not be written; the earlier one under its name is as it was."""
+    """A checkpoint could not be written; an earlier one of the same name is intact."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint to a new file in the same folder, to the disk, and only then renames it.
+    """Writes a checkpoint to a new file in the same folder, flushes it to disk, and only then renames it.
 
-    Whatever ends the process, a kill, a full disk, or a power cut, the name stands for the whole old checkpoint or the
-    whole new one. URLs of remote file systems are left to Lightning.
+    Whatever ends the process (a kill, a full disk, a power failure), the name refers to the complete old checkpoint or
+    to the complete new one. URLs of remote file systems are left to Lightning.
 
     Note:
-        Lightning's own writes to the system's temporary folder and moves the file from there. Where that is another
-        file system the move is a copy over the old checkpoint, which a kill or a full disk cuts off.
+        Lightning's own plugin writes to the system's temporary folder and moves the file from there. If that is another
+        file system, the move is a copy over the old checkpoint, which a kill or a full disk truncates.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint.
 
         Args:
-            checkpoint: The states.
-            path: Where to.
-            storage_options: None; Lightning refuses others.
+            checkpoint: The states of the run.
+            path: A file, or the URL of one.
+            storage_options: Passed on to Lightning, which accepts only None.
 
         Raises:
-            CheckpointWriteError: If the file system refuses: full, read-only, gone.
+            CheckpointWriteError: If the file system is full, read-only, or gone.
         """
         local = str(path).removeprefix("file://")
         if storage_options is not None or "://" in local:
@@ -59,36 +59,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint, onto the CPU unless it is said where to.
+        """Read a checkpoint, onto the CPU by default.
 
         Args:
-            path: Where from.
+            path: A file, or the URL of one.
             map_location: As in ``torch.load``.
-            weights_only: Read no arbitrary Python objects; True unless it is False.
+            weights_only: Whether to refuse arbitrary Python objects; None means True.
 
         Raises:
-            MisconfigurationException: If the file is no whole Lightning checkpoint.
-            FileNotFoundError: If there is none.
+            MisconfigurationException: If the file is not a complete Lightning checkpoint.
+            FileNotFoundError: If there is no such file.
         """
-        weights_only = True if weights_only is None else weights_only  # of a URL, too
+        weights_only = True if weights_only is None else weights_only  # Lightning's default for URLs is False
         try:
-            with warnings.catch_warnings():  # torch's words about the protocol of what is refused below
+            with warnings.catch_warnings():  # torch warns of the pickle protocol before it raises
                 warnings.filterwarnings("ignore", message="Detected pickle protocol")
                 found = super().load_checkpoint(path, map_location or _to_cpu, weights_only)
         except FileNotFoundError:
             raise
-        except Exception as error:  # torch has many for a file that is cut off, of another kind, or pickled by hand
+        except Exception as error:  # torch raises many types for truncated, foreign, or pickled files
             raise unreadable(path, error) from error
         check_content(path, found)
         return found
 
 
 def unreadable(path: str | Path, error: Exception) -> MisconfigurationException:
-    """Say that a file is no whole checkpoint.
+    """The error for a file that cannot be read as a checkpoint.
 
     Args:
         path: The file.
-        error: What reading it gave.
+        error: The exception raised on reading it.
     """
     reason = "it is empty." if _is_empty(path) else _reason(error)
     return MisconfigurationException(
@@ -98,14 +98,14 @@ def unreadable(path: str | Path, error: Exception) -> MisconfigurationException:
 
 
 def check_content(path: str | Path, found: Any) -> None:
-    """Refuse a file that can be read but holds something else.
+    """Check that a file that was read is a Lightning checkpoint.
 
     Args:
-        path: The file.
-        found: What it holds.
+        path: The file, for the message.
+        found: Its content.
 
     Raises:
-        MisconfigurationException: If that is no Lightning checkpoint.
+        MisconfigurationException: If it is not.
     """
     if not isinstance(found, dict) or not {"state_dict", "pytorch-lightning_version"} <= found.keys():
         raise MisconfigurationException(
@@ -124,14 +124,14 @@ def _is_empty(path: str | Path) -> bool:
 
 def _reason(error: Exception) -> str:
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if line.startswith("Weights only load failed"):  # torch goes on about how to unpickle whatever it is
+    if line.startswith("Weights only load failed"):  # torch's message advises to unpickle it anyway
         return "it holds Python objects, which are not unpickled, since they may run any code."
     return f"it is cut off, or of another kind ({line.rstrip('.')})."
 
 
 def _write(data: memoryview, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
+    _remove_abandoned(path.parent)
     unfinished = path.parent / f".{uuid4().hex}{UNFINISHED}"
     try:
         with open(unfinished, "xb") as file:
@@ -148,8 +148,8 @@ def _write(data: memoryview, path: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     if not hasattr(os, "O_DIRECTORY"):
-        return  # Windows opens no folders
-    with suppress(OSError):  # some network file systems cannot; the file itself is on the disk
+        return  # Windows cannot open folders
+    with suppress(OSError):  # unsupported on some network file systems; the file itself is on disk
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
@@ -157,12 +157,12 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left; nobody writes one checkpoint for minutes."""
-    for left in folder.glob(f".*{UNFINISHED}"):
+def _remove_abandoned(folder: Path) -> None:
+    """Remove unfinished files of killed processes."""
+    for file in folder.glob(f".*{UNFINISHED}"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink()
+            if time.time() - file.stat().st_mtime > ABANDONED:
+                file.unlink()
 
 
 def _write_error(path: Path, size: int, error: OSError) -> CheckpointWriteError:

@@ -1,4 +1,4 @@
-"""State of a module in several processes: what all share, and what each keeps for its own points."""
+"""State of a module in several processes: shared by all, or one row per point of each process."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from lightning_autobalance.utils.distributed import gather_rows, own_rows
 
 
 def synchronise(module: LightningModule, trainer: Trainer | None) -> None:
-    """Give every process the first one's buffers and seeds; tell DDP to leave the buffers alone from then on.
+    """Broadcast buffers and seeds from rank 0, and exclude the buffers from DDP's own broadcast.
 
-    DDP would overwrite all buffers with the first process's in every step, those that belong to a process's own points
-    too.
+    DDP would overwrite all buffers with those of rank 0 in every step, including those that belong to the points of a
+    single process.
 
     Args:
-        module: Is about to be trained.
-        trainer: Trains it; None outside one.
+        module: The module to be trained, modified in place.
+        trainer: Its Trainer; None, or one of a single process, changes nothing.
     """
     if trainer is None or trainer.world_size == 1:
         return
     buffers = dict(module.named_buffers())
-    vars(module)["_ddp_params_and_buffers_to_ignore"] = list(buffers)  # DDP reads it
+    vars(module)["_ddp_params_and_buffers_to_ignore"] = list(buffers)  # read by DDP
     strategy = trainer.strategy
     for name, value in strategy.broadcast({name: buffer.cpu() for name, buffer in buffers.items()}).items():
         buffers[name].data = value.to(buffers[name])
@@ -31,22 +31,22 @@ def synchronise(module: LightningModule, trainer: Trainer | None) -> None:
 
 
 def gather_per_point_state(variant: nn.Module, state: dict[str, Any]) -> None:
-    """Put what belongs to the points of all processes into a state that is about to be saved.
+    """Gather the state per point of all processes before a checkpoint is saved.
 
     Args:
-        variant: Names its buffers with one entry per point in ``per_point``.
-        state: Of the whole module, changed in place.
+        variant: Lists its buffers with one entry per point in ``per_point``.
+        state: State of the module that owns the variant, modified in place.
     """
     for key, axis in _per_point(variant, state):
         state[key] = gather_rows(state[key], axis)
 
 
 def keep_own_per_point_state(variant: nn.Module, state: dict[str, Any]) -> None:
-    """Leave in a state that is about to be loaded what belongs to the points of this process.
+    """Select the state of this process's points before a checkpoint is loaded.
 
     Args:
-        variant: Names its buffers with one entry per point in ``per_point``.
-        state: Of the whole module, changed in place.
+        variant: Lists its buffers with one entry per point in ``per_point``.
+        state: State of the module that owns the variant, modified in place.
     """
     for key, axis in _per_point(variant, state):
         state[key] = own_rows(state[key], axis)

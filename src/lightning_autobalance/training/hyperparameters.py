@@ -1,15 +1,11 @@
-"""Which arguments of a module a checkpoint keeps."""
+"""Constructor arguments that a checkpoint can store."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value loads again with torch's ``weights_only=True``: numbers, texts, and lists and mappings of such.
-
-    Args:
-        value: An argument.
-    """
+    """Whether a value can be loaded with ``weights_only=True``: numbers, strings, lists and mappings of them."""
     if isinstance(value, Mapping):
         return all(is_plain(key) and is_plain(item) for key, item in value.items())
     if isinstance(value, list | tuple):
@@ -18,7 +14,7 @@ def is_plain(value: Any) -> bool:
 
 
 def under_cli() -> bool:
-    """Whether Lightning's command line is about to hand over the parsed configuration as hyperparameters."""
+    """Whether LightningCLI is creating the module, and provides the parsed configuration as hyperparameters."""
     from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
     return _given_hyperparameters.get() is not None

@@ -1,4 +1,4 @@
-"""Learning rate schedules under manual optimization, where Lightning steps none."""
+"""Learning rate schedules under manual optimization, in which Lightning does not step them."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
 def optimizer_configuration(optimizer: Optimizer, scheduler: Any, interval: str) -> dict[str, Any]:
-    """Lightning's dictionary for an optimizer and its schedule.
+    """The dictionary that Lightning's ``configure_optimizers`` returns for an optimizer and its schedule.
 
     Args:
-        optimizer: Steps the parameters.
+        optimizer: The optimizer.
         scheduler: Its schedule; a ``ReduceLROnPlateau`` always steps once per epoch, after validation.
         interval: "step" or "epoch".
     """
@@ -26,11 +26,14 @@ def step_schedulers(trainer: Trainer, interval: str, count: int, monitor: str | 
     """Step the schedules of one interval, honouring their ``frequency``.
 
     Args:
-        trainer: Holds the schedules.
+        trainer: The Trainer with the schedules and the logged values.
         interval: "step" after an optimizer step, "epoch" after an epoch.
-        count: How many of these intervals are done.
-        monitor: The logged value that a plateau schedule watches, unless it names its own. None leaves plateau
-            schedules alone.
+        count: Number of intervals completed, including this one.
+        monitor: Name of the logged value that a plateau schedule watches, unless it has a ``monitor`` of its own. None
+            does not step plateau schedules.
+
+    Raises:
+        MisconfigurationException: If the value that a plateau schedule watches is not logged.
     """
     for config in trainer.lr_scheduler_configs:
         if config.interval != interval or count % config.frequency:
@@ -42,10 +45,10 @@ def step_schedulers(trainer: Trainer, interval: str, count: int, monitor: str | 
 
 
 def count_skipped_step(optimizer: Optimizer | LightningOptimizer) -> None:
-    """Let ``global_step`` count a step that is not taken.
+    """Count a skipped step in ``global_step``.
 
     Args:
-        optimizer: As ``LightningModule.optimizers()`` gives it.
+        optimizer: The optimizer from ``LightningModule.optimizers()``.
     """
     if isinstance(optimizer, LightningOptimizer):
         optimizer._on_before_step()
@@ -53,10 +56,10 @@ def count_skipped_step(optimizer: Optimizer | LightningOptimizer) -> None:
 
 
 class EpochSchedules(Callback):
-    """Steps the schedules that step once per epoch; a callback, since subclasses override the module's hooks.
+    """Steps the schedules with interval "epoch"; a callback, because subclasses may override the module's hooks.
 
     Args:
-        monitor: The logged value that a plateau schedule watches, unless it names its own.
+        monitor: Name of the logged value that a plateau schedule watches, unless it has a ``monitor`` of its own.
     """
 
     def __init__(self, monitor: str) -> None:
@@ -65,17 +68,17 @@ class EpochSchedules(Callback):
         self._stepped_at = 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Step, unless the run stopped within the epoch, or a resume ends the checkpoint's epoch again."""
+        """Step, unless the run stopped within the epoch, or resumed from the end of an epoch already counted."""
         if trainer.is_last_batch and trainer.global_step > self._stepped_at:
             self._epochs, self._stepped_at = self._epochs + 1, trainer.global_step
             step_schedulers(trainer, "epoch", self._epochs, self.monitor)
 
     def state_dict(self) -> dict[str, int]:
-        """How many epochs are done, and at which optimizer step the last one ended."""
+        """Number of completed epochs, and the optimizer step at which the last one ended."""
         return {"epochs": self._epochs, "stepped_at": self._stepped_at}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the counts of a checkpoint."""
         self._epochs, self._stepped_at = state_dict["epochs"], state_dict["stepped_at"]
 
 

@@ -1,4 +1,4 @@
-"""A last checkpoint when the process is asked to end."""
+"""A last checkpoint on SIGTERM."""
 
 from itertools import count
 
@@ -9,18 +9,18 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
 class SaveOnTermination(Callback):
-    """On SIGTERM, saves the ``last.ckpt`` of every ``ModelCheckpoint`` that has one, so that no step is lost.
+    """On SIGTERM, saves ``last.ckpt`` of every ``ModelCheckpoint`` with ``save_last``, so that no step is lost.
 
-    Lightning ends a run on SIGTERM, which cluster schedulers send before they take a machine away, between two
-    batches: weights, optimizer and loops agree there, and the resumed run equals the uninterrupted one.
+    Cluster schedulers send SIGTERM before they reclaim a machine. Lightning then ends the run between two batches,
+    where weights, optimizer and loops are consistent, so that the resumed run equals the uninterrupted one.
 
     Note:
-        With ``save_last="link"`` a file takes the place of the link: what the link points to may be the best
-        checkpoint so far, and stays.
+        With ``save_last="link"`` a file replaces the link; the file that the link points to, which may be the best
+        checkpoint, is kept.
     """
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
-        """Save where the reason is SIGTERM; after another error, or Ctrl-C in mid-step, states need not agree."""
+        """Save if the exception is SIGTERM; after other errors, or Ctrl-C within a step, states may be inconsistent."""
         if not isinstance(exception, SIGTERMException) or trainer.fast_dev_run or trainer.sanity_checking:  # type: ignore[attr-defined]
             return
         if trainer.validating:
@@ -36,11 +36,11 @@ class SaveOnTermination(Callback):
 
 
 def last_path(trainer: Trainer, callback: ModelCheckpoint) -> str:
-    """Where a ``ModelCheckpoint`` keeps its last state: where it did so before, or under a name not taken yet.
+    """The path of a ``ModelCheckpoint``'s last checkpoint: the one used before, or the first that does not exist.
 
     Args:
-        trainer: Is training.
-        callback: Has ``save_last``.
+        trainer: The Trainer that runs the callback.
+        callback: A callback with ``save_last``.
     """
     if callback.last_model_path:
         return callback.last_model_path
@@ -52,19 +52,19 @@ def last_path(trainer: Trainer, callback: ModelCheckpoint) -> str:
 
 
 def validate_again(trainer: Trainer) -> None:
-    """Let a resumed run begin the interrupted validation anew; the metrics so far are in no checkpoint.
+    """Let a resumed run restart the interrupted validation, whose partial metrics are not saved.
 
     Args:
-        trainer: Was stopped between two batches of a validation.
+        trainer: A Trainer stopped between two batches of a validation.
     """
     progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
-    progress.total.processed -= 1  # type: ignore[attr-defined] # by these Lightning sees that a batch was under way
+    progress.total.processed -= 1  # type: ignore[attr-defined] # tells Lightning that a batch was in progress
     progress.total.completed -= 1
     progress.current.reset()
 
 
 def last_checkpoint(trainer: Trainer) -> str:
-    """A sentence that says where the last checkpoint is."""
+    """A sentence with the path of the last checkpoint, for error messages."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         path = getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
         if isinstance(callback, Checkpoint) and path:

@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of equations, networks or training."""
+"""Small helpers, independent of equations, networks and training."""

@@ -1,4 +1,4 @@
-"""Does a fast result agree with a slow one? One measure and one tolerance for the whole package."""
+"""Comparison of a fast result with a slow reference: one measure and one tolerance for the whole package."""
 
 from math import inf
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """The largest relative difference that rounding explains: eps**0.4, 1.7e-3 in float32 and 5.5e-7 in float64.
+    """The relative difference attributed to rounding: eps**0.4, 1.7e-3 in float32 and 5.5e-7 in float64.
 
     Args:
-        dtype: A floating point type, in which both results were computed.
+        dtype: Floating point type in which both results were computed.
     """
     return float(torch.finfo(dtype).eps ** 0.4)
 
@@ -20,11 +20,11 @@ def relative_difference(fast: Tensor, slow: Tensor, scale: Tensor | None = None)
 
     Args:
         fast: (rows, columns).
-        slow: What ``fast`` is compared with, (rows, columns).
-        scale: Sizes of the rows in place of the norms of ``slow``, (rows,): for rows in which large numbers cancel.
+        slow: The reference, (rows, columns).
+        scale: Scales of the rows in place of the norms of ``slow``, (rows,): for rows in which large numbers cancel.
 
     Returns:
-        0 where both rows are equal, infinity for different shapes, NaN where a number is not finite.
+        0 if all rows are equal, infinity if the shapes differ, NaN if a number is not finite.
     """
     if fast.shape != slow.shape:
         return inf
@@ -34,11 +34,11 @@ def relative_difference(fast: Tensor, slow: Tensor, scale: Tensor | None = None)
 
 
 def agree(fast: Tensor, slow: Tensor, scale: Tensor | None = None) -> bool:
-    """Whether two results differ by no more than rounding; never where a number is not finite.
+    """Whether two results differ by no more than rounding; False if a number is not finite.
 
     Args:
         fast: (rows, columns).
-        slow: (rows, columns).
+        slow: The reference, (rows, columns).
         scale: See `relative_difference`, (rows,).
     """
     return relative_difference(fast, slow, scale) <= tolerance(slow.dtype)

@@ -1,4 +1,4 @@
-"""Modules whose buffers take the shape that they have in a checkpoint."""
+"""Modules whose buffers are resized when a checkpoint is loaded."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from torch import nn
 
 
 class ResizedBuffers(nn.Module):
-    """State lies in buffers that ``__init__`` registers.
+    """A module whose buffers take the shapes of a checkpoint.
 
-    Where their size depends on what is seen in training, such as the number of points or of loss terms, they start
-    empty, and take the shape and the type that they have in a checkpoint.
+    ``__init__`` registers all buffers. Those whose size depends on the training, such as the number of points or of
+    loss terms, start empty; where the shape in a checkpoint differs, shape and dtype are taken from there.
     """
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

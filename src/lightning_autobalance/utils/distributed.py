@@ -1,7 +1,7 @@
-"""Points spread over processes: rank r of W owns rows r, r + W, r + 2W, ... of all points.
+"""Points distributed over processes: rank r of W owns rows r, r + W, r + 2W, ... of all points.
 
-In a single process everything here is the identity. Every function but `own_rows` must be called by all processes at
-once.
+In a single process every function is the identity. `gather_rows` and the reductions are collective: all processes must
+call them.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 @contextmanager
 def single_process() -> Iterator[None]:
-    """While open, this process acts as if there were no others: for what one of them may do by itself."""
+    """While open, this process acts as if it were the only one, for work that a single rank does by itself."""
     token = _ALONE.set(True)
     try:
         yield
@@ -26,21 +26,21 @@ def single_process() -> Iterator[None]:
 
 
 def rank() -> int:
-    """Number of this process."""
-    return dist.get_rank() if _several() else 0
+    """Rank of this process; 0 without distributed training."""
+    return dist.get_rank() if _is_distributed() else 0
 
 
 def world_size() -> int:
-    """Number of processes."""
-    return dist.get_world_size() if _several() else 1
+    """Number of processes; 1 without distributed training."""
+    return dist.get_world_size() if _is_distributed() else 1
 
 
 def own_rows(x: Tensor, axis: int = 0) -> Tensor:
     """The rows of this process.
 
     Args:
-        x: Rows of all points along the axis.
-        axis: Which.
+        x: The rows of all processes.
+        axis: The axis of the rows.
     """
     if world_size() == 1:
         return x
@@ -50,41 +50,33 @@ def own_rows(x: Tensor, axis: int = 0) -> Tensor:
 
 
 def gather_rows(x: Tensor, axis: int = 0) -> Tensor:
-    """The rows of all processes, in the order that they have in a single one.
+    """The rows of all processes, in the order of a single process; the inverse of `own_rows`.
 
     Args:
-        x: Rows of this process along the axis.
-        axis: Which.
+        x: The rows of this process; their number may differ between processes.
+        axis: The axis of the rows.
     """
     if world_size() == 1:
         return x
     rows = x.detach().movedim(axis, 0).contiguous()
-    counts = [int(count) for count in sum_over_ranks(_only_mine(len(rows), x.device))]
+    counts = [int(count) for count in sum_over_ranks(_at_own_rank(len(rows), x.device))]
     padded = rows.new_zeros((max(counts), *rows.shape[1:]))
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in counts]
     dist.all_gather(parts, padded)
-    whole = rows.new_empty((sum(counts), *rows.shape[1:]))
+    gathered = rows.new_empty((sum(counts), *rows.shape[1:]))
     for r, (part, count) in enumerate(zip(parts, counts, strict=True)):
-        whole[r :: world_size()] = part[:count]
-    return whole.movedim(0, axis)
+        gathered[r :: world_size()] = part[:count]
+    return gathered.movedim(0, axis)
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
-    """The sum over processes.
-
-    Args:
-        x: Of the same shape everywhere.
-    """
+    """The elementwise sum over processes, which must have the same shape."""
     return _reduced(x, "SUM")
 
 
 def max_over_ranks(x: Tensor) -> Tensor:
-    """The maximum over processes.
-
-    Args:
-        x: Of the same shape everywhere.
-    """
+    """The elementwise maximum over processes, which must have the same shape."""
     return _reduced(x, "MAX")
 
 
@@ -96,11 +88,11 @@ def _reduced(x: Tensor, operation: str) -> Tensor:
     return reduced
 
 
-def _only_mine(count: int, device: torch.device) -> Tensor:
+def _at_own_rank(count: int, device: torch.device) -> Tensor:
     counts = torch.zeros(world_size(), dtype=torch.int64, device=device)
     counts[rank()] = count
     return counts
 
 
-def _several() -> bool:
+def _is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and not _ALONE.get()

@@ -1,4 +1,4 @@
-"""Warnings that every process would give are given once."""
+"""Warnings from one process only."""
 
 import warnings
 
@@ -6,11 +6,11 @@ from lightning_autobalance.utils.distributed import rank
 
 
 def rank_zero_warn(message: str, stacklevel: int = 3) -> None:
-    """Warn in the first process only; for code that does not know Lightning, which has a function of this name.
+    """Warn on rank 0 only, like Lightning's function of this name, for code that must not import Lightning.
 
     Args:
         message: The text.
-        stacklevel: Of ``warnings.warn``.
+        stacklevel: As in ``warnings.warn``.
     """
     if rank() == 0:
         warnings.warn(message, UserWarning, stacklevel=stacklevel)
