@@ -85,6 +85,7 @@ def state() -> dict[str, Any]:
         "variant.1.history": torch.arange(10).reshape(2, 5),
         "variant.2.weights": torch.empty(0),  # before the first step
         "variant.2.history": torch.arange(3),  # has no such axis
+        "variant.3.history": torch.empty(0, 4),  # before the first step
         "weights": torch.arange(3.0),
     }
 
@@ -97,7 +98,7 @@ def test_a_process_keeps_the_rows_of_its_points(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     found = state()
-    keep_own_per_point_state(nn.Sequential(nn.Identity(), PerPoint(), PerPoint()), found)
+    keep_own_per_point_state(nn.Sequential(nn.Identity(), PerPoint(), PerPoint(), PerPoint()), found)
     assert found["variant.1.weights"].tolist() == [1.0, 3.0]
     assert found["variant.1.history"].tolist() == [[1, 3], [6, 8]]
     assert changed(found) == {"variant.1.weights", "variant.1.history"}
@@ -109,7 +110,7 @@ def test_the_rows_of_all_processes_are_saved(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(distributed_state, "gather_rows", twice)
     found = state()
-    gather_per_point_state(nn.Sequential(nn.Identity(), PerPoint(), PerPoint()), found)
+    gather_per_point_state(nn.Sequential(nn.Identity(), PerPoint(), PerPoint(), PerPoint()), found)
     assert found["variant.1.weights"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0] * 2
     assert found["variant.1.history"].tolist() == [[0, 1, 2, 3, 4] * 2, [5, 6, 7, 8, 9] * 2]
     assert changed(found) == {"variant.1.weights", "variant.1.history"}
