@@ -110,7 +110,7 @@ def test_values_and_derivatives(mode: Any) -> None:
     assert [f.tolist() for f in found] == [[[18.0], [2.0]], [[12.0], [4.0]], [[4.0], [4.0]]]
 
 
-class Transformed(Decay):
+class WithOwnForward(Decay):
     def forward(self, x: Tensor) -> Tensor:
         return 1 + x * self.net(x)
 
@@ -122,7 +122,7 @@ class Transformed(Decay):
         (Decay(derivatives="reverse"), "reverse"),
         (Decay(derivatives="taylor"), "taylor"),
         (Field(), "reverse"),  # a network without Taylor rules
-        (Transformed(), "reverse"),
+        (WithOwnForward(), "reverse"),
     ],
 )
 def test_the_mode_of_derivatives(field: NeuralField, mode: str) -> None:
