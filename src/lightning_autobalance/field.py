@@ -1,4 +1,4 @@
-"""`NeuralField`: an equation and the network that solves it, with derivatives and evaluation."""
+"""`NeuralField`: an equation and the network that solves it, without training; `PINNModule` extends it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""`PINNModule`: owns the parts of a training step and calls its stages, as a LightningModule."""
+"""`PINNModule`: the LightningModule that owns the parts of a training step and calls the stages of `step/` in order."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""A complete problem: network, loss terms, the names that refer to them, and the exact solution."""
+"""A complete problem: network, loss terms, the names in `weights` and `measured`, and the exact solution."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_autobalance.sweeps.lines import read
+from lightning_autobalance.sweeps.results_file import read
 from lightning_autobalance.sweeps.sources import own_sources
 
 WORK = Path("runs/bench")  # checkpoints and logs of unfinished runs; a restarted sweep resumes from them
