@@ -44,6 +44,7 @@ from lightning_autobalance.training.distributed_state import (
     synchronise,
 )
 from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.training.logger_guard import LoggerGuard
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -300,7 +301,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [EpochSchedules(self.monitor), SaveOnTermination()]
+        return [EpochSchedules(self.monitor), SaveOnTermination(), LoggerGuard()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

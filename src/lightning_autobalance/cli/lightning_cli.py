@@ -1,5 +1,6 @@
 """`LightningCLI` with our defaults, and with errors that are read in one line."""
 
+import errno
 import os
 import sys
 import warnings
@@ -41,6 +42,7 @@ UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
     r"\s*With fail_untyped=False, required parameters",
     r"(?s).*was deprecated in v4\.\d+\.\d+ and will\s+be\s+removed\s+in\s+v5",
 )
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR)
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -275,6 +277,14 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
         if args is not None:
             raise
         sys.exit(128 + SIGTERM)  # the shells' convention; Lightning would exit with 0
+    except OSError as error:
+        if args is not None or error.errno not in UNWRITABLE:
+            raise
+        sys.stderr.write(
+            f"error: {error.filename or 'the run'} must be writable, got {error.strerror}. Free some space, or name "
+            "another folder: `--trainer.logger.init_args.save_dir`, `--trainer.default_root_dir`.\n"
+        )
+        sys.exit(2)
     except RuntimeError as error:
         if args is not None or "Error(s) in loading state_dict" not in str(error):
             raise
