@@ -88,7 +88,8 @@ class PINNModule(NeuralField):
             fails, a warning says why and the run goes on uncompiled.
         cuda_graph: Removed, kept so that older configurations and checkpoints with ``cuda_graph: false`` still load.
             Use ``compile: reduce-overhead``.
-        check_exact: Before training, check that the residuals of the exact solution vanish.
+        check_exact: Before training, check that the residuals of the exact solution vanish, up to 1e-5 of their scale
+            or to the number given here.
 
     Raises:
         ValueError: If a number is out of range, `compile` is not one of torch's modes, or `cuda_graph` is true.
@@ -110,7 +111,7 @@ class PINNModule(NeuralField):
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         compile: bool | str = False,  # noqa: A002  as in torch
         cuda_graph: bool = False,
-        check_exact: bool = True,
+        check_exact: bool | float = True,
     ) -> None:
         super().__init__(net, derivatives)
         checks.check_module_arguments(
