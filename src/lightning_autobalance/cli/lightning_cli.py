@@ -24,6 +24,7 @@ from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
 from lightning_autobalance.cli.parser import OneLineParser
+from lightning_autobalance.cli.refused_runs import removing_folders_of_refused_runs
 from lightning_autobalance.cli.seed_workers import SeedTask, stoppable, train_seeds
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
@@ -116,7 +117,8 @@ class AutoBalanceCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         if self.seeds is None:
-            super()._run_subcommand(subcommand)
+            with removing_folders_of_refused_runs(self.trainer):
+                super()._run_subcommand(subcommand)
             return
         of_all = self.config
         seed_options.resolve_version(of_all[subcommand])

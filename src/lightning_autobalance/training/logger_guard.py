@@ -27,6 +27,11 @@ class LoggerGuard(Callback):
                     setattr(logger, name, partial(_guarded, logger, name))
 
 
+def has_started(logger: Logger) -> bool:
+    """Whether a run with this logger has begun its first step."""
+    return METHODS[0] in vars(logger)
+
+
 def _guarded(logger: Logger, name: str, *args: Any, **kwargs: Any) -> Any:
     if getattr(logger, "_given_up", False):
         return None
