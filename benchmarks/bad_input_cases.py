@@ -161,6 +161,11 @@ class _WrongExact(Decay):
         return torch.exp(x)
 
 
+class _DetachedExact(Decay):
+    def exact(self, x: Points) -> Fields:
+        return torch.exp(-x.detach())
+
+
 class _WrongExactShape(Decay):
     def exact(self, x: Points) -> Fields:
         return torch.exp(-x[:, 0])
@@ -263,9 +268,11 @@ CASES = [
     Case("no mapping of residuals", residuals(lambda _, __, right: right["pde"])),
     Case("a residual with NaN", pde(lambda _, x, pde: pde + (x - 2).sqrt())),
     Case("a derivative by an unknown coordinate", pde(lambda module, x, _: module.partials(x, "t")[0])),
+    Case("complex residuals", pde(lambda _, __, pde: pde * 1j)),
     Case("a wrong sign in a residual", pde(lambda module, x, pde: pde - 2 * module(x))),
     Case("a wrong exact solution", lambda: fit(_WrongExact())),
     Case("an exact solution of the wrong shape", lambda: fit(_WrongExactShape())),
+    Case("an exact solution without derivatives", lambda: fit(_DetachedExact())),
     # In training.
     Case("NaN in mid-training", residuals(_nan)),
     Case("a term that vanishes in mid-training", residuals(_fewer)),

@@ -57,6 +57,8 @@ def test_good_residuals_are_returned_with_their_graph() -> None:
         (lambda self, p: {"pde": torch.zeros(3, 1, 1)}, r"one row per point.*got shape \(3, 1, 1\) for 'pde'"),
         (lambda self, p: {"pde": torch.zeros(0)}, r"one row per point.*got shape \(0,\) for 'pde'"),
         (lambda self, p: {"pde": 1.0}, "got 1.0 for 'pde'"),
+        (lambda self, p: {"pde": self(p["interior"]) * 1j}, "must be real, got torch.complex64.*view_as_real"),
+        (lambda self, p: {"pde": torch.zeros(3, 2, dtype=torch.complex128)}, "must be real, got torch.complex128"),
         (
             lambda self, p: {"pde": self(p["interior"]) + p["interior"][:, 0]},
             r"got shape \(3, 3\) for 'pde': a \(b,\) and a \(b, 1\) were combined to \(b, b\)",
