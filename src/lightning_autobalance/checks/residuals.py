@@ -96,8 +96,8 @@ def _check_residual(name: str, term: str, residual: Any, counts: set[int], *, fi
         )
     if residual.is_complex():
         raise MisconfigurationException(
-            f"`residuals` of {name} must be real, got {residual.dtype} for {term!r}: the mean square of complex "
-            "numbers is no loss. Give the real and the imaginary part as two columns, `torch.view_as_real(r).flatten(1)`."
+            f"`residuals` of {name} must be real, got {residual.dtype} for {term!r}: the mean square of a complex "
+            "number is no loss. Give its real and imaginary part as two columns, `torch.view_as_real(r).flatten(1)`."
         )
     if residual.dim() == 2 and residual.shape[0] == residual.shape[1] in counts - {1}:
         raise MisconfigurationException(
