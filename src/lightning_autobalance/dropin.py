@@ -14,7 +14,7 @@ from lightning_autobalance.checks import check_combination, check_trainer
 from lightning_autobalance.checks.arguments import check_clip
 from lightning_autobalance.jacobian import term_gradients
 from lightning_autobalance.optim import PostCombine
-from lightning_autobalance.step import LogLine, TermGradients, clip, unbalanced, update_parameters
+from lightning_autobalance.step import LogLine, TermGradients, clip, trained_parameters, unbalanced, update_parameters
 from lightning_autobalance.step.finite import are_finite, non_finite_error
 from lightning_autobalance.training.schedulers import step_schedulers
 
@@ -90,8 +90,8 @@ def step_terms(
     log = _log_of(module)
     log._begin(trainer, tuple(losses))
     _keep_order(optimizer, list(losses))
-    params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    gradients = clip(_term_gradients(losses, params, step=step, lr=lr), gradient_clip_val)
+    params = trained_parameters(optimizer)
+    gradients = _term_gradients(losses, params, gradient_clip_val, step=step, lr=lr)
     update_parameters(optimizer, params, unbalanced(gradients, pre_combine=not isinstance(optimizer, PostCombine)))
     if log.logs_this_step:
         log._write(trainer, gradients, lr, step)
@@ -135,9 +135,12 @@ def _keep_order(optimizer: Optimizer, terms: list[str]) -> None:
             )
 
 
-def _term_gradients(losses: Mapping[str, Tensor], params: Sequence[Tensor], *, step: int, lr: float) -> TermGradients:
+def _term_gradients(
+    losses: Mapping[str, Tensor], params: Sequence[Tensor], limit: float | None, *, step: int, lr: float
+) -> TermGradients:
     blocks = term_gradients(losses, params)
-    gradients = TermGradients(tuple(losses), torch.stack([loss.detach() for loss in losses.values()]), blocks)
+    values = torch.stack([loss.detach() for loss in losses.values()])
+    gradients = clip(TermGradients(tuple(losses), values, blocks), limit)
     if not are_finite(gradients):
         raise non_finite_error(gradients, step=step, lr=lr)
     return gradients

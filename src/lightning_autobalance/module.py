@@ -26,15 +26,18 @@ from lightning_autobalance.step import (
     ResidualLosses,
     TermGradients,
     TermGradientStage,
+    align_columns,
     check_finite_weights,
     clear,
     clip,
+    combine_if_finite,
     combine_terms,
     losses_outside_training,
     ntk_diagonals,
     parts_of_terms,
     reduce_over_ranks,
     terms_needed,
+    trained_parameters,
     update_parameters,
 )
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
@@ -209,21 +212,24 @@ class PINNModule(NeuralField):
             raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
         if not self._ready:
             self._get_ready(self.trainer.optimizers[0])
-        params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+        params = trained_parameters(optimizer)
         lr = optimizer.param_groups[0]["lr"]
-        gradients = reduce_over_ranks(self._term_gradients(points, params, step))
-        if self.finite_check.passes(gradients, step=step, lr=lr, hint=partial(last_checkpoint, self.trainer)):
-            gradients = clip(gradients, self.gradient_clip_val)
+        gradients = clip(reduce_over_ranks(self._term_gradients(points, params, step)), self.gradient_clip_val)
+        align_columns((self.balancer, self.variant), params, gradients.blocks, self.named_parameters)
+        combine = partial(
+            combine_terms,
+            gradients,
+            self.balancer,
+            step=step,
+            weights=self.weights,
+            ntk=partial(ntk_diagonals, self, self.residuals, points, self.weights),
+            pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
+        )
+        hint = partial(last_checkpoint, self.trainer)
+        combined = combine_if_finite(combine, gradients, self.balancer, self.finite_check, step=step, lr=lr, hint=hint)
+        if combined is not None:
             if self.variant.watches_gradients:
                 self.variant.observe(gradients.jacobian())
-            combined = combine_terms(
-                gradients,
-                self.balancer,
-                step=step,
-                weights=self.weights,
-                ntk=partial(ntk_diagonals, self, self.residuals, points, self.weights),
-                pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
-            )
             update_parameters(optimizer, params, combined)
             if self.logs_this_step:
                 self._log(gradients, float(lr), step)

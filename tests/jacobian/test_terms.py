@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from lightning_autobalance.jacobian import backward, flatten, gramian, graphs_are_shared, term_gradients
+from lightning_autobalance.jacobian import backward, flatten, gramian, graphs_are_shared, row_order, term_gradients
 
 Make = Callable[[nn.Module], dict[str, Tensor]]
 
@@ -168,6 +168,34 @@ def test_backward_refuses_another_number_of_terms() -> None:
     backward(same_points(u), u.parameters())
     with pytest.raises(ValueError, match=r"as many terms as the `jac` .* 3, got 2\. Call `optimizer.zero_grad"):
         backward(own_points(u), u.parameters())
+
+
+def test_backward_adds_rows_by_name() -> None:
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    backward({"a": w[0] ** 2, "b": 5 * w[1]}, [w])
+    backward({"b": 7 * w[0], "a": w[1] ** 2}, [w])
+    assert w.jac.tolist() == [[4.0, 6.0], [7.0, 5.0]]
+    assert w.jac.terms == ("a", "b")
+    with pytest.raises(ValueError, match=r"of the same terms as the `jac` .* \['a', 'b'\], got \['a', 'c'\]"):
+        backward({"a": w[0], "c": w[1]}, [w])
+
+
+def test_backward_counts_a_parameter_once() -> None:
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    backward({"a": w[0] ** 2, "b": 5 * w[1]}, [w, w])
+    assert w.jac.tolist() == [[4.0, 0.0], [0.0, 5.0]]
+
+
+def test_backward_adds_to_gradients_without_names_by_position() -> None:
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    w.jac = torch.ones(2, 2)
+    backward({"b": w[0] ** 2, "a": 5 * w[1]}, [w])
+    assert w.jac.tolist() == [[5.0, 1.0], [1.0, 6.0]]
+
+
+def test_row_order() -> None:
+    assert row_order("abc", "cab") == [1, 2, 0]
+    assert row_order("ab", "ac") is row_order("ab", "abc") is None
 
 
 def test_nothing_to_differentiate_is_refused() -> None:

@@ -6,7 +6,7 @@ import io
 import math
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -122,6 +122,77 @@ def test_torchjd_feeds_the_optimizer(make: Make) -> None:
         autojac.backward([theirs(x).square().mean(), (theirs(x) - 1).abs().mean()])
     optimizer.step()
     assert_close([p.detach() for p in theirs.parameters()], expected)
+
+
+# Terms and parameters, by name and once -----------------------------------------------------------------------------
+
+
+def steps_on(
+    make: Make, orders: Sequence[Sequence[str]], times: int = 1, state: Any = None
+) -> tuple[Tensor, PostCombine]:
+    w = parameter(1.0, 2.0)
+    optimizer = make([w] * times)
+    if state is not None:
+        optimizer.load_state_dict(state)
+    for order in orders:
+        losses = {"a": 100 * w.square().sum(), "b": (w[0] - 3) ** 4 + w[1]}
+        optimizer.zero_grad()
+        backward({name: losses[name] for name in order}, [w] * times)
+        optimizer.step()
+    return w.detach(), optimizer
+
+
+@every
+def test_terms_in_another_order_are_matched_by_name(make: Make) -> None:
+    expected, _ = steps_on(make, ["ab"] * 4)
+    found, optimizer = steps_on(make, ["ab", "ba", "ba", "ab"])
+    assert_close(found, expected, rtol=0.0, atol=0.0)
+    assert optimizer.param_groups[0]["term_names"] == ["a", "b"]
+
+
+@every
+def test_terms_in_another_order_after_a_resume_are_matched_by_name(make: Make) -> None:
+    _, before = steps_on(make, ["ab"] * 2)
+    state = before.state_dict()
+    expected, _ = steps_on(make, ["ab"] * 2, state=copy.deepcopy(state))
+    assert_close(steps_on(make, ["ba", "ab"], state=copy.deepcopy(state))[0], expected, rtol=0.0, atol=0.0)
+
+
+@every
+def test_as_many_terms_of_other_names_are_refused(make: Make) -> None:
+    w, before = steps_on(make, ["ab"])
+    (w,) = before.param_groups[0]["params"]
+    kept = w.tolist()
+    before.zero_grad()
+    backward({"a": w.square().sum(), "d": w.sum()}, [w])
+    with pytest.raises(ValueError, match=r"with the loss terms \['a', 'b'\], got \['a', 'd'\]: .* a new optimizer"):
+        before.step()
+    assert w.tolist() == kept
+
+
+@every
+def test_a_parameter_that_is_listed_twice_counts_once(make: Make) -> None:
+    assert_close(steps_on(make, ["ab"] * 3, times=2)[0], steps_on(make, ["ab"] * 3)[0], rtol=0.0, atol=0.0)
+    w = parameter(1.0)
+    assert make([("w", w), ("again", w)]).param_groups[0]["params"] == [w]
+    assert make([{"params": [w, w]}]).param_groups[0]["params"] == [w]
+
+
+@every
+def test_parameters_of_one_step_may_have_their_terms_in_different_orders(make: Make) -> None:
+    results = []
+    for order in ("ab", "ba"):
+        v, w = parameter(1.0, 2.0), parameter(3.0)
+        optimizer = make([{"params": [v]}, {"params": [w]}])
+        for _ in range(3):
+            losses = {"a": (v * w).square().sum(), "b": (v.sum() - 4 * w[0]) ** 2}
+            optimizer.zero_grad()
+            backward(losses, [v], shared=True)
+            losses = {"a": (v * w).square().sum(), "b": (v.sum() - 4 * w[0]) ** 2}
+            backward({name: losses[name] for name in order}, [w])
+            optimizer.step()
+        results.append([v.detach(), w.detach()])
+    assert_close(*results, rtol=0.0, atol=0.0)
 
 
 # Closure and hooks ----------------------------------------------------------------------------------------------------

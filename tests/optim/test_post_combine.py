@@ -11,6 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from helpers.optimizers import CallLog, Descent, parameter, put
+from lightning_autobalance.jacobian import backward
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 
 # Values ---------------------------------------------------------------------------------------------------------------
@@ -49,6 +50,17 @@ def test_groups_have_their_own_values() -> None:
     put(b, [[1.0], [2.0]])
     optimizer.step()
     assert_close((a.item(), b.item()), (-0.5, 0.7))
+
+
+def test_weights_belong_to_terms_by_name() -> None:
+    w = parameter(0.0)
+    optimizer = Descent([w], combine=[1.0, 10.0, 100.0])
+    for order in ("abc", "cab", "bca"):
+        before = w.item()
+        optimizer.zero_grad()
+        backward({name: {"a": 1, "b": 2, "c": 3}[name] * w.sum() for name in order}, [w])
+        optimizer.step()
+        assert_close(w.item() - before, -32.1)
 
 
 # Gradients ------------------------------------------------------------------------------------------------------------

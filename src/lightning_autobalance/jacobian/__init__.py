@@ -18,6 +18,7 @@ from lightning_autobalance.jacobian.terms import (
     flatten,
     gramian,
     graphs_are_shared,
+    row_order,
     stack_gradients,
     term_gradients,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "term_gradients",
     "graphs_are_shared",
     "FreedGraphError",
+    "row_order",
     "stack_gradients",
     "flatten",
     "gramian",

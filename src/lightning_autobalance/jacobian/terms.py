@@ -22,32 +22,63 @@ def backward(losses: Mapping[str, Tensor], params: Iterable[Tensor], *, shared: 
     """Add the gradient of every loss term to ``p.jac``, as ``loss.backward()`` adds to ``p.grad``.
 
     A parameter that no term depends on gets no ``jac``. ``zero_grad`` of the post-combine optimizers clears ``jac``.
+    The names of the terms go with it, as ``p.jac.terms``, and the optimizers match rows by them.
 
     Args:
-        losses: 0-dim losses by name of the term; row i of ``jac`` belongs to the i-th.
-        params: The parameters, such as ``net.parameters()``. Those that do not require grad are skipped.
+        losses: 0-dim losses by name of the term; row i of ``jac`` belongs to the i-th, or, where it is added to an
+            existing ``jac``, to the term of that name.
+        params: The parameters, such as ``net.parameters()``. Those that do not require grad are skipped; one that is
+            listed twice counts once.
         shared: See :func:`term_gradients`.
 
     Raises:
         ValueError: If ``losses`` is empty, a loss is not a scalar or depends on no parameter, or an existing ``jac``
-            has another number of rows.
+            has another number of rows or is of other terms.
         TypeError: If a parameter is complex.
         FreedGraphError: If the graph of a loss was already freed.
     """
-    params = list(params)
+    params, terms = list(dict.fromkeys(params)), tuple(losses)
     for p, block in zip(params, term_gradients(losses, params, shared=shared), strict=True):
         if block is None:
             continue
         existing = getattr(p, "jac", None)
         if existing is None:
+            block.terms = terms  # type: ignore[attr-defined]
             p.jac = block  # type: ignore[attr-defined]
         elif existing.shape == block.shape:
-            existing += block
+            existing += _in_order_of(getattr(existing, "terms", terms), terms, block)
         else:
             raise ValueError(
                 f"`losses` must have as many terms as the `jac` that they are added to, {existing.shape[0]}, got "
                 f"{block.shape[0]}. Call `optimizer.zero_grad()` between steps."
             )
+
+
+def row_order(expected: Sequence[str], found: Sequence[str]) -> list[int] | None:
+    """Where the rows of some terms are among those of the same terms in another order.
+
+    Args:
+        expected: Names of the terms in the order wanted.
+        found: Names in the order that there is.
+
+    Returns:
+        An index into the rows found for each row wanted; None if the names differ.
+    """
+    if len(found) != len(expected) or set(found) != set(expected):
+        return None
+    return [found.index(name) for name in expected]
+
+
+def _in_order_of(expected: tuple[str, ...], found: tuple[str, ...], block: ParamJac) -> ParamJac:
+    if expected == found:
+        return block
+    order = row_order(expected, found)
+    if order is None:
+        raise ValueError(
+            f"`losses` must be of the same terms as the `jac` that they are added to, {list(expected)}, got "
+            f"{list(found)}. Call `optimizer.zero_grad()` between steps, or give all terms in one call."
+        )
+    return block[order]
 
 
 def term_gradients(

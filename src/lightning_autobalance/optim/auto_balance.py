@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 from torch.optim.optimizer import ParamsT
 
-from lightning_autobalance.optim.post_combine import PostCombine
+from lightning_autobalance.optim.post_combine import PostCombine, without_duplicates
 
 DECOUPLED_FLAGS = ("decoupled_weight_decay", "weight_decouple")  # in groups of torch and of pytorch-optimizer
 ALWAYS_DECOUPLED = ("AdamW", "Muon", "Adafactor")  # classes of torch.optim
@@ -62,7 +62,7 @@ class AutoBalance(PostCombine):
         # One optimizer per term, by index of the parameter group; made in the first step.
         self._optimizers: dict[int, list[Optimizer]] = {}
         self._states: dict[int, list[dict[str, Any]]] = {}  # loaded, for optimizers that are not made yet
-        groups: Any = list(params)
+        groups = _groups(params)
         single = self._make(groups)  # validates the options and the parameters, and fills in the defaults
         _check_wrapped(single)
         self._wrapped = type(single)
@@ -140,6 +140,13 @@ class AutoBalance(PostCombine):
         kept = {name: self.__dict__[name] for name in ("_make", "_wrapped", "_options", "_decays")}
         # The states, not the optimizers, because not every optimizer can be copied.
         return {**super().__getstate__(), **kept, "_optimizers": {}, "_states": self._all_states()}
+
+
+def _groups(params: ParamsT) -> Any:
+    entries: list[Any] = list(params)
+    if any(isinstance(entry, dict) for entry in entries):
+        return [{**group, "params": without_duplicates(group["params"])} for group in entries]
+    return without_duplicates(entries)
 
 
 def _check_wrapped(optimizer: Optimizer) -> None:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
+from lightning_autobalance.jacobian import row_order
 from lightning_autobalance.utils.arguments import check_at_least
 
 _DeltaBuffers: TypeAlias = dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]]  # by parameter: delta and its rows
@@ -31,7 +32,8 @@ class PostCombine(Optimizer, ABC):
     ``grad``.
 
     The number of terms m is taken from the first step and kept in the parameter groups as ``terms``, so it is part of
-    every checkpoint.
+    every checkpoint. Where the gradients bear the names of the terms, as those of ``backward`` do, so are the names, as
+    ``term_names``, and rows that come in another order are matched by name.
 
     Args:
         params: Parameters, named parameters, or parameter groups, as in torch.
@@ -71,7 +73,8 @@ class PostCombine(Optimizer, ABC):
 
         Raises:
             RuntimeError: If no parameter has a ``jac``.
-            ValueError: If the shape of a ``jac`` does not match its parameter or the number of terms.
+            ValueError: If the shape of a ``jac`` does not match its parameter or the number of terms, or if it is of
+                other terms than in the steps before.
             TypeError: If a ``jac`` is sparse, or differs from its parameter in type or device.
         """
         result = None
@@ -80,6 +83,7 @@ class PostCombine(Optimizer, ABC):
                 result = closure()
         updates = [update for update in map(self._prepare_update, self.param_groups) if update.params]
         _set_term_count(updates)
+        _match_terms(updates, self.param_groups)
         for update in updates:
             torch._foreach_zero_(update.deltas)
             self._update_(update.deltas, update.params, update.jacs, update.group)
@@ -123,12 +127,15 @@ class PostCombine(Optimizer, ABC):
         """Add a parameter group, as in torch, and validate its options.
 
         Args:
-            param_group: ``params`` and the options that differ from the defaults.
+            param_group: ``params`` and the options that differ from the defaults. A parameter that is listed twice
+                counts once.
 
         Raises:
             ValueError: If a hyper-parameter is out of its range.
             TypeError: If a parameter is not of real floating-point type.
         """
+        if "params" in param_group:
+            param_group["params"] = without_duplicates(param_group["params"])
         super().add_param_group(param_group)
         try:
             self._check_group(self.param_groups[-1])
@@ -166,7 +173,7 @@ class PostCombine(Optimizer, ABC):
         self.__dict__.setdefault("_delta_buffers", {})
 
     def _prepare_update(self, group: dict[str, Any]) -> "_GroupUpdate":
-        update = _GroupUpdate(group, [], [], [], [])
+        update = _GroupUpdate(group, [], [], [], [], [])
         # Reused from step to step: allocating them costs more than the arithmetic.
         buffers: _DeltaBuffers = {} if torch.compiler.is_compiling() else self._delta_buffers
         for p in group["params"]:
@@ -180,6 +187,7 @@ class PostCombine(Optimizer, ABC):
                 buffers[p] = delta, (rows := delta.unbind())
             update.params.append(p)
             update.jacs.append(jac.contiguous())
+            update.names.append(getattr(jac, "terms", None))
             update.deltas.append(delta)
             update.rows.append(rows)
         return update
@@ -193,6 +201,21 @@ class _GroupUpdate(NamedTuple):
     jacs: list[Tensor]
     deltas: list[Tensor]
     rows: list[tuple[Tensor, ...]]  # each delta, split by term
+    names: list[tuple[str, ...] | None]  # of the terms, where the gradient bears them
+
+
+def without_duplicates(params: Any) -> Any:
+    """The parameters of a group, each once.
+
+    Args:
+        params: One parameter, or an iterable of parameters or of pairs of a name and a parameter.
+    """
+    if isinstance(params, Tensor | set):  # torch refuses a set, whose order changes
+        return params
+    unique: dict[Any, Any] = {}
+    for entry in params:
+        unique.setdefault(entry[1] if isinstance(entry, tuple) else entry, entry)
+    return list(unique.values())
 
 
 def _check_scalar(name: str, value: float | Tensor) -> None:
@@ -247,6 +270,26 @@ def _set_term_count(updates: list[_GroupUpdate]) -> None:
             )
     for group, *_ in updates:
         group["terms"] = terms
+
+
+def _match_terms(updates: list[_GroupUpdate], groups: list[dict[str, Any]]) -> None:
+    """Bring the rows of gradients that bear names into the order of the first step, which the groups keep."""
+    found = [names for update in updates for names in update.names if names is not None]
+    if not found:
+        return
+    expected = next((group["term_names"] for group in groups if group.get("term_names")), list(found[0]))
+    for update in updates:
+        update.group.setdefault("term_names", expected)
+        for i, names in enumerate(update.names):
+            if names is None or list(names) == expected:
+                continue
+            order = row_order(expected, names)
+            if order is None:
+                raise ValueError(
+                    f"The optimizer was trained with the loss terms {expected}, got {list(names)}: it keeps one state "
+                    "per term. Give it the same terms in every step, or make a new optimizer."
+                )
+            update.jacs[i] = update.jacs[i][order]
 
 
 def _combine_(update: _GroupUpdate) -> None:

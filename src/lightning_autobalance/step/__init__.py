@@ -20,6 +20,8 @@ balancer, an optimizer, a `FiniteCheck`). `PINNModule` owns these objects and ca
 `step_terms` enters the line at the per-term gradients.
 """
 
+from lightning_autobalance.step.checked import combine_if_finite
+from lightning_autobalance.step.columns import align_columns
 from lightning_autobalance.step.combine import Combined, clip, combine_terms, unbalanced
 from lightning_autobalance.step.finite import FiniteCheck, NonFiniteError, check_finite_weights
 from lightning_autobalance.step.log_line import LogLine
@@ -33,7 +35,7 @@ from lightning_autobalance.step.term_gradients import (
     TermGradientStage,
     terms_needed,
 )
-from lightning_autobalance.step.update import clear, update_parameters
+from lightning_autobalance.step.update import clear, trained_parameters, update_parameters
 
 __all__ = [
     "LossStage",
@@ -50,8 +52,11 @@ __all__ = [
     "check_finite_weights",
     "clip",
     "combine_terms",
+    "combine_if_finite",
     "unbalanced",
     "Combined",
+    "align_columns",
+    "trained_parameters",
     "update_parameters",
     "clear",
     "LogLine",

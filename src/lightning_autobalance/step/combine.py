@@ -21,14 +21,16 @@ class Combined(NamedTuple):
     Args:
         blocks: Per-term gradients by parameter, (m, \*shape) each, for ``p.jac``; None where no term reaches it.
         gradients: Their combination by parameter, \*shape each, for ``p.grad``; empty before a post-combine optimizer.
+        made: What a balancer has made of the gradients, of any shape; is not finite where a number of it is not.
     """
 
     blocks: Sequence[JacBlock | None]
     gradients: Sequence[Tensor | None] = ()
+    made: Sequence[Tensor] = ()
 
 
 def clip(gradients: TermGradients, limit: float | None) -> TermGradients:
-    """Scale the gradient of each term down to a norm.
+    """Scale the gradient of each term down to a norm; one that has no finite norm becomes NaN.
 
     Args:
         gradients: Losses and gradients of a step.
@@ -36,17 +38,33 @@ def clip(gradients: TermGradients, limit: float | None) -> TermGradients:
     """
     if limit is None:
         return gradients
-    # in float64, since the square of a float32 gradient of 1e20 is infinite
-    norms = [
-        torch.linalg.vector_norm(block.reshape(len(block), -1), dim=1, dtype=torch.float64)
-        for block in gradients.blocks
-        if block is not None
-    ]
-    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    blocks = [block for block in gradients.blocks if block is not None]
+    norm = _row_norms(blocks)
     scale = (limit / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1.0)
+    # Neither an infinite norm nor a number too small for the gradients' type may make a gradient zero.
+    scale = torch.where(torch.isfinite(norm) & (scale.to(blocks[0].dtype) > 0), scale, torch.nan)
     return replace(
         gradients, blocks=[None if block is None else _scale_rows(block, scale) for block in gradients.blocks]
     )
+
+
+def _row_norms(blocks: Sequence[JacBlock]) -> Losses:
+    """Norms of the rows over all blocks, (m,).
+
+    In float64, since the square of a float32 gradient of 1e20 is infinite.
+    """
+
+    def norms_of(factor: float) -> Losses:
+        rows = [block.reshape(len(block), -1) for block in blocks]
+        scaled = [row * factor for row in rows] if factor != 1 else rows
+        norms = [torch.linalg.vector_norm(row, dim=1, dtype=torch.float64) for row in scaled]
+        norm: Losses = torch.linalg.vector_norm(torch.stack(norms), dim=0) / factor
+        return norm
+
+    norm = norms_of(1)
+    if all(block.dtype != torch.float64 for block in blocks):
+        return norm
+    return torch.where(torch.isinf(norm), norms_of(2.0**-600), norm)  # and that of a float64 one of 1e200, too
 
 
 def combine_terms(
@@ -76,13 +94,14 @@ def combine_terms(
         factors = balancer(view).to(view.jacobian)
         balancer.weights = factors
         if not pre_combine:
-            return Combined([None if block is None else _scale_rows(block, factors) for block in gradients.blocks])
+            rows = [None if block is None else _scale_rows(block, factors) for block in gradients.blocks]
+            return Combined(rows, made=[block for block in rows if block is not None])
         gradient = factors @ view.jacobian
     elif isinstance(balancer, Aggregator):
         gradient = balancer(_of_log_losses(view) if balancer.of_log_losses else view.jacobian)
     else:
         raise TypeError(f"`balancer` must be a Weighting or an Aggregator, got {type(balancer).__name__}.")
-    return Combined(gradients.blocks, split(gradient, gradients.blocks))
+    return Combined(gradients.blocks, split(gradient, gradients.blocks), made=[gradient])
 
 
 def unbalanced(gradients: TermGradients, *, pre_combine: bool) -> Combined:

@@ -1,6 +1,6 @@
 """Stage 4: whether a NaN stops the run: a step that is not finite is skipped, or ends the run by an error."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -30,24 +30,38 @@ class FiniteCheck:
         self.skipped = 0
         self._in_a_row = 0
 
-    def passes(self, gradients: TermGradients, *, step: int, lr: float | Tensor, hint: Callable[[], str]) -> bool:
+    def passes(
+        self,
+        gradients: TermGradients,
+        *,
+        step: int,
+        lr: float | Tensor,
+        hint: Callable[[], str],
+        made: Sequence[Tensor] = (),
+        maker: str = "",
+    ) -> bool:
         """Whether the step may be taken; reads one number from the device.
 
         Args:
-            gradients: Losses and gradients of the step.
+            gradients: Losses and gradients of the step, clipped.
             step: Its number.
             lr: Its learning rate.
             hint: What an error ends with, such as where the last checkpoint is.
+            made: What a balancer has made of the gradients, of any shape.
+            maker: The name of that balancer.
 
         Raises:
             NonFiniteError: If something is not finite and must not be skipped, or the learning rate is not finite.
         """
         if isinstance(lr, float) and not isfinite(lr):
             raise NonFiniteError(f"`lr` must be finite, got {lr} at step {step}. Look at the schedule.")
-        if are_finite(gradients):
+        if are_finite(gradients, made):
             self._in_a_row = 0
             return True
-        error = non_finite_error(gradients, step=step, lr=float(lr))
+        if made and are_finite(gradients):
+            error = non_finite_direction(gradients, made, maker, step=step, lr=float(lr))
+        else:
+            error = non_finite_error(gradients, step=step, lr=float(lr))
         self._in_a_row += 1
         if self._in_a_row > self.limit:
             tried = f" {self.limit} steps before it were skipped." if self.limit else ""
@@ -66,13 +80,14 @@ class FiniteCheck:
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
 
-def are_finite(gradients: TermGradients) -> bool:
+def are_finite(gradients: TermGradients, made: Sequence[Tensor] = ()) -> bool:
     """Whether all losses, and the squares of all gradients, are; one number is read from the device.
 
     Args:
         gradients: Losses and gradients of a step.
+        made: What a balancer has made of the gradients.
     """
-    norms = torch._foreach_norm([block for block in gradients.blocks if block is not None])
+    norms = torch._foreach_norm([block for block in gradients.blocks if block is not None] + list(made))
     return bool(torch.isfinite(torch.stack([gradients.losses.sum(), *norms]).sum()))
 
 
@@ -111,6 +126,29 @@ def non_finite_error(gradients: TermGradients, *, step: int, lr: float) -> NonFi
         f"The {what} of loss term `{term}` must be finite at step {step} (lr {lr:.3g}), got losses "
         f"{losses}. The weights are those before the step. Lower "
         "the learning rate, warm it up, or look for a division by zero or a square root at zero in the residual."
+    )
+
+
+def non_finite_direction(
+    gradients: TermGradients, made: Sequence[Tensor], maker: str, *, step: int, lr: float
+) -> NonFiniteError:
+    """The error that names the balancer, which has made of finite gradients what is not.
+
+    Args:
+        gradients: Losses and gradients of the step that was not taken.
+        made: What the balancer has made of them.
+        maker: Its name.
+        step: Number of the step.
+        lr: Its learning rate.
+    """
+    bad = sum(int((~torch.isfinite(x)).sum()) for x in made)
+    found = f"{bad} of {sum(x.numel() for x in made)} numbers NaN or infinite" if bad else "numbers of infinite square"
+    norms = torch.linalg.vector_norm(gradients.jacobian(), dim=1, dtype=torch.float64).tolist()
+    sizes = {term: float(f"{norm:.3g}") for term, norm in zip(gradients.terms, norms, strict=True)}
+    return NonFiniteError(
+        f"The direction of `{maker}` must be finite at step {step} (lr {lr:.3g}), got {found} from gradients of the "
+        f"norms {sizes}. The "
+        "weights are those before the step. Scale the terms to similar sizes with `weights`, or take another balancer."
     )
 
 

@@ -49,7 +49,7 @@ class TermGradientStage:
         mode = compile if isinstance(compile, str) else None
         self.compiled = CompiledGradients(mode) if compile else None
         self._shared: bool | None = None  # whether terms share a graph; None until the first step
-        self._reached: list[bool] | None = None  # by any loss term, parameter by parameter
+        self._reached: dict[Tensor, bool] = {}  # whether any loss term reaches a parameter
 
     def __call__(
         self,
@@ -74,16 +74,19 @@ class TermGradientStage:
         Raises:
             ChangedTermsError: If the losses are of other terms.
         """
-        needed = needed if self._reached is not None else ()  # which parameters are reached, all gradients show
+        if not all(p in self._reached for p in params):
+            needed = ()  # which parameters are reached, all gradients show
         result = self._compiled(losses, points, params, weights, needed)
         if result is None:
             result = self._eager(losses, points, params, weights, terms, needed)
         names, values, blocks, counts = result
         check_same_terms(terms, names)
         if needed:
-            blocks = with_zero_rows(blocks, [name in needed for name in names], params, self._reached or [])
+            blocks = with_zero_rows(
+                blocks, [name in needed for name in names], params, [self._reached[p] for p in params]
+            )
         else:
-            self._reached = [block is not None for block in blocks]
+            self._reached |= {p: block is not None for p, block in zip(params, blocks, strict=True)}
         return TermGradients(names, values, blocks, counts)
 
     def _compiled(
@@ -170,7 +173,7 @@ def with_zero_rows(
     """
     complete: list[Tensor | None] = []
     for block, p, is_reached in zip(blocks, params, reached, strict=True):
-        zeros = p.new_zeros((len(needed), *p.shape)) if is_reached else None
+        zeros = p.new_zeros((len(needed), *p.shape)) if is_reached or block is not None else None
         if zeros is not None and block is not None:
             zeros[torch.tensor(needed, device=p.device)] = block
         complete.append(zeros)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lightning_autobalance.step.combine import Combined
 
@@ -14,6 +15,11 @@ class Steps(Protocol):
 
     def step(self) -> object:
         """Move the parameters."""
+
+
+def trained_parameters(optimizer: Optimizer) -> list[Tensor]:
+    """The parameters of an optimizer that are not frozen, each once."""
+    return list(dict.fromkeys(p for group in optimizer.param_groups for p in group["params"] if p.requires_grad))
 
 
 def update_parameters(optimizer: Steps, params: Sequence[Tensor], combined: Combined) -> None:

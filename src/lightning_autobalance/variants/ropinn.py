@@ -1,5 +1,6 @@
 """RoPINN, region-optimized PINN: residuals at random points near those of the data."""
 
+from collections.abc import Sequence
 from typing import Literal, final
 
 import torch
@@ -7,13 +8,14 @@ from torch import Tensor
 
 from lightning_autobalance.shapes import Jacobian
 from lightning_autobalance.utils.arguments import check_at_least, check_positive
+from lightning_autobalance.utils.parameter_columns import ParameterColumns
 from lightning_autobalance.variants.base import ByPart, ProblemInfo, StepContext
 from lightning_autobalance.variants.part import PartVariant
 from lightning_autobalance.variants.seeded import Seeded
 
 
 @final
-class RoPINN(Seeded, PartVariant):
+class RoPINN(ParameterColumns, Seeded, PartVariant):
     r"""Region-optimized PINN: residuals at randomly displaced points, farther away while the gradients agree.
 
     .. math:: x_j \to x_j + q \xi, \; \xi \sim U(0, 1)^d, \quad q = \min(r_0 / \sigma, q_{\max}), \quad
@@ -43,9 +45,13 @@ class RoPINN(Seeded, PartVariant):
     Note:
         With sigma = 0, as after a single step, q is r_0, as in the authors' code. The gradient of a step is that of the
         weighted sum of the terms' losses, also with an optimizer that keeps the terms apart.
+        The history is of the parameters that are trained: it loses those of a layer that is frozen, and starts anew
+        when one is unfrozen.
     """
 
     watches_gradients = True
+    per_parameter = ("gradients",)
+    keeps_absent = False
     sigma: Tensor
     gradients: Tensor
 
@@ -115,6 +121,10 @@ class RoPINN(Seeded, PartVariant):
         deviation = centred.square_().mean(dim=0).sqrt_()  # 20 times as fast as `std`
         sigma = (deviation / (self.gradients.abs().mean(dim=0) + 1e-6)).mean()
         self.sigma = torch.where(sigma > 0, sigma, torch.ones_like(sigma))
+
+    def start(self, parameters: Sequence[str]) -> None:  # noqa: ARG002
+        """Forget the history, which is too short for new parameters."""
+        self.gradients = self.gradients.new_empty(0)
 
     def numbers(self) -> dict[str, Tensor]:
         """The largest displacement q, and sigma."""

@@ -9,10 +9,11 @@ from lightning_autobalance.balancing.aggregators.base import Aggregator
 from lightning_autobalance.balancing.base import CallCounter
 from lightning_autobalance.shapes import Gradient, Jacobian
 from lightning_autobalance.utils.arguments import check_at_least, check_interval
+from lightning_autobalance.utils.parameter_columns import ParameterColumns
 
 
 @final
-class DBMTL(CallCounter, Aggregator):
+class DBMTL(ParameterColumns, CallCounter, Aggregator):
     r"""Dual balancing: gradients of the log losses, averaged over steps, all scaled to the largest norm.
 
     .. math:: b_i \leftarrow g_i + \frac{\beta}{k^\sigma} (b_i - g_i), \quad g_i = \nabla \log L_i, \quad
@@ -27,9 +28,14 @@ class DBMTL(CallCounter, Aggregator):
 
     Reference:
         Lin et al., Dual-Balancing for Multi-Task Learning, arXiv 2308.12029; constants from LibMTL.
+
+    Note:
+        The averages of a parameter rest while it is frozen; those of one that is unfrozen in mid-run start at zero, as
+        all do in the first step.
     """
 
     of_log_losses = True
+    per_parameter = ("average",)
     average: Tensor
 
     def __init__(self, beta: float = 0.9, sigma: float = 0.0) -> None:

@@ -1,7 +1,7 @@
 """M-ConFIG: ConFIG of momenta, one loss term per step."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -11,10 +11,11 @@ from lightning_autobalance.balancing.aggregators.config import config_weights
 from lightning_autobalance.balancing.base import CallCounter
 from lightning_autobalance.shapes import Gradient, Jacobian
 from lightning_autobalance.utils.arguments import check_interval, check_positive
+from lightning_autobalance.utils.parameter_columns import ParameterColumns
 
 
 @final
-class MConFIG(CallCounter, Aggregator):
+class MConFIG(ParameterColumns, CallCounter, Aggregator):
     r"""Momentum ConFIG: each step updates the momentum of one term, in turn, and combines the momenta of all.
 
     With bias-corrected momenta :math:`\hat m_j`, :math:`c = \mathrm{ConFIG}(\hat m_1, \ldots)`, and the second moment s
@@ -37,9 +38,12 @@ class MConFIG(CallCounter, Aggregator):
         Liu, Chu and Thuerey, ConFIG, ICLR 2025, algorithm 1.
 
     Note:
-        On logged steps all terms are differentiated, for the log.
+        On logged steps all terms are differentiated, for the log. Momenta and their numbers of updates belong to a
+        parameter: they rest while it is frozen, and one that is unfrozen in mid-run does not move until every term has
+        had its turn.
     """
 
+    per_parameter = ("momenta", "fake", "second")
     momenta: Tensor
     fake: Tensor
     second: Tensor
@@ -51,8 +55,10 @@ class MConFIG(CallCounter, Aggregator):
         check_positive("eps", eps)
         self.betas = betas
         self.eps = eps
-        for name in ("momenta", "fake", "second"):
+        for name in self.per_parameter:
             self.register_buffer(name, torch.empty(0))
+        # By parameter, "" for all: how often the momentum of each term was updated, and how often the parameter moved.
+        self._updates: dict[str, list[int]] = {}
 
     def rows_needed(self, m: int) -> Sequence[int]:
         """The term whose turn it is."""
@@ -67,20 +73,68 @@ class MConFIG(CallCounter, Aggregator):
         turn = self._calls % m
         self._calls += 1
         self.momenta[turn].lerp_(jacobian[turn].nan_to_num(0.0, 0.0, 0.0), 1 - beta)
-        if self._calls < m:
+        updates = self._count(turn, m, jacobian.shape[1])
+        if not any(moved for *_, moved in updates.values()):
             return torch.zeros_like(self.fake)
-        counts = [self._calls // m + (i < self._calls % m) for i in range(m)]
-        corrections = torch.tensor([1 - beta**count for count in counts], dtype=jacobian.dtype)
-        combined = _conflict_free(self.momenta / corrections.to(jacobian.device)[:, None])
-        return self._preconditioned(combined, self._calls - m + 1)
+        corrections, moved = self._bias_corrections(updates, jacobian)
+        return self._preconditioned(_conflict_free(self.momenta / corrections), moved)
 
-    def _preconditioned(self, combined: Gradient, steps: int) -> Gradient:
+    def _count(self, turn: int, m: int, n: int) -> dict[str, list[int]]:
+        names = self._columns or {"": n}
+        if "" not in names and "" in self._updates:
+            common = self._updates.pop("")
+            self._updates |= {name: list(common) for name in names}
+        for name in names:
+            numbers = self._updates.setdefault(name, [0] * (m + 1))
+            numbers[turn] += 1
+            numbers[m] += all(numbers[:m])
+        return {name: self._updates[name] for name in names}
+
+    def _bias_corrections(self, updates: dict[str, list[int]], jacobian: Jacobian) -> tuple[Tensor, int | Tensor]:
+        """Divisors of the momenta, and the numbers of moves: one for all parameters, or by column."""
+        first, beta = next(iter(updates.values())), self.betas[0]
+        if all(numbers == first for numbers in updates.values()):
+            corrections = torch.tensor([1 - beta**count for count in first[:-1]], dtype=jacobian.dtype)
+            return corrections.to(jacobian.device)[:, None], first[-1]
+        widths = torch.tensor([(self._columns or {})[name] for name in updates])
+        table = torch.tensor(list(updates.values()), dtype=torch.float64).repeat_interleave(widths, dim=0).T
+        counts, moved = table[:-1], table[-1]
+        ready = (counts > 0).all(dim=0)
+        by_column = torch.where(ready, 1 - beta**counts, torch.inf)  # what is not ready has momenta of zero
+        return by_column.to(jacobian), moved.clamp(min=1)
+
+    def _preconditioned(self, combined: Gradient, moved: int | Tensor) -> Gradient:
         beta1, beta2 = self.betas
-        momentum = combined * (1 - beta1**steps)
+        momentum = combined * _bias(beta1, moved, combined)
         gradient = (momentum - beta1 * self.fake) / (1 - beta1)
         self.fake = momentum
         self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        return combined / ((self.second / (1 - beta2**steps)).sqrt() + self.eps)
+        return combined / ((self.second / _bias(beta2, moved, combined)).sqrt() + self.eps)
+
+    def start(self, parameters: Sequence[str]) -> None:
+        """Count their updates from 0."""
+        for name in parameters:
+            self._updates.pop(name, None)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The numbers of updates by parameter, with those of the other classes."""
+        return {**super().get_extra_state(), "updates": {name: list(n) for name, n in self._updates.items()}}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore them from a checkpoint; older ones have the number of calls only."""
+        super().set_extra_state(state)
+        updates = state.get("updates", self._updates_of_calls())
+        self._updates = {name: list(numbers) for name, numbers in updates.items()}
+
+    def _updates_of_calls(self) -> dict[str, list[int]]:
+        calls, m = self._calls, len(self.momenta)
+        if m == 0:
+            return {}
+        return {"": [*(calls // m + (i < calls % m) for i in range(m)), max(calls - m + 1, 0)]}
+
+
+def _bias(beta: float, steps: int | Tensor, like: Tensor) -> float | Tensor:
+    return 1 - beta**steps if isinstance(steps, int) else (1 - beta**steps).to(like)
 
 
 def _conflict_free(rows: Jacobian) -> Gradient:
