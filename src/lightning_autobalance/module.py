@@ -43,7 +43,7 @@ from lightning_autobalance.training.distributed_state import (
     keep_own_per_point_state,
     synchronise,
 )
-from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.training.hyperparameters import drop_objects, save_plain_hyperparameters
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -52,6 +52,7 @@ from lightning_autobalance.training.schedulers import (
 )
 from lightning_autobalance.training.sigterm import SaveOnTermination, last_checkpoint
 from lightning_autobalance.utils.malloc import keep_freed_memory
+from lightning_autobalance.utils.plain import plain
 from lightning_autobalance.variants import MeanSquares, ProblemInfo, Variant
 
 CHECKPOINT_KEY = "lightning_autobalance"
@@ -112,9 +113,11 @@ class PINNModule(NeuralField):
         check_exact: bool = True,
     ) -> None:
         super().__init__(net, derivatives)
+        weights, gradient_clip_val = plain(dict(weights or {})), plain(gradient_clip_val)
+        skip_non_finite, steps_per_call = plain(skip_non_finite), plain(steps_per_call)
         checks.check_module_arguments(
             optimizer=optimizer,
-            weights=weights or {},
+            weights=weights,
             gradient_clip_val=gradient_clip_val,
             skip_non_finite=skip_non_finite,
             steps_per_call=steps_per_call,
@@ -122,14 +125,14 @@ class PINNModule(NeuralField):
             cuda_graph=cuda_graph,
         )
         self.automatic_optimization = False
-        self._save_plain_hyperparameters()
+        self._objects = save_plain_hyperparameters(self)  # arguments that no checkpoint holds
         self.optimizer: OptimizerCallable = optimizer if optimizer is not None else AutoAdamW
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.monitor = monitor
         self.balancer = balancer
         self.variant = variant if variant is not None else MeanSquares()
-        self.weights = dict(weights or {})
+        self.weights = weights
         self.gradient_clip_val = gradient_clip_val
         self.finite_check = FiniteCheck(skip_non_finite)
         self.steps_per_call = steps_per_call
@@ -355,6 +358,8 @@ class PINNModule(NeuralField):
             "guard": self.finite_check.state_dict(),
         }
         gather_per_point_state(self.variant, checkpoint["state_dict"])
+        drop_objects(checkpoint)
+        checkpoint.update(plain(checkpoint))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem, variant or set of terms; restore the counts of skipped steps."""
@@ -370,11 +375,3 @@ class PINNModule(NeuralField):
         if counts is not None:
             self.finite_check.load_state_dict(counts)
         keep_own_per_point_state(self.variant, checkpoint["state_dict"])
-
-    def _save_plain_hyperparameters(self) -> None:
-        # Objects would be pickled into the checkpoint, which could then not be loaded with `weights_only=True`. Under
-        # the CLI the values are those of the parsed configuration, which are plain.
-        self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not under_cli() else None, logger=True)
-        for name in [name for name, value in self.hparams.items() if not is_plain(value)]:
-            del self.hparams[name]
-        self._hparams_initial = dict(self.hparams)

@@ -14,6 +14,7 @@ from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
 from lightning_autobalance.utils.arguments import check_at_least
+from lightning_autobalance.utils.plain import plain
 
 _DeltaBuffers: TypeAlias = dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]]  # by parameter: delta and its rows
 UpdateHook: TypeAlias = Callable[[list[Tensor], list[Tensor]], None]
@@ -130,8 +131,10 @@ class PostCombine(Optimizer, ABC):
             TypeError: If a parameter is not of real floating-point type.
         """
         super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        group.update({name: plain(value) for name, value in group.items() if name != "params"})
         try:
-            self._check_group(self.param_groups[-1])
+            self._check_group(group)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
