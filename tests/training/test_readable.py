@@ -128,7 +128,7 @@ def test_an_earlier_checkpoint_stays_when_a_later_one_is_refused(tmp_path: Path)
             if trainer.global_step > 5:
                 self.value = np.zeros(2)
 
-    with pytest.raises(MisconfigurationException, match="numpy.ndarray"):
+    with pytest.raises(MisconfigurationException, match=r"numpy\.ndarray"):
         train(Decay(), tmp_path, Grows(0), max_steps=10)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 5
 
