@@ -44,6 +44,8 @@ from lightning_autobalance.training.distributed_state import (
     synchronise,
 )
 from lightning_autobalance.training.hyperparameters import drop_objects, save_plain_hyperparameters
+from lightning_autobalance.training.record import CHECKPOINT_KEY, make_record
+from lightning_autobalance.training.resume import CheckResumedRun, check_record, restore_optimizer
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -55,7 +57,6 @@ from lightning_autobalance.utils.malloc import keep_freed_memory
 from lightning_autobalance.utils.plain import plain
 from lightning_autobalance.variants import MeanSquares, ProblemInfo, Variant
 
-CHECKPOINT_KEY = "lightning_autobalance"
 OptimizerCallable = Callable[[Iterable[Tensor]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 
@@ -125,7 +126,7 @@ class PINNModule(NeuralField):
             cuda_graph=cuda_graph,
         )
         self.automatic_optimization = False
-        self._objects = save_plain_hyperparameters(self)  # arguments that no checkpoint holds
+        self.unsaved_arguments = save_plain_hyperparameters(self)
         self.optimizer: OptimizerCallable = optimizer if optimizer is not None else AutoAdamW
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
@@ -303,7 +304,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [EpochSchedules(self.monitor), SaveOnTermination()]
+        return [EpochSchedules(self.monitor), SaveOnTermination(), CheckResumedRun()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
@@ -349,13 +350,14 @@ class PINNModule(NeuralField):
     # Checkpoints ----------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the names of problem, variant and terms; refuse to save weights that are not finite."""
+        """Add problem, terms and a record of the run's parts; refuse to save weights that are not finite."""
         self._check_finite_weights()
         checkpoint[CHECKPOINT_KEY] = {
             "problem": type(self).__qualname__,
             "terms": list(self.terms),
             "variant": type(self.variant).__name__,
             "guard": self.finite_check.state_dict(),
+            "record": make_record(self, self._trainer),
         }
         gather_per_point_state(self.variant, checkpoint["state_dict"])
         drop_objects(checkpoint)
@@ -371,7 +373,12 @@ class PINNModule(NeuralField):
             terms=self.terms,
             state_names=self.state_dict().keys(),
         )
-        counts = checkpoint.get(CHECKPOINT_KEY, {}).get("guard")
+        own = checkpoint.get(CHECKPOINT_KEY, {})
+        record = own.get("record", {})
+        check_record(self, record, checkpoint["state_dict"])
+        if self._trainer is None:
+            restore_optimizer(self, record)
+        counts = own.get("guard")
         if counts is not None:
             self.finite_check.load_state_dict(counts)
         keep_own_per_point_state(self.variant, checkpoint["state_dict"])

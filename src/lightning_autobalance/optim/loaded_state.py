@@ -8,21 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 REMEDY = "Take another checkpoint, or start from the weights alone."
-ELEMENTWISE = frozenset(  # states of torch's optimizers in the shape of their parameter
-    [
-        "exp_avg",
-        "exp_avg_sq",
-        "max_exp_avg_sq",
-        "exp_inf",
-        "momentum_buffer",
-        "square_avg",
-        "grad_avg",
-        "acc_delta",
-        "sum",
-        "prev",
-        "ax",
-    ]
-)
+ADAM = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf")
+OTHERS = ("momentum_buffer", "square_avg", "grad_avg", "acc_delta", "sum", "prev", "ax")
+ELEMENTWISE = frozenset((*ADAM, *OTHERS))  # states of torch's optimizers in the shape of their parameter
 
 ShapeOf: TypeAlias = Callable[[str, Tensor, Mapping[str, Any]], tuple[int, ...] | None]
 """From the name of a state, its parameter and the saved parameter group to the shape; None for any."""
