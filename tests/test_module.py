@@ -338,11 +338,12 @@ def test_hooks_of_the_subclass_lose_nothing(tmp_path: Path) -> None:
 
         def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None: ...
 
-    schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
-    trainer = fit(seeded(Own, scheduler=schedule, scheduler_interval="epoch"), tmp_path, max_steps=10)
+    step = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
+    scheduled: dict[str, Any] = {"scheduler": step, "scheduler_interval": "epoch"}
+    trainer = fit(seeded(Own, **scheduled), tmp_path, max_steps=10)
     assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3 * 0.1**2)
     trainer.save_checkpoint(tmp_path / "own.ckpt")
-    fit(seeded(Own), tmp_path, max_steps=12, ckpt_path=tmp_path / "own.ckpt")
+    fit(seeded(Own, **scheduled), tmp_path, max_steps=12, ckpt_path=tmp_path / "own.ckpt")
 
 
 def test_a_setup_of_the_subclass_is_followed_by_the_checks(tmp_path: Path) -> None:

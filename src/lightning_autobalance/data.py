@@ -14,6 +14,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Domain, Draws, Sampler, Uniform, sample
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows
+from lightning_autobalance.utils.plain import plain
 
 HELD_OUT = 2**31 - 1  # number of the draw for validation without an exact solution
 
@@ -51,10 +52,13 @@ class CollocationPoints(LightningDataModule):
         eval_batch_size: int = 90_000,
     ) -> None:
         super().__init__()
+        resample_every, seed, steps_per_epoch = plain((resample_every, seed, steps_per_epoch))
+        eval_points, eval_batch_size = plain((eval_points, eval_batch_size))
         if not isinstance(points, Mapping) or not points:
             raise ValueError(
                 f"`points` must give a number by part of the domain, such as {{interior: 1000}}, got {points}."
             )
+        points = plain(dict(points))
         for part, count in points.items():
             if not isinstance(count, int) or count < 1:
                 raise ValueError(f"`points` of {part!r} must be a whole number >= 1, got {count!r}.")
@@ -68,7 +72,7 @@ class CollocationPoints(LightningDataModule):
             "eval_batch_size": eval_batch_size,
         }.items():
             check_at_least(name, value, 1)
-        self.counts = dict(points)
+        self.counts = points
         self.sampler = sampler if sampler is not None else Uniform()
         self.resample_every = resample_every
         self.seed = seed if seed is not None else torch.initial_seed()

@@ -46,8 +46,10 @@ from lightning_autobalance.training.distributed_state import (
     keep_own_per_point_state,
     synchronise,
 )
-from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.training.hyperparameters import drop_objects, save_plain_hyperparameters
 from lightning_autobalance.training.logger_guard import LoggerGuard
+from lightning_autobalance.training.record import CHECKPOINT_KEY, make_record
+from lightning_autobalance.training.resume import CheckResumedRun, check_record, restore_optimizer
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -56,9 +58,9 @@ from lightning_autobalance.training.schedulers import (
 )
 from lightning_autobalance.training.sigterm import SaveOnTermination, last_checkpoint
 from lightning_autobalance.utils.malloc import keep_freed_memory
+from lightning_autobalance.utils.plain import plain
 from lightning_autobalance.variants import MeanSquares, ProblemInfo, Variant
 
-CHECKPOINT_KEY = "lightning_autobalance"
 OptimizerCallable = Callable[[Iterable[Tensor]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 
@@ -117,9 +119,11 @@ class PINNModule(NeuralField):
         check_exact: bool | float = True,
     ) -> None:
         super().__init__(net, derivatives)
+        weights, gradient_clip_val = plain(dict(weights or {})), plain(gradient_clip_val)
+        skip_non_finite, steps_per_call = plain(skip_non_finite), plain(steps_per_call)
         checks.check_module_arguments(
             optimizer=optimizer,
-            weights=weights or {},
+            weights=weights,
             gradient_clip_val=gradient_clip_val,
             skip_non_finite=skip_non_finite,
             steps_per_call=steps_per_call,
@@ -127,14 +131,14 @@ class PINNModule(NeuralField):
             cuda_graph=cuda_graph,
         )
         self.automatic_optimization = False
-        self._save_plain_hyperparameters()
+        self.unsaved_arguments = save_plain_hyperparameters(self)
         self.optimizer: OptimizerCallable = optimizer if optimizer is not None else AutoAdamW
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.monitor = monitor
         self.balancer = balancer
         self.variant = variant if variant is not None else MeanSquares()
-        self.weights = dict(weights or {})
+        self.weights = weights
         self.gradient_clip_val = gradient_clip_val
         self.finite_check = FiniteCheck(skip_non_finite)
         self.steps_per_call = steps_per_call
@@ -308,7 +312,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [EpochSchedules(self.monitor), SaveOnTermination(), LoggerGuard()]
+        return [EpochSchedules(self.monitor), SaveOnTermination(), LoggerGuard(), CheckResumedRun()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
@@ -354,15 +358,18 @@ class PINNModule(NeuralField):
     # Checkpoints ----------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the names of problem, variant and terms; refuse to save weights that are not finite."""
+        """Add problem, terms and a record of the run's parts; refuse to save weights that are not finite."""
         self._check_finite_weights()
         checkpoint[CHECKPOINT_KEY] = {
             "problem": type(self).__qualname__,
             "terms": list(self.terms),
             "variant": type(self.variant).__name__,
             "guard": self.finite_check.state_dict(),
+            "record": make_record(self, self._trainer),
         }
         gather_per_point_state(self.variant, checkpoint["state_dict"])
+        drop_objects(checkpoint)
+        checkpoint.update(plain(checkpoint))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem, variant or set of terms; restore the counts of skipped steps."""
@@ -374,15 +381,12 @@ class PINNModule(NeuralField):
             terms=self.terms,
             state_names=self.state_dict().keys(),
         )
-        counts = checkpoint.get(CHECKPOINT_KEY, {}).get("guard")
+        own = checkpoint.get(CHECKPOINT_KEY, {})
+        record = own.get("record", {})
+        check_record(self, record, checkpoint["state_dict"])
+        if self._trainer is None:
+            restore_optimizer(self, record)
+        counts = own.get("guard")
         if counts is not None:
             self.finite_check.load_state_dict(counts)
         keep_own_per_point_state(self.variant, checkpoint["state_dict"])
-
-    def _save_plain_hyperparameters(self) -> None:
-        # Objects would be pickled into the checkpoint, which could then not be loaded with `weights_only=True`. Under
-        # the CLI the values are those of the parsed configuration, which are plain.
-        self.save_hyperparameters(ignore=["net", "balancer", "variant"] if not under_cli() else None, logger=True)
-        for name in [name for name, value in self.hparams.items() if not is_plain(value)]:
-            del self.hparams[name]
-        self._hparams_initial = dict(self.hparams)

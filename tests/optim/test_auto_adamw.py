@@ -258,9 +258,14 @@ def test_eps_root_may_be_turned_on_and_off_by_a_group() -> None:
 def test_moments_of_another_network_are_refused() -> None:
     wide, narrow = (AutoAdamW([torch.ones(n, requires_grad=True)]) for n in (3, 2))
     path(wide, [[[1.0, 1.0, 1.0]]])
-    narrow.load_state_dict(wide.state_dict())
-    with pytest.raises(ValueError, match=r"`exp_avg` must have the shape of `jac`, \(1, 2\), got \(1, 3\)"):
-        path(narrow, [[[1.0, 1.0]]])
+    with pytest.raises(ValueError, match=r"`exp_avg` of parameter 0 .* must have the shape \(1, 2\), got \(1, 3\)"):
+        narrow.load_state_dict(wide.state_dict())
+    path(narrow, [[[1.0, 1.0]]])
+    for name in ("exp_avg", "exp_avg_sq"):
+        narrow.state[narrow.param_groups[0]["params"][0]][name] = torch.ones(1, 3)  # not by `load_state_dict`
+        with pytest.raises(ValueError, match=rf"`{name}` must have the shape of `jac`, \(1, 2\), got \(1, 3\)"):
+            path(narrow, [[[1.0, 1.0]]])
+        narrow.state[narrow.param_groups[0]["params"][0]][name] = torch.ones(1, 2)
 
 
 @pytest.mark.parametrize(

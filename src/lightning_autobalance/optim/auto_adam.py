@@ -35,6 +35,8 @@ class AutoAdam(PostCombine):
         Algorithm 3 has no eps and leaves 0/0 undefined. Here a component whose second moment is 0 does not move.
     """
 
+    per_term = ("exp_avg", "exp_avg_sq")
+
     def __init__(self, params: ParamsT, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999)) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": 0.0, "combine": "sum"})
 

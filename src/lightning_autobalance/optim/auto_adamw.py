@@ -55,6 +55,9 @@ class AutoAdamW(PostCombine):
         inside, which is ``eps=0.0, eps_root=1e-8``: gradients far below 1e-4 then hardly move a weight.
     """
 
+    per_term = ("exp_avg", "exp_avg_sq")
+    per_parameter = ("step",)
+
     def __init__(
         self,
         params: ParamsT,
@@ -125,12 +128,13 @@ class AutoAdamW(PostCombine):
             state["step"] = torch.zeros((), dtype=torch.float32, device=p.device if step_on_device else "cpu")
             state["exp_avg"] = torch.zeros_like(jac)
             state["exp_avg_sq"] = torch.zeros_like(jac)
-        moment, device = state["exp_avg"], p.device
-        if moment.shape != jac.shape:
-            raise ValueError(f"`exp_avg` must have the shape of `jac`, {tuple(jac.shape)}, got {tuple(moment.shape)}.")
+        moment, square, device = state["exp_avg"], state["exp_avg_sq"], p.device
+        if moment.shape != jac.shape or square.shape != jac.shape:  # the fused kernel would write beyond them
+            name, found = ("exp_avg", moment) if moment.shape != jac.shape else ("exp_avg_sq", square)
+            raise ValueError(f"`{name}` must have the shape of `jac`, {tuple(jac.shape)}, got {tuple(found.shape)}.")
         if moment.dtype != p.dtype or moment.device != device:  # the network was moved after the last step
             state["exp_avg"] = moment.to(p)
-            state["exp_avg_sq"] = state["exp_avg_sq"].to(p)
+            state["exp_avg_sq"] = square.to(p)
         if step_on_device and state["step"].device != device:
             state["step"] = state["step"].to(device)
         return state

@@ -1,6 +1,6 @@
 """AutoBalance: post-combine around any torch optimizer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, final
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 from torch.optim.optimizer import ParamsT
 
+from lightning_autobalance.optim.loaded_state import check_state, shapes_of
 from lightning_autobalance.optim.post_combine import PostCombine, without_duplicates
 
 DECOUPLED_FLAGS = ("decoupled_weight_decay", "weight_decouple")  # in groups of torch and of pytorch-optimizer
@@ -129,12 +130,28 @@ class AutoBalance(PostCombine):
             state_dict: From ``state_dict()`` of an ``AutoBalance`` around the same optimizer.
 
         Raises:
-            ValueError: If it comes from another kind of optimizer, or its parameter groups differ.
+            ValueError: If it comes from another kind of optimizer, its parameter groups differ, or a state does not fit
+                its parameter or is not finite. The optimizer is then as before.
         """
-        if "optimizers" not in state_dict:
-            raise ValueError("`state_dict` must come from AutoBalance, got one without the terms' `optimizers`.")
         super().load_state_dict(state_dict)
         self._optimizers, self._states = {}, dict(state_dict["optimizers"])
+
+    def check_state_dict(self, state_dict: Mapping[str, Any], names: Mapping[Tensor, str] | None = None) -> None:
+        """Check that a state can be loaded, with the states of all terms' optimizers."""
+        if "optimizers" not in state_dict:
+            raise ValueError("`state_dict` must come from AutoBalance, got one without the terms' `optimizers`.")
+        super().check_state_dict(state_dict, names)
+        for index, of_terms in state_dict["optimizers"].items():
+            group, saved = self.param_groups[index : index + 1], state_dict["param_groups"][index]
+            if len(of_terms) != saved["terms"]:
+                raise ValueError(f"`optimizers` must hold {saved['terms']} states, one per term, got {len(of_terms)}.")
+            if missing := sorted({*self._options} - saved.keys()):
+                raise ValueError(
+                    f"`state_dict` must come from AutoBalance around {self._wrapped.__name__}, got one without its "
+                    f"options {missing}. Start from the weights alone."
+                )
+            for state in of_terms:
+                check_state(state, group, shapes_of(self._wrapped), names)
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: self.__dict__[name] for name in ("_make", "_wrapped", "_options", "_decays")}

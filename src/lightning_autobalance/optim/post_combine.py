@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,7 +14,9 @@ from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
 from lightning_autobalance.jacobian import row_order
+from lightning_autobalance.optim.loaded_state import check_state
 from lightning_autobalance.utils.arguments import check_at_least
+from lightning_autobalance.utils.plain import plain
 
 _DeltaBuffers: TypeAlias = dict[Tensor, tuple[Tensor, tuple[Tensor, ...]]]  # by parameter: delta and its rows
 UpdateHook: TypeAlias = Callable[[list[Tensor], list[Tensor]], None]
@@ -43,6 +45,11 @@ class PostCombine(Optimizer, ABC):
         ValueError: If a hyper-parameter of a group is out of its range.
         TypeError: If a parameter is not of real floating-point type.
     """
+
+    per_term: tuple[str, ...] = ()
+    """Names of the states with one row per loss term, (m, \\*shape)."""
+    per_parameter: tuple[str, ...] = ()
+    """Names of the states that are one number. If a class names its states, no others are loaded."""
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._update_hooks: OrderedDict[int, UpdateHook] = OrderedDict()
@@ -137,8 +144,10 @@ class PostCombine(Optimizer, ABC):
         if "params" in param_group:
             param_group["params"] = without_duplicates(param_group["params"])
         super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        group.update({name: plain(value) for name, value in group.items() if name != "params"})
         try:
-            self._check_group(self.param_groups[-1])
+            self._check_group(group)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
@@ -150,14 +159,40 @@ class PostCombine(Optimizer, ABC):
             state_dict: From ``state_dict()`` of an optimizer of this class.
 
         Raises:
-            ValueError: If it comes from another kind of optimizer, or its parameter groups differ.
+            ValueError: If it comes from another kind of optimizer, its parameter groups differ, or a state does not fit
+                its parameter or is not finite. The optimizer is then as before.
+        """
+        self.check_state_dict(state_dict)
+        super().load_state_dict(state_dict)
+
+    def check_state_dict(self, state_dict: Mapping[str, Any], names: Mapping[Tensor, str] | None = None) -> None:
+        """Check that a state can be loaded.
+
+        Args:
+            state_dict: From ``state_dict()`` of an optimizer of this class.
+            names: Names of the parameters, for the error.
+
+        Raises:
+            ValueError: If it cannot; see `load_state_dict`.
         """
         if any("terms" not in group for group in state_dict["param_groups"]):
             raise ValueError(
                 f"`state_dict` must come from {type(self).__name__}, got one with a single state for all loss terms. "
                 "Start from the weights alone."
             )
-        super().load_state_dict(state_dict)
+        known = {*self.per_term, *self.per_parameter}
+        for state in state_dict["state"].values():
+            if known and state.keys() != known:
+                raise ValueError(
+                    f"`state_dict` must come from {type(self).__name__}, with the states {sorted(known)}, got one with "
+                    f"{sorted(state)}. Start from the weights alone."
+                )
+        check_state(state_dict, self.param_groups, self._shape_of, names)
+
+    def _shape_of(self, name: str, p: Tensor, group: Mapping[str, Any]) -> tuple[int, ...] | None:
+        if name in self.per_term:
+            return (group["terms"] or 0, *p.shape)
+        return () if name in self.per_parameter else None
 
     def _check_group(self, group: dict[str, Any]) -> None:
         for p in group["params"]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.utils.arguments import check_at_least
+from lightning_autobalance.utils.plain import plain
 
 Array = NDArray[np.float64]
 
@@ -150,6 +151,7 @@ def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float
     Raises:
         ValueError: If they are not.
     """
+    bounds = plain(bounds)
     two = isinstance(bounds, Sequence) and len(bounds) == 2 and all(isinstance(b, int | float) for b in bounds)
     if not two or not all(isfinite(b) for b in bounds) or not bounds[0] < bounds[1]:
         raise ValueError(f"`{name}` must be two finite numbers (low, high) with low < high, got {bounds}.")

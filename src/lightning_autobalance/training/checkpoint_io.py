@@ -15,6 +15,8 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from lightning_autobalance.training.readable import check_readable
+
 UNFINISHED = ".unfinished"  # suffix of a file being written
 ABANDONED = 600.0  # seconds after which the process that wrote such a file is taken for dead
 
@@ -44,7 +46,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         Raises:
             CheckpointWriteError: If the file system is full, read-only, or gone.
+            MisconfigurationException: If it holds objects that could not be read again.
         """
+        check_readable(checkpoint)
         local = str(path).removeprefix("file://")
         if storage_options is not None or "://" in local:
             super().save_checkpoint(checkpoint, path, storage_options)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import rank, world_size
+from lightning_autobalance.utils.plain import plain
 
 
 class Seeded(nn.Module):
@@ -22,7 +23,7 @@ class Seeded(nn.Module):
     def _set_seed(self, seed: int | None) -> None:
         if seed is not None:
             check_at_least("seed", seed, 0)
-        self.seed = seed if seed is not None else torch.initial_seed()
+        self.seed = plain(seed) if seed is not None else torch.initial_seed()
 
     def draws(self, key: Sequence[int], rows: int, columns: int) -> Tensor:
         """Uniform random numbers in [0, 1) for the rows of this process, in float64, (rows, columns).

@@ -11,6 +11,7 @@ from torch.optim.adam import adam
 from lightning_autobalance.balancing.base import Balancer, StepView
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.utils.arguments import check_at_least, check_fraction, check_positive
+from lightning_autobalance.utils.plain import plain
 
 
 class Weighting(Balancer):
@@ -146,7 +147,7 @@ class SeededWeighting(Weighting):
         super().__init__()
         if seed is not None:
             check_at_least("seed", seed, 0)
-        self.seed = seed if seed is not None else torch.initial_seed()
+        self.seed = plain(seed) if seed is not None else torch.initial_seed()
 
     def generator(self, view: StepView) -> np.random.Generator:
         """The random number generator of this step."""
