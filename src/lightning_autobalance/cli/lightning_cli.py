@@ -13,7 +13,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
@@ -29,6 +29,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
+from lightning_autobalance.utils.distributed import is_lost_process, lost_process
 
 ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
 UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
@@ -274,8 +275,13 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
     except SIGTERMException:
         if args is not None:
             raise
-        sys.exit(128 + SIGTERM)  # the shells' convention; Lightning would exit with 0
+        # The shells' convention; Lightning would exit with 0. Only the first process does: where it has started the
+        # others itself, the status of one of them would make it kill itself.
+        sys.exit(0 if rank_zero_only.rank else 128 + SIGTERM)
     except RuntimeError as error:
+        if args is None and is_lost_process(error):
+            sys.stderr.write(f"error: {lost_process(error)}\n")
+            sys.exit(2)
         if args is not None or "Error(s) in loading state_dict" not in str(error):
             raise
         sys.stderr.write(
