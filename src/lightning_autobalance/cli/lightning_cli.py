@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -29,6 +29,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
+from lightning_autobalance.training.last_checkpoint import missing_checkpoint
 from lightning_autobalance.utils.distributed import is_lost_process, lost_process
 
 ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
@@ -72,8 +73,9 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary, a progress bar with the losses and a "
-            "ModelCheckpoint that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary and a progress bar with the losses, each "
+            "unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps the last state, unless "
+            "one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -312,5 +314,6 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
     for kind in (BalanceMonitor, Dashboard, SolutionPlotter, summary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()
-    if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
-        yield ModelCheckpoint(save_last=True, filename="step={step}", auto_insert_metric_name=False)
+    checkpoint = missing_checkpoint(given)
+    if checkpoint and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
+        yield checkpoint
