@@ -150,6 +150,8 @@ class PINNModule(NeuralField):
         self.gradient_stage = TermGradientStage(compile)
         self._variant_is_prepared = False
         self._ready = False
+        self._termination = SaveOnTermination()
+        self._stop: bool | Tensor = False  # whether any process was told to, as of the last step
 
     # Losses ---------------------------------------------------------------------------------------------------------
 
@@ -204,6 +206,7 @@ class PINNModule(NeuralField):
             if 0 <= limit <= step:
                 break
             self._step(points_of(batch, step), step)
+        self._termination.stop(self.trainer, self._stop)
         if 0 <= limit <= self.trainer.global_step:
             self._check_finite_weights()
             self.trainer.should_stop = True  # Lightning then validates the final state, also within an epoch
@@ -218,7 +221,9 @@ class PINNModule(NeuralField):
             self._get_ready(self.trainer.optimizers[0])
         params = trained_parameters(optimizer)
         lr = optimizer.param_groups[0]["lr"]
-        gradients = clip(reduce_over_ranks(self._term_gradients(points, params, step)), self.gradient_clip_val)
+        mine = self._term_gradients(points, params, step)
+        gradients, self._stop = reduce_over_ranks(mine, stop=self._termination.received)
+        gradients = clip(gradients, self.gradient_clip_val)
         align_columns((self.balancer, self.variant), params, gradients.blocks, self.named_parameters)
         combine = partial(
             combine_terms,
@@ -312,7 +317,8 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [EpochSchedules(self.monitor), SaveOnTermination(), LoggerGuard(), CheckResumedRun()]
+        self._termination = SaveOnTermination()
+        return [EpochSchedules(self.monitor), self._termination, LoggerGuard(), CheckResumedRun()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

@@ -1,6 +1,7 @@
 """Runs that one process and several must agree on, and the start of several processes that run them all."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,9 +18,11 @@ from helpers.toys import fit
 from helpers.waves import MAKE, Wave
 from lightning_autobalance.balancing import DWA, NTK, ConFIG, MConFIG, PCGrad
 from lightning_autobalance.callbacks import BalanceMonitor
+from lightning_autobalance.cli import main
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.optim import AutoAdamW, AutoBalance
 
+FIRST, LATE = 0.07, 0.98  # with the points below, x of one initial point is smaller, t of two interior points larger
 COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have the same numbers of all
 
 
@@ -33,6 +36,15 @@ class OwnLosses(Wave):
         }
 
 
+class PartOfPoints(Wave):
+    """A term of the points that are beyond a limit, and one of a single point, of which most processes have none."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = super().residuals(points)
+        start, x = points["initial"], points["interior"]
+        return found | {"first": self(start[start[:, 0] < FIRST]), "late": self(x[x[:, 1] > LATE])}
+
+
 adamw = partial(torch.optim.AdamW, lr=1e-3)
 RUNS: dict[str, Callable[[], Any]] = {
     "auto_adamw": lambda: Wave(optimizer=AutoAdamW),
@@ -43,6 +55,7 @@ RUNS: dict[str, Callable[[], Any]] = {
     "pc_grad": lambda: Wave(optimizer=adamw, balancer=PCGrad()),
     "ntk": lambda: Wave(optimizer=adamw, balancer=NTK(interval=50)),
     "dwa": lambda: Wave(optimizer=adamw, balancer=DWA()),
+    "part_of_points": lambda: PartOfPoints(optimizer=AutoAdamW),
     "own_losses": lambda: OwnLosses(optimizer=AutoAdamW),
     **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
 }
@@ -79,16 +92,12 @@ def launch(processes: int, out: Path, names: Sequence[str], steps: int, resumed:
     Raises:
         RuntimeError: If one fails; with what it wrote.
     """
-    port = 29500 + os.getpid() % 2000 + processes
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
     (out / "resumed").mkdir()
     runs = [(name, out, None) for name in names]
     runs += [(name, out / "resumed", out / "alone" / f"{name}.ckpt") for name in resumed]
     with ExitStack() as stack:
         running = []
-        for rank in range(processes):
-            told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-            environment = address | {name: str(number) for name, number in told.items()}
+        for rank, environment in enumerate(environments(processes)):
             running.append(server().Process(target=one_of_several, args=(environment, out / f"log{rank}", runs, steps)))
             running[-1].start()
             stack.callback(running[-1].join)
@@ -100,15 +109,38 @@ def launch(processes: int, out: Path, names: Sequence[str], steps: int, resumed:
         raise RuntimeError((out / f"log{failed[0]}").read_text()[-4000:])
 
 
-def one_of_several(
-    environment: Mapping[str, str], log: Path, runs: Sequence[tuple[str, Path, Path | None]], steps: int
-) -> None:
-    """Run each, write what the first process ends with, and whether the others end with the same."""
-    with log.open("w") as file:  # what C++ writes, too
+def environments(processes: int) -> list[dict[str, str]]:
+    """What torchrun gives each process."""
+    port = 29500 + os.getpid() % 2000 + processes
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
+    told = [
+        {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+        for rank in range(processes)
+    ]
+    return [address | {name: str(number) for name, number in one.items()} for one in told]
+
+
+def become(environment: Mapping[str, str], log: Path) -> None:
+    """Make this process one of several that writes to a file, also what C++ writes."""
+    with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
     torch.set_num_threads(1)
+
+
+def command_of_several(environment: Mapping[str, str], log: Path, line: list[str]) -> None:
+    """Run the command as one of several processes, with the exit status that it has there."""
+    become(environment, log)
+    sys.argv = ["lightning-autobalance", *line]
+    main()
+
+
+def one_of_several(
+    environment: Mapping[str, str], log: Path, runs: Sequence[tuple[str, Path, Path | None]], steps: int
+) -> None:
+    """Run each, write what the first process ends with, and whether the others end with the same."""
+    become(environment, log)
     several = {"strategy": "ddp", "devices": int(environment["WORLD_SIZE"]), "accelerator": "cpu"}
     for name, out, path in runs:
         trainer, module = run(name, out, steps, ckpt_path=path, **several)

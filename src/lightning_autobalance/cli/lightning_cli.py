@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
@@ -31,6 +31,8 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble, SeedRun
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO, CheckpointWriteError
+from lightning_autobalance.training.last_checkpoint import missing_checkpoint
+from lightning_autobalance.utils.distributed import is_lost_process, lost_process
 
 ROOMS = (balancing, nets, optim, points, problems, variants)  # imported, so that YAML may use their short names
 UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
@@ -74,8 +76,9 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary, a progress bar with the losses and a "
-            "ModelCheckpoint that keeps the last state, each unless `trainer.callbacks` has one of its kind.",
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary and a progress bar with the losses, each "
+            "unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps the last state, unless "
+            "one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -278,7 +281,9 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
     except SIGTERMException:
         if args is not None:
             raise
-        sys.exit(128 + SIGTERM)  # the shells' convention; Lightning would exit with 0
+        # The shells' convention; Lightning would exit with 0. Only the first process does: where it has started the
+        # others itself, the status of one of them would make it kill itself.
+        sys.exit(0 if rank_zero_only.rank else 128 + SIGTERM)
     except OSError as error:
         if args is not None or error.errno not in UNWRITABLE:
             raise
@@ -288,6 +293,9 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
         )
         sys.exit(2)
     except RuntimeError as error:
+        if args is None and is_lost_process(error):
+            sys.stderr.write(f"error: {lost_process(error)}\n")
+            sys.exit(2)
         if args is not None or "Error(s) in loading state_dict" not in str(error):
             raise
         sys.stderr.write(
@@ -318,5 +326,6 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
     for kind in (BalanceMonitor, Dashboard, SolutionPlotter, summary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()
-    if room_for(Checkpoint) and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
-        yield ModelCheckpoint(save_last=True, filename="step={step}", auto_insert_metric_name=False)
+    checkpoint = missing_checkpoint(given)
+    if checkpoint and trainer.enable_checkpointing is not False and not trainer.fast_dev_run:
+        yield checkpoint

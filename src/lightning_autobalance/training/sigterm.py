@@ -1,11 +1,13 @@
-"""A last checkpoint on SIGTERM."""
+"""A last checkpoint on SIGTERM, after a step on which all processes agree."""
 
 from itertools import count
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 
 
 class SaveOnTermination(Callback):
@@ -14,10 +16,36 @@ class SaveOnTermination(Callback):
     Cluster schedulers send SIGTERM before they reclaim a machine. Lightning then ends the run between two batches,
     where weights, optimizer and loops are consistent, so that the resumed run equals the uninterrupted one.
 
+    In several processes, Lightning's handler starts a collective of its own wherever the signal finds the process, which
+    the others, in another collective, never join. Here the signal is only noted. It travels with the gradients of the
+    next step (`reduce_over_ranks`), after which all processes stop.
+
     Note:
         With ``save_last="link"`` a file replaces the link; the file that the link points to, which may be the best
         checkpoint, is kept.
     """
+
+    def __init__(self) -> None:
+        self.received = False  # by this process, one of several
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Note the signal instead of Lightning's handler, which is registered after this hook."""
+        self.received = False
+        if trainer.world_size > 1:
+            vars(trainer._signal_connector)["_sigterm_notifier_fn"] = self._note
+
+    def _note(self, *_: Any) -> None:
+        self.received = True
+
+    def stop(self, trainer: Trainer, agreed: bool | Tensor) -> None:
+        """Let Lightning end the run after this batch, in all processes.
+
+        Args:
+            trainer: The Trainer of this process.
+            agreed: Whether any process received the signal: the same in all of them.
+        """
+        if agreed:
+            trainer._signal_connector.received_sigterm = True
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
         """Save if the exception is SIGTERM; after other errors, or Ctrl-C within a step, states may be inconsistent."""

@@ -4,15 +4,57 @@ In a single process every function is the identity. `gather_rows` and the reduct
 call them.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+T = TypeVar("T")
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
+PLACE_IN_SOURCE = re.compile(r"^\[[^\]]*\]\s*")  # with which messages of gloo begin
+COLLECTIVE_ERRORS = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "broken pipe")
+
+
+class LostProcessError(RuntimeError):
+    """Another process of the run has ended, or cannot be reached."""
+
+
+def is_lost_process(error: BaseException) -> bool:
+    """Whether an exception of ``torch.distributed``, also when raised by Lightning, says that another process is gone.
+
+    Args:
+        error: Any exception; torch's backends raise plain RuntimeErrors, which only their text tells apart.
+    """
+    if isinstance(error, LostProcessError | dist.DistError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in text for word in COLLECTIVE_ERRORS)
+
+
+def lost_process(error: BaseException) -> LostProcessError:
+    """The error of one line for an exception of which `is_lost_process` is true."""
+    if isinstance(error, LostProcessError):
+        return error
+    found = PLACE_IN_SOURCE.sub("", str(error).splitlines()[0]).split(". ")[0].rstrip(".")
+    return LostProcessError(
+        f"`devices`: all processes of a run must go on to its end, another one was lost ({found}). It was killed or "
+        "ended with an error, which its own output shows. Go on from the last checkpoint with `ckpt_path`."
+    )
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if is_lost_process(error):
+            raise lost_process(error) from error
+        raise
 
 
 @contextmanager
@@ -63,11 +105,26 @@ def gather_rows(x: Tensor, axis: int = 0) -> Tensor:
     padded = rows.new_zeros((max(counts), *rows.shape[1:]))
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
+    with _answered():
+        dist.all_gather(parts, padded)
     gathered = rows.new_empty((sum(counts), *rows.shape[1:]))
     for r, (part, count) in enumerate(zip(parts, counts, strict=True)):
         gathered[r :: world_size()] = part[:count]
     return gathered.movedim(0, axis)
+
+
+def gather_objects(x: T) -> list[T]:
+    """The objects of all processes, by rank.
+
+    Args:
+        x: Of this process; it is pickled.
+    """
+    if world_size() == 1:
+        return [x]
+    found: list[T] = [x] * world_size()
+    with _answered():
+        dist.all_gather_object(found, x)
+    return found
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
@@ -84,7 +141,8 @@ def _reduced(x: Tensor, operation: str) -> Tensor:
     if world_size() == 1:
         return x
     reduced = x.detach().clone()
-    dist.all_reduce(reduced, op=getattr(dist.ReduceOp, operation))
+    with _answered():
+        dist.all_reduce(reduced, op=getattr(dist.ReduceOp, operation))
     return reduced
 
 
