@@ -352,6 +352,7 @@ class PINNModule(NeuralField):
         self._variant_is_prepared = True
         if isinstance(self.variant, MeanSquares):
             return ()
+        checks.check_variant_has_residuals(self.variant, type(self).__name__, own_losses=self.has_own_losses)
         trainer = self._trainer
         max_steps = 0 if trainer is None else trainer.max_steps if trainer.max_steps >= 0 else None
         resample_every = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)

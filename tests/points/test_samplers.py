@@ -90,3 +90,8 @@ def test_sobol_points_are_balanced() -> None:
 
 def test_sobol_points_are_spread_better_than_uniform_ones() -> None:
     assert qmc.discrepancy(Sobol()(128, 2, rng())) < 0.1 * qmc.discrepancy(Uniform()(128, 2, rng()))
+
+
+def test_a_method_that_is_no_longer_called_is_refused() -> None:
+    with pytest.raises(TypeError, match="`unit` of Mine was removed and would not be called: write `_draw"):
+        type("Mine", (Sampler,), {"unit": lambda self, count, dim, stream, draw: None})

@@ -101,6 +101,7 @@ def test_terms_that_a_balancer_needs() -> None:
     assert terms_needed(None, terms) == terms_needed(EqualWeights(), terms) == terms_needed(PCGrad(), terms) == ()
     (only,) = terms_needed(MConFIG(), terms)
     assert only in terms
+    assert terms_needed(MConFIG(), ()) == ()  # their names are not known yet
 
 
 def test_blocks_of_some_terms_as_blocks_of_all() -> None:

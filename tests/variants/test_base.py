@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from helpers.variants import UNIT, context, line, of
-from lightning_autobalance.variants import ProblemInfo, Variant
+from lightning_autobalance.points import Interval
+from lightning_autobalance.variants import Moment, ProblemInfo, Site, StepContext, Variant
 from lightning_autobalance.variants.base import ByPart, ByTerm
 
 POINTS = line(0.1, 0.2)
@@ -95,3 +96,9 @@ def test_buffers_take_the_size_that_they_have_in_a_checkpoint() -> None:
     trained.weights = of(1.0, 2.0, 3.0)
     fresh.load_state_dict(trained.state_dict())
     assert torch.equal(fresh.weights, of(1.0, 2.0, 3.0))
+
+
+def test_former_names_go_on_working() -> None:
+    site = Site(Interval(0, 1), {"pde": ("interior",)}, 100, 5)
+    assert (site.origins, site.steps, site.redrawn) == ({"pde": ("interior",)}, 100, 5)
+    assert Moment is StepContext

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from helpers.toys import fit
 from helpers.waves import MAKE, Wave
@@ -179,6 +181,22 @@ def test_a_module_with_only_losses_is_refused(name: str, tmp_path: Path) -> None
 
     with pytest.raises(MisconfigurationException, match=f"`variant` must be left out where .* only losses, got {name}"):
         fit(OwnLosses(variant=MAKE[name]()), tmp_path, points(), max_steps=1)
+
+
+class OwnData(LightningDataModule):
+    """Somebody's own, which the checks before training do not see."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader([{"interior": torch.rand(6, 2), "boundary": torch.rand(4, 2)}], batch_size=None)
+
+
+def test_only_losses_are_refused_with_data_of_ones_own_too(tmp_path: Path) -> None:
+    class OwnLosses(Wave):
+        def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {**super().losses(points), "size": sum(p.square().sum() for p in self.parameters())}
+
+    with pytest.raises(MisconfigurationException, match="`variant` must be left out where .* only losses, got RBA"):
+        fit(OwnLosses(variant=MAKE["RBA"](), check_exact=False), tmp_path, OwnData(), max_steps=1)
 
 
 @pytest.mark.parametrize("name", ["RBA", "CWP", "SAPINN", "RAD", "RAR"])

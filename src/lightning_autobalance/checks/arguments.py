@@ -37,7 +37,7 @@ def check_module_arguments(
     if cuda_graph:
         raise ValueError(
             f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "
-            "uses torch's own CUDA graphs."
+            "uses torch's own CUDA graphs; load a checkpoint with `load_from_checkpoint(path, cuda_graph=False)`."
         )
     if not isinstance(compile, bool) and compile not in (modes := list(torch._inductor.list_mode_options())):
         raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {compile!r}.")

@@ -12,6 +12,14 @@ from lightning_autobalance.points.domain import Array
 class Sampler(ABC):
     """Spreads points over a unit cube; its randomness comes from the generator that it is handed."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "unit" in cls.__dict__:
+            raise TypeError(
+                f"`unit` of {cls.__name__} was removed and would not be called: write `_draw(self, count, dim, rng)`, "
+                "which gets a generator of NumPy for the face and the draw."
+            )
+
     def __call__(self, count: int, dim: int, rng: np.random.Generator) -> Array:
         """Draw points.
 

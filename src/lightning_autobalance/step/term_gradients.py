@@ -135,9 +135,9 @@ def terms_needed(balancer: Balancer | None, terms: tuple[str, ...]) -> tuple[str
 
     Args:
         balancer: Of the run.
-        terms: Names of all m loss terms.
+        terms: Names of all m loss terms; empty before the first step, where all are needed.
     """
-    rows = balancer.rows_needed(len(terms)) if isinstance(balancer, Aggregator) else ()
+    rows = balancer.rows_needed(len(terms)) if terms and isinstance(balancer, Aggregator) else ()
     return tuple(terms[row] for row in sorted(rows)) if len(rows) < len(terms) else ()
 
 

@@ -32,3 +32,5 @@ __all__ = [
     "Stack",
     "Variant",
 ]
+
+Site, Moment = ProblemInfo, StepContext  # their former names, for variants of one's own

@@ -31,6 +31,21 @@ class ProblemInfo:
     max_steps: int | None = None
     resample_every: int = 0
 
+    @property
+    def origins(self) -> Mapping[str, tuple[str, ...]]:
+        """Former name of ``parts_of_terms``."""
+        return self.parts_of_terms
+
+    @property
+    def steps(self) -> int | None:
+        """Former name of ``max_steps``."""
+        return self.max_steps
+
+    @property
+    def redrawn(self) -> int:
+        """Former name of ``resample_every``."""
+        return self.resample_every
+
     def terms_on(self, part: str) -> tuple[str, ...]:
         """Names of the loss terms with exactly one row per point of a part."""
         return tuple(term for term, parts in self.parts_of_terms.items() if parts == (part,))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from lightning_autobalance.balancing import GramianAggregator
+from lightning_autobalance.balancing import Aggregator, GramianAggregator
 
 
 @final
@@ -44,3 +44,16 @@ def test_norms_whose_squares_overflow_float32() -> None:
 def test_all_rows_are_needed_and_none_of_log_losses_by_default() -> None:
     assert list(ByNorm().rows_needed(3)) == [0, 1, 2]
     assert not ByNorm().of_log_losses
+
+
+def test_the_former_name_of_rows_needed_goes_on_working() -> None:
+    with pytest.warns(DeprecationWarning, match="`asks` of First is now `rows_needed`"):
+
+        class First(Aggregator):
+            def forward(self, jacobian: Tensor) -> Tensor:
+                return jacobian[0]
+
+            def asks(self, count: int) -> range:
+                return range(1)
+
+    assert First().rows_needed(3) == range(1)

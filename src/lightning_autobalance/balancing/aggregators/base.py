@@ -1,7 +1,9 @@
 """Base classes of the aggregators."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +17,12 @@ class Aggregator(Balancer):
 
     of_log_losses: bool = False
     """Whether ``forward`` receives the gradients of the losses' logarithms, :math:`J_i / L_i`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "asks" in cls.__dict__:
+            warnings.warn(f"`asks` of {cls.__name__} is now `rows_needed`.", DeprecationWarning, stacklevel=2)
+            cls.rows_needed = cls.__dict__["asks"]  # type: ignore[method-assign]
 
     @abstractmethod
     def forward(self, jacobian: Jacobian) -> Gradient:
