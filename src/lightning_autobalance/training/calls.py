@@ -78,7 +78,7 @@ def _needs_transfer(trainer: Trainer) -> bool:
 def _next_batch(trainer: Trainer, *, transfer: bool) -> Any:
     """What Lightning's loop does between two calls of ``training_step``, where no hook is due."""
     loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
-    batch, _, _ = next(fetcher)  # type: ignore[arg-type, misc]
+    batch, _, _ = next(fetcher)  # type: ignore[arg-type]
     progress = loop.batch_progress
     progress.increment_processed()
     progress.increment_completed()
