@@ -27,7 +27,7 @@ CALLBACKS = [
 
 
 class TimeFile(Clock):
-    """Writes the seconds per call to the file that the environment names."""
+    """Writes the seconds per step to the file that the environment names."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Write the file, in the main process only."""
@@ -54,7 +54,7 @@ def seconds(processes: int, each: int, steps: int) -> float:
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "CLOCK_FILE": f"{folder}/seconds"}
         subprocess.run(command, check=True, capture_output=True, env=environment)
-        return float(Path(folder, "seconds").read_text()) / each
+        return float(Path(folder, "seconds").read_text())
 
 
 def measure(steps: int, repeats: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Clock(Callback):
     def __init__(self) -> None:
         self.marks: list[float] = []
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_before_optimizer_step(self, *_: Any) -> None:
         """Record the time."""
         self.marks.append(time.perf_counter())
 

@@ -16,7 +16,7 @@ from helpers.toys import Decay, fit, points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Draws, Interval, Rectangle
+from lightning_autobalance.points import Interval, Rectangle
 
 
 class Square(nn.Module):
@@ -280,12 +280,12 @@ def test_predictions_are_the_fields() -> None:
 @pytest.mark.parametrize(
     ("batch", "options", "expected"),
     [
-        (Draws(0, lambda step: {}), {}, 1),
-        (Draws(0, lambda step: {}), {"batch_size": 5}, 5),
+        ({"interior": at(1.0, 2.0), "boundary": at(1.0)}, {}, 1),
+        ({"interior": at(1.0, 2.0), "boundary": at(1.0)}, {"batch_size": 5}, 5),
         ({"interior": at(1.0)}, {}, None),  # Lightning finds it
     ],
 )
-def test_a_batch_that_changes_from_step_to_step_has_size_1(
+def test_parts_of_different_sizes_count_as_one(
     batch: Any, options: dict[str, int], expected: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Any] = []

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Domain, Draws, Sampler, Uniform, sample
+from lightning_autobalance.points import Domain, Sampler, Uniform, sample
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows
 from lightning_autobalance.utils.plain import plain
@@ -141,26 +141,17 @@ class CollocationPoints(LightningDataModule):
             The points by part, each (b, d).
         """
         module = self.module
+        device, dtype = module.device, module.points_dtype
         number = step // self.resample_every if self.resample_every else 0
         if number != self._draw:
-            self._points = self.draw(module.domain, number, module.points_dtype)
+            self._points = self.draw(module.domain, number, dtype)
             self._draw, self._own = number, {}
         source = self._own or {part: own_rows(x) for part, x in self._points.items()}
-        self._own = {part: x.to(module.device, module.points_dtype) for part, x in source.items()}
+        self._own = {part: x.to(device, dtype) for part, x in source.items()}
         return dict(self._own)
 
-    def batch(self, step: int) -> dict[str, Tensor] | Draws:
-        """The points of one ``training_step``: `Draws` if they change within it.
-
-        Args:
-            step: Number of optimizer steps taken before.
-        """
-        if self.resample_every % self.module.steps_per_call:
-            return Draws(step, self.points_at)
-        return self.points_at(step)
-
     def train_dataloader(self) -> "PointLoader":
-        """One batch per ``training_step``: the points of all parts by name."""
+        """One batch per optimizer step: the points of all parts by name."""
         return PointLoader(self)
 
     def val_dataloader(self) -> "EvalLoader":
@@ -214,19 +205,20 @@ class CollocationPoints(LightningDataModule):
 
 
 class PointLoader:
-    """An epoch of training batches."""
+    """An epoch of training batches, one per optimizer step."""
+
+    is_on_device = True
 
     def __init__(self, data: CollocationPoints) -> None:
         self._data = data
 
     def __len__(self) -> int:
-        return -(-self._data.steps_per_epoch // self._data.module.steps_per_call)
+        return self._data.steps_per_epoch
 
-    def __iter__(self) -> Iterator[dict[str, Tensor] | Draws]:
-        module = self._data.module
-        start, each = module.trainer.global_step, module.steps_per_call
-        for call in range(len(self)):  # a resumed run's first call ends at the next multiple of steps_per_call
-            yield self._data.batch(start if call == 0 else (start // each + call) * each)
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        trainer = self._data.module.trainer
+        for _ in range(len(self)):
+            yield self._data.points_at(trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: ``global_step`` gives the position. Tells Lightning that resuming within an epoch is exact."""

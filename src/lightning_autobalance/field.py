@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection
 from lightning_autobalance.derivatives import partials, supports_taylor
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, Draws, rounded_inside
+from lightning_autobalance.points import Domain, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.variants import MeanSquares
@@ -105,13 +105,13 @@ class NeuralField(LightningModule):
             ) from error
 
     def log(self, *args: Any, **kwargs: Any) -> None:
-        """As in ``LightningModule``, except for a batch of `Draws`, whose size Lightning cannot infer.
+        """As in ``LightningModule``, except for points by part, whose different numbers are no batch size.
 
         Args:
             *args: As in ``LightningModule.log``.
-            **kwargs: As in ``LightningModule.log``; ``batch_size`` is 1 by default for a batch of `Draws`.
+            **kwargs: As in ``LightningModule.log``; ``batch_size`` is 1 by default for such a batch.
         """
-        if kwargs.get("batch_size") is None and isinstance(_current_batch(self._trainer), Draws):
+        if kwargs.get("batch_size") is None and _has_several_sizes(_current_batch(self._trainer)):
             kwargs["batch_size"] = 1
         super().log(*args, **kwargs)
 
@@ -267,3 +267,7 @@ class NeuralField(LightningModule):
 
 def _current_batch(trainer: Any) -> Any:
     return getattr(getattr(trainer, "_results", None), "batch", None)
+
+
+def _has_several_sizes(batch: Any) -> bool:
+    return isinstance(batch, Mapping) and len({len(x) for x in batch.values() if isinstance(x, Tensor)}) > 1

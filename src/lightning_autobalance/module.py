@@ -15,8 +15,6 @@ from lightning_autobalance import checks
 from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
-from lightning_autobalance.points import Draws, points_of
-from lightning_autobalance.shapes import Points
 from lightning_autobalance.step import (
     ChangedTermsError,
     FiniteCheck,
@@ -40,6 +38,7 @@ from lightning_autobalance.step import (
     trained_parameters,
     update_parameters,
 )
+from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
     gather_per_point_state,
@@ -85,7 +84,8 @@ class PINNModule(NeuralField):
         gradient_clip_val: Largest norm of the gradient of each term; a longer one is scaled down to it.
         skip_non_finite: Largest number of consecutive steps that are skipped because a loss or a gradient is not
             finite; 0 stops at the first one. Skipped steps are counted. Useful only if the next step has other points.
-        steps_per_call: Optimizer steps per ``training_step``: spreads the cost of Lightning's loop over several steps.
+        steps_per_call: Largest number of optimizer steps per ``training_step``: spreads the cost of Lightning's loop
+            over several steps. A step that a callback, a logger or a validation must see has a call of its own.
         derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
             network supports it.
         compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
@@ -195,21 +195,23 @@ class PINNModule(NeuralField):
         checks.check_combination(optimizer, self.balancer, self.terms)
         if self.balancer is None and not isinstance(optimizer, PostCombine):
             self.balancer = EqualWeights()
+        tell_if_single(self.trainer, self.steps_per_call, has_own_step=self._has_own_step)
         self._ready = True
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Mapping[str, Tensor] | Draws, batch_idx: int) -> None:  # noqa: ARG002
-        """Take optimizer steps up to the next multiple of ``steps_per_call``, but not beyond ``max_steps``."""
-        done, limit = self.trainer.global_step, self.trainer.max_steps
-        for step in range(done, (done // self.steps_per_call + 1) * self.steps_per_call):
-            if 0 <= limit <= step:
-                break
-            self._step(points_of(batch, step), step)
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+        """Take up to ``steps_per_call`` optimizer steps, fewer where Lightning, a logger or a callback is due."""
+        for points in batches_of_call(self.trainer, batch, 1 if self._has_own_step else self.steps_per_call):
+            self._step(points, self.trainer.global_step)
         self._termination.stop(self.trainer, self._stop)
-        if 0 <= limit <= self.trainer.global_step:
+        if 0 <= self.trainer.max_steps <= self.trainer.global_step:
             self._check_finite_weights()
             self.trainer.should_stop = True  # Lightning then validates the final state, also within an epoch
+
+    @property
+    def _has_own_step(self) -> bool:
+        return type(self).training_step is not PINNModule.training_step
 
     def _step(self, points: Mapping[str, Tensor], step: int) -> None:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
@@ -296,13 +298,6 @@ class PINNModule(NeuralField):
         )
 
     # Evaluation -----------------------------------------------------------------------------------------------------
-
-    def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:
-        """Compare with the exact solution on a batch of the grid, (b, d), or compute losses at held-out points."""
-        super().validation_step(batch, batch_idx)
-        if self.steps_per_call > 1 and self.trainer.training and self.trainer.loggers:
-            step = float(self.trainer.global_step)  # Lightning's own step axis counts calls
-            self.log("step", step, on_epoch=True, sync_dist=True)
 
     def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Losses at points not used in training, without the variant, whose weights belong to the training points."""

@@ -15,6 +15,6 @@ def test_the_clock_leaves_out_the_warm_up() -> None:
 def test_a_step_is_one_mark() -> None:
     clock = Clock()
     for _ in range(3):
-        clock.on_train_batch_end()
+        clock.on_before_optimizer_step()
     assert len(clock.marks) == 3
     assert clock.marks == sorted(clock.marks)

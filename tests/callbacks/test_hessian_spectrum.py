@@ -77,10 +77,10 @@ def test_start_and_end_by_default_and_epochs(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_inside_a_call_of_several_steps_the_look_comes_after_it(tmp_path: Path) -> None:
+def test_a_call_of_several_steps_ends_at_a_chosen_step(tmp_path: Path) -> None:
     callback = HessianSpectrum(steps=[2, 4])
     fit(module(steps_per_call=3), tmp_path, points(Decay(), steps_per_epoch=9), max_steps=8, callbacks=[callback])
-    assert list(callback.history) == [3, 6]
+    assert list(callback.history) == [2, 4]
 
 
 @pytest.mark.usefixtures("no_pictures")

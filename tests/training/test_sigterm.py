@@ -100,6 +100,12 @@ def test_several_steps_per_call(step: int, whole: Any, tmp_path: Path) -> None:
     assert_same_state(whole(steps_per_call=2), found)
 
 
+@pytest.mark.parametrize("step", [1, 4, 6])
+def test_within_a_call_of_several_steps(step: int, whole: Any, tmp_path: Path) -> None:
+    found = stopped_and_resumed(tmp_path, Terminate("on_before_optimizer_step", step), steps_per_call=3)
+    assert_same_state(whole(steps_per_call=3), found)
+
+
 def test_after_the_last_step_there_is_nothing_left_to_do(whole: Any, tmp_path: Path) -> None:
     assert_same_state(whole(), stopped_and_resumed(tmp_path, Terminate("on_train_batch_end", 10)))
 

@@ -1,7 +1,6 @@
 """Hessian spectra of the loss terms at chosen steps of a run."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from lightning_autobalance.callbacks.preconditioners import is_known
 from lightning_autobalance.callbacks.term_spectra import Spectra, term_spectra, weighted_losses
 from lightning_autobalance.jacobian import effective_condition_number
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Draws, points_of
 from lightning_autobalance.utils.arguments import check_at_least, check_interval
 
 
@@ -38,7 +36,7 @@ class HessianSpectrum(Callback):
 
     Args:
         steps: Optimizer steps after which to compute the spectra; 0 is the initial state. By default 0 and the end of
-            ``fit``. A step inside a call of several (``steps_per_call``) is moved to the end of the call.
+            ``fit``.
         every_n_epochs: Compute them also at the end of every n-th epoch; 0 for none.
         exact_up_to: Largest number of parameters for which eigenvalues are exact. They take one Hessian-vector product
             per parameter and term: some 5 to 40 ms each for networks of 1000 parameters and thousands of points.
@@ -77,7 +75,7 @@ class HessianSpectrum(Callback):
         _check_arguments(self)
         self.history: dict[int, dict[str, float]] = {}
         self._handled_up_to = -1  # chosen steps up to this one are done
-        self._points: Callable[[], Mapping[str, Tensor]] | None = None
+        self._points: Mapping[str, Tensor] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Reset the history; that of a checkpoint is loaded afterwards."""
@@ -99,13 +97,13 @@ class HessianSpectrum(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        batch: dict[str, Tensor] | Draws,
+        batch: dict[str, Tensor],
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Before the first step, check that the losses can be computed on copies, and handle step 0."""
         if self._points is None:
-            self._points = partial(points_of, batch, trainer.global_step)
-            _check_losses(pl_module, self._points(), self.double)
+            self._points = batch
+            _check_losses(pl_module, batch, self.double)
             self._compute_if_due(trainer, pl_module)
 
     def on_train_batch_end(
@@ -113,12 +111,20 @@ class HessianSpectrum(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Any,  # noqa: ARG002
-        batch: dict[str, Tensor] | Draws,
+        batch: dict[str, Tensor],
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Compute the spectra if this step was chosen."""
-        self._points = partial(points_of, batch, trainer.global_step - 1)
+        self._points = batch
         self._compute_if_due(trainer, pl_module)
+
+    def next_due_step(self, step: int) -> int | None:
+        """The step from ``step`` on after which spectra are computed next; a call of several steps ends before it.
+
+        Args:
+            step: Number of optimizer steps taken.
+        """
+        return min((chosen - 1 for chosen in self.steps if chosen > step), default=None)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compute the spectra at the end of every n-th epoch."""
@@ -156,7 +162,7 @@ class HessianSpectrum(Callback):
             return
         spectra = term_spectra(
             module,
-            points(),
+            points,
             trainer.optimizers[0],
             exact_up_to=self.exact_up_to,
             steps=self.lanczos_steps,

@@ -3,7 +3,6 @@
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, Face, rounded_inside
-from lightning_autobalance.points.draws import Draws, points_of
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import sample
 from lightning_autobalance.points.time_cylinder import TimeCylinder
@@ -23,6 +22,4 @@ __all__ = [
     "LatinHypercube",
     "Sobol",
     "sample",
-    "Draws",
-    "points_of",
 ]
