@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -193,11 +194,14 @@ class NeuralField(LightningModule):
 
     @property
     def points_dtype(self) -> torch.dtype:
-        """The floating point type of the parameters, to which points are converted."""
-        first = next(self.parameters(), None)
-        if first is None:
-            raise MisconfigurationException(f"`net` of {type(self).__name__} must have parameters, got none.")
-        return first.dtype
+        """The floating point type of the network's parameters, to which points are converted.
+
+        Unknown parameters of the equation have types of their own; they decide only where the network has none.
+        """
+        for parameter in chain(self.net.parameters(), self.parameters()):
+            if parameter.is_floating_point():
+                return parameter.dtype
+        raise MisconfigurationException(f"`net` of {type(self).__name__} must have parameters, got none.")
 
     @contextmanager
     def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:

@@ -15,8 +15,8 @@ from lightning_autobalance import checks
 from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
-from lightning_autobalance.points import Draws, points_of
-from lightning_autobalance.shapes import Points
+from lightning_autobalance.points import Draws
+from lightning_autobalance.shapes import Losses, Points
 from lightning_autobalance.step import (
     ChangedTermsError,
     FiniteCheck,
@@ -37,6 +37,7 @@ from lightning_autobalance.step import (
     terms_needed,
     update_parameters,
 )
+from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
     gather_per_point_state,
@@ -48,7 +49,7 @@ from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
     optimizer_configuration,
-    step_schedulers,
+    set_learning_rate,
 )
 from lightning_autobalance.training.sigterm import SaveOnTermination, last_checkpoint
 from lightning_autobalance.utils.malloc import keep_freed_memory
@@ -93,6 +94,9 @@ class PINNModule(NeuralField):
         ValueError: If a number is out of range, `compile` is not one of torch's modes, or `cuda_graph` is true.
     """
 
+    lr: float | None = None
+    """Learning rate, set by Lightning's finder; None for that of ``optimizer``."""
+
     def __init__(
         self,
         net: nn.Module | None = None,
@@ -127,6 +131,7 @@ class PINNModule(NeuralField):
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.monitor = monitor
+        self._schedules = EpochSchedules(monitor)
         self.balancer = balancer
         self.variant = variant if variant is not None else MeanSquares()
         self.weights = dict(weights or {})
@@ -164,7 +169,9 @@ class PINNModule(NeuralField):
     def configure_optimizers(self) -> Any:
         """Create the optimizer and, if there is one, its schedule."""
         try:
+            checks.check_parameters(self)
             optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
+            set_learning_rate(optimizer, self.lr)
             checks.check_combination(optimizer, self.balancer, self.terms)
             if self.scheduler is None:
                 return optimizer
@@ -172,15 +179,16 @@ class PINNModule(NeuralField):
         except ValueError as error:  # an argument of the optimizer or the schedule
             raise MisconfigurationException(str(error)) from error
 
-    def _get_ready(self, optimizer: Optimizer) -> None:
+    def _get_ready(self, optimizer: Optimizer, points: Mapping[str, Tensor]) -> None:
         """Before the first step, catch up on hooks that a subclass has overridden without ``super()``."""
-        if not any(isinstance(callback, EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+        if not self._schedules.attached:
             raise MisconfigurationException(
                 f"`configure_callbacks` of {type(self).__name__} must add its callbacks to those of "
                 "`super().configure_callbacks()`, got an override that leaves them out."
             )
-        if not self.terms:
-            self.terms = self._checked_terms()
+        if not self.terms or has_own_loader(self.trainer):
+            loaded, self.terms = self.terms, self._checked_terms(points)
+            checks.check_terms_of_checkpoint(self.terms, loaded)
         checks.check_combination(optimizer, self.balancer, self.terms)
         if self.balancer is None and not isinstance(optimizer, PostCombine):
             self.balancer = EqualWeights()
@@ -188,25 +196,31 @@ class PINNModule(NeuralField):
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Mapping[str, Tensor] | Draws, batch_idx: int) -> None:  # noqa: ARG002
-        """Take optimizer steps up to the next multiple of ``steps_per_call``, but not beyond ``max_steps``."""
+    def training_step(self, batch: Mapping[str, Tensor] | Draws, batch_idx: int) -> Tensor | None:  # noqa: ARG002
+        """Take optimizer steps up to the next multiple of ``steps_per_call``, but not beyond ``max_steps``.
+
+        Returns the sum of the losses in the last one, for callbacks such as ``LearningRateFinder``.
+        """
+        losses = None
         done, limit = self.trainer.global_step, self.trainer.max_steps
         for step in range(done, (done // self.steps_per_call + 1) * self.steps_per_call):
             if 0 <= limit <= step:
                 break
-            self._step(points_of(batch, step), step)
+            losses = self._step(points_of_step(batch, step, self.trainer, self), step)
         if 0 <= limit <= self.trainer.global_step:
             self._check_finite_weights()
             self.trainer.should_stop = True  # Lightning then validates the final state, also within an epoch
+        return None if losses is None else losses.sum()
 
-    def _step(self, points: Mapping[str, Tensor], step: int) -> None:
+    def _step(self, points: Mapping[str, Tensor], step: int) -> Losses:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.logs_this_step = every > 0 and step % every == 0
         optimizer = self.optimizers()
         if not isinstance(optimizer, Optimizer):
             raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
         if not self._ready:
-            self._get_ready(self.trainer.optimizers[0])
+            self._get_ready(self.trainer.optimizers[0], points)
+        self._schedules.before_optimizer_step(self.trainer)
         params = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         lr = optimizer.param_groups[0]["lr"]
         gradients = reduce_over_ranks(self._term_gradients(points, params, step))
@@ -228,7 +242,8 @@ class PINNModule(NeuralField):
         else:
             count_skipped_step(optimizer)
             clear(params)
-        step_schedulers(self.trainer, "step", step + 1, self.monitor)
+        self._schedules.after_optimizer_step(self.trainer, step + 1, gradients.terms, gradients.losses)
+        return gradients.losses
 
     def _term_gradients(self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> TermGradients:
         losses = self._loss_stage(points)
@@ -300,7 +315,8 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [EpochSchedules(self.monitor), SaveOnTermination()]
+        self._schedules = EpochSchedules(self.monitor)
+        return [self._schedules, SaveOnTermination()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
@@ -310,13 +326,13 @@ class PINNModule(NeuralField):
             synchronise(self, self._trainer)
             self.terms = self._checked_terms()
 
-    def _checked_terms(self) -> tuple[str, ...]:
-        data = getattr(self._trainer, "datamodule", None)
-        counts = getattr(data, "counts", None)
-        if data is not None and counts is None:
-            return self.terms  # another data module: its batches are checked at the first step
-        named = {"weights": self.weights, "measured": self.measured}
-        return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact)
+    def _checked_terms(self, batch: Mapping[str, Tensor] | None = None) -> tuple[str, ...]:
+        if not has_own_loader(self._trainer):
+            batch = None
+        elif batch is None:
+            return ()  # its first batch is checked before the first step
+        counts, named = point_counts(self._trainer), {"weights": self.weights, "measured": self.measured}
+        return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact, batch=batch)
 
     def _find_terms(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         name = type(self).__name__
@@ -324,7 +340,8 @@ class PINNModule(NeuralField):
         if self.has_own_losses:
             with torch.enable_grad():
                 return tuple(self.losses(points))
-        checks.check_depends_on_network(checks.check_residuals(self, points), name)
+        source = "the loader" if has_own_loader(self._trainer) else "`data.points`"
+        checks.check_depends_on_network(checks.check_residuals(self, points, source=source), name)
         terms = self._prepare_variant(points)
         if checks.holds_points(self.variant):
             return terms  # its weights belong to the points of an earlier run
@@ -366,6 +383,8 @@ class PINNModule(NeuralField):
             terms=self.terms,
             state_names=self.state_dict().keys(),
         )
+        if has_own_loader(self._trainer):  # compared at the first batch
+            self.terms = tuple(checkpoint.get(CHECKPOINT_KEY, {}).get("terms", ()))
         counts = checkpoint.get(CHECKPOINT_KEY, {}).get("guard")
         if counts is not None:
             self.finite_check.load_state_dict(counts)
