@@ -17,6 +17,7 @@ from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Domain, Draws
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.variants import MeanSquares
 
@@ -242,7 +243,7 @@ class NeuralField(LightningModule):
 
     def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
         """The fields on a batch of the evaluation grid, (b, d) to (b, k)."""
-        fields: Tensor = self(batch)
+        fields: Tensor = self(batch.to(self.points_dtype))
         return fields
 
     def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -256,12 +257,13 @@ class NeuralField(LightningModule):
 
     def _evaluate(self, prefix: str, metrics: MetricCollection, batch: Points | dict[str, Tensor]) -> None:
         if isinstance(batch, Tensor):
+            batch = batch.to(self.points_dtype)  # of a loader of the user's own
             columns = [self.fields.index(name) for name in self.reported or self.fields]
             metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
             found: Any = metrics
         else:
             with torch.inference_mode(False), torch.enable_grad():  # residuals may call torch.autograd.grad
-                own = {part: x.clone() for part, x in batch.items()}
+                own = {part: x.clone() for part, x in as_points(batch, self.domain, self.points_dtype).items()}
                 losses = {term: loss.detach() for term, loss in self.held_out_losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()

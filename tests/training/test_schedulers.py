@@ -227,7 +227,7 @@ def test_epoch_schedules_resume_exactly(kind: str, stop: int, tmp_path: Path) ->
     assert state["last_epoch"] == 4
 
 
-# Lightning's dictionary, as in automatic mode --------------------------------------------------------------------------
+# Lightning's dictionary, as in automatic mode ------------------------------------------------------------------------
 
 
 class Seen(ReduceLROnPlateau):

@@ -74,7 +74,11 @@ def _in_float64(field: NeuralField) -> Iterator[None]:
     """While open, all parameters and buffers are float64, and unknown parameters have their true values."""
     dtype = field.points_dtype
     # unknown parameters may be of another type than the network, which `field.to` would change
-    others = {name: x.detach().clone() for name, x in _states(field) if x.is_floating_point() and x.dtype != dtype}
+    others = {
+        name: x.detach().clone()
+        for name, x in _states(field)
+        if (x.is_floating_point() or x.is_complex()) and x.dtype != dtype
+    }
     before = {name: p.detach().clone() for name, p in field.named_parameters() if name in field.true_parameters}
     field.double()  # float32 to float64 and back is lossless
     try:

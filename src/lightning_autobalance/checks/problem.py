@@ -1,6 +1,7 @@
 """A complete problem: network, loss terms, the names that refer to them, and the exact solution."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from difflib import get_close_matches
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from lightning_autobalance.checks.exact import check_exact
 from lightning_autobalance.checks.loader import check_batch
+from lightning_autobalance.checks.optimizer import check_parameters
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 
@@ -42,6 +44,7 @@ def check_problem(
     Raises:
         MisconfigurationException: If a shape is wrong, a value is not finite, or a name is unknown.
     """
+    check_parameters(field)
     points = few_points(field.domain, counts)
     converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
     x = next(iter(converted.values()))
@@ -56,7 +59,8 @@ def check_problem(
     if field.has_exact:
         _check_exact_shape(field, x)
         if exact:
-            check_exact(field, points)
+            with isolate_rng() if batch is not None else nullcontext():
+                check_exact(field, points)
     return terms
 
 
