@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import BatchSizeFinder, ModelCheckpoint
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DataLoader
 
 from lightning_autobalance.balancing import NTK, ConFIG
 from lightning_autobalance.cli import main
@@ -198,6 +199,22 @@ def _second(module: Any, points: Mapping[str, Tensor], right: Residuals) -> Resi
     return {**right, "pde": u_xx - module(points["interior"])}
 
 
+def loader(**batch: Any) -> Callable[[], None]:
+    """Train on batches of one's own.
+
+    Args:
+        **batch: What a batch holds in place of right points.
+    """
+
+    def run() -> None:
+        right = {"interior": torch.rand(16, 1), "boundary": torch.tensor([[0.0], [1.0]])}
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        trainer = Trainer(accelerator="cpu", devices=1, max_steps=2, enable_checkpointing=False, **quiet)
+        trainer.fit(Decay(), DataLoader([{**right, **batch}] * 2, batch_size=None))
+
+    return run
+
+
 def _nothing() -> None:
     pass
 
@@ -237,6 +254,7 @@ CASES = [
     # Settings that do not fit together.
     Case("`gradient_clip_val` of the Trainer", lambda: fit(gradient_clip_val=1.0)),
     Case("`accumulate_grad_batches` of the Trainer", lambda: fit(accumulate_grad_batches=2)),
+    Case("`BatchSizeFinder`", lambda: fit(callbacks=[BatchSizeFinder()])),
     Case("precision bf16-true", lambda: fit(precision="bf16-true")),
     Case("LBFGS", options(optimizer=torch.optim.LBFGS)),
     Case("a negative learning rate", options(optimizer=partial(AutoAdamW, lr=-1.0))),
@@ -273,6 +291,11 @@ CASES = [
     Case("a wrong exact solution", lambda: fit(_WrongExact())),
     Case("an exact solution of the wrong shape", lambda: fit(_WrongExactShape())),
     Case("an exact solution without derivatives", lambda: fit(_DetachedExact())),
+    # A loader of one's own.
+    Case("a batch that is stacked", loader(interior=torch.rand(2, 16, 1))),
+    Case("a batch of points without a second dimension", loader(interior=torch.rand(16))),
+    Case("a batch with NaN", loader(interior=torch.full((16, 1), torch.nan))),
+    Case("a batch of complex numbers", loader(interior=torch.zeros(16, 1, dtype=torch.complex64))),
     # In training.
     Case("NaN in mid-training", residuals(_nan)),
     Case("a term that vanishes in mid-training", residuals(_fewer)),

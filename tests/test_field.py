@@ -199,6 +199,17 @@ def test_points_have_the_dtype_of_the_parameters() -> None:
     assert field.grid(3).dtype == torch.float64
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.complex64, torch.int64])
+def test_points_have_the_dtype_of_the_network_whatever_an_unknown_has(dtype: torch.dtype) -> None:
+    field = Field()
+    field.net = nn.Sequential(field.net)  # registered again, after the unknown
+    field.c = nn.Parameter(torch.ones((), dtype=dtype), requires_grad=False)
+    assert field.points_dtype == torch.float32
+    field.net = nn.Identity()
+    field.c = nn.Parameter(torch.ones((), dtype=torch.float64))
+    assert field.points_dtype == torch.float64  # the only one
+
+
 def test_the_grid_holds_the_edge() -> None:
     assert Field().grid(3).tolist() == [[0.0], [2.0], [4.0]]
 

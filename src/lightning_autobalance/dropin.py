@@ -95,9 +95,9 @@ def step_terms(
     update_parameters(optimizer, params, unbalanced(gradients, pre_combine=not isinstance(optimizer, PostCombine)))
     if log.logs_this_step:
         log._write(trainer, gradients, lr, step)
-    step_schedulers(trainer, "step", step + 1, None)
+    step_schedulers(trainer, "step", step + 1)
     if trainer.is_last_batch:
-        step_schedulers(trainer, "epoch", trainer.current_epoch + 1, None)
+        step_schedulers(trainer, "epoch", trainer.current_epoch + 1)
 
 
 def _log_of(module: LightningModule) -> TermLog:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,6 +17,7 @@ from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Domain, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
+from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.variants import MeanSquares
 
@@ -193,11 +195,14 @@ class NeuralField(LightningModule):
 
     @property
     def points_dtype(self) -> torch.dtype:
-        """The floating point type of the parameters, to which points are converted."""
-        first = next(self.parameters(), None)
-        if first is None:
-            raise MisconfigurationException(f"`net` of {type(self).__name__} must have parameters, got none.")
-        return first.dtype
+        """The floating point type of the network's parameters, to which points are converted.
+
+        Unknown parameters of the equation have types of their own; they decide only where the network has none.
+        """
+        for parameter in chain(self.net.parameters(), self.parameters()):
+            if parameter.is_floating_point():
+                return parameter.dtype
+        raise MisconfigurationException(f"`net` of {type(self).__name__} must have parameters, got none.")
 
     @contextmanager
     def field_replaced(self, field: Callable[[Points], Fields]) -> Iterator[None]:
@@ -238,7 +243,7 @@ class NeuralField(LightningModule):
 
     def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
         """The fields on a batch of the evaluation grid, (b, d) to (b, k)."""
-        fields: Tensor = self(batch)
+        fields: Tensor = self(batch.to(self.points_dtype))
         return fields
 
     def held_out_losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -252,12 +257,13 @@ class NeuralField(LightningModule):
 
     def _evaluate(self, prefix: str, metrics: MetricCollection, batch: Points | dict[str, Tensor]) -> None:
         if isinstance(batch, Tensor):
+            batch = batch.to(self.points_dtype)  # of a loader of the user's own
             columns = [self.fields.index(name) for name in self.reported or self.fields]
             metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
             found: Any = metrics
         else:
             with torch.inference_mode(False), torch.enable_grad():  # residuals may call torch.autograd.grad
-                own = {part: x.clone() for part, x in batch.items()}
+                own = {part: x.clone() for part, x in as_points(batch, self.domain, self.points_dtype).items()}
                 losses = {term: loss.detach() for term, loss in self.held_out_losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()

@@ -15,6 +15,7 @@ from lightning_autobalance import checks
 from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
+from lightning_autobalance.shapes import Losses
 from lightning_autobalance.step import (
     ChangedTermsError,
     FiniteCheck,
@@ -38,6 +39,7 @@ from lightning_autobalance.step import (
     trained_parameters,
     update_parameters,
 )
+from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
 from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
@@ -53,7 +55,7 @@ from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
     optimizer_configuration,
-    step_schedulers,
+    set_learning_rate,
 )
 from lightning_autobalance.training.sigterm import SaveOnTermination, last_checkpoint
 from lightning_autobalance.utils.malloc import keep_freed_memory
@@ -100,6 +102,9 @@ class PINNModule(NeuralField):
         ValueError: If a number is out of range, `compile` is not one of torch's modes, or `cuda_graph` is true.
     """
 
+    lr: float | None = None
+    """Learning rate, set by Lightning's finder; None for that of ``optimizer``."""
+
     def __init__(
         self,
         net: nn.Module | None = None,
@@ -136,6 +141,7 @@ class PINNModule(NeuralField):
         self.scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.monitor = monitor
+        self._schedules = EpochSchedules(monitor)
         self.balancer = balancer
         self.variant = variant if variant is not None else MeanSquares()
         self.weights = weights
@@ -175,7 +181,9 @@ class PINNModule(NeuralField):
     def configure_optimizers(self) -> Any:
         """Create the optimizer and, if there is one, its schedule."""
         try:
+            checks.check_parameters(self)
             optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
+            set_learning_rate(optimizer, self.lr)
             checks.check_combination(optimizer, self.balancer, self.terms)
             if self.scheduler is None:
                 return optimizer
@@ -183,15 +191,16 @@ class PINNModule(NeuralField):
         except ValueError as error:  # an argument of the optimizer or the schedule
             raise MisconfigurationException(str(error)) from error
 
-    def _get_ready(self, optimizer: Optimizer) -> None:
+    def _get_ready(self, optimizer: Optimizer, points: Mapping[str, Tensor]) -> None:
         """Before the first step, catch up on hooks that a subclass has overridden without ``super()``."""
-        if not any(isinstance(callback, EpochSchedules) for callback in self.trainer.callbacks):  # type: ignore[attr-defined]
+        if not self._schedules.attached:
             raise MisconfigurationException(
                 f"`configure_callbacks` of {type(self).__name__} must add its callbacks to those of "
                 "`super().configure_callbacks()`, got an override that leaves them out."
             )
-        if not self.terms:
-            self.terms = self._checked_terms()
+        if not self.terms or has_own_loader(self.trainer):
+            loaded, self.terms = self.terms, self._checked_terms(points)
+            checks.check_terms_of_checkpoint(self.terms, loaded)
         checks.check_combination(optimizer, self.balancer, self.terms)
         if self.balancer is None and not isinstance(optimizer, PostCombine):
             self.balancer = EqualWeights()
@@ -200,27 +209,33 @@ class PINNModule(NeuralField):
 
     # The training step ----------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Take up to ``steps_per_call`` optimizer steps, fewer where Lightning, a logger or a callback is due."""
-        for points in batches_of_call(self.trainer, batch, 1 if self._has_own_step else self.steps_per_call):
-            self._step(points, self.trainer.global_step)
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor | None:  # noqa: ARG002
+        """Take up to ``steps_per_call`` optimizer steps, fewer where Lightning, a logger or a callback is due.
+
+        Returns the sum of the losses in the last one, for callbacks such as ``LearningRateFinder``.
+        """
+        losses = None
+        for each in batches_of_call(self.trainer, batch, 1 if self._has_own_step else self.steps_per_call):
+            losses = self._step(points_of_step(each, self.trainer, self), self.trainer.global_step)
         self._termination.stop(self.trainer, self._stop)
         if 0 <= self.trainer.max_steps <= self.trainer.global_step:
             self._check_finite_weights()
             self.trainer.should_stop = True  # Lightning then validates the final state, also within an epoch
+        return None if losses is None else losses.sum()
 
     @property
     def _has_own_step(self) -> bool:
         return type(self).training_step is not PINNModule.training_step
 
-    def _step(self, points: Mapping[str, Tensor], step: int) -> None:
+    def _step(self, points: Mapping[str, Tensor], step: int) -> Losses:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.logs_this_step = every > 0 and step % every == 0
         optimizer = self.optimizers()
         if not isinstance(optimizer, Optimizer):
             raise MisconfigurationException(f"`PINNModule` steps one optimizer, got {optimizer!r}.")
         if not self._ready:
-            self._get_ready(self.trainer.optimizers[0])
+            self._get_ready(self.trainer.optimizers[0], points)
+        self._schedules.before_optimizer_step(self.trainer)
         params = trained_parameters(optimizer)
         lr = optimizer.param_groups[0]["lr"]
         mine = self._term_gradients(points, params, step)
@@ -247,7 +262,8 @@ class PINNModule(NeuralField):
         else:
             count_skipped_step(optimizer)
             clear(params)
-        step_schedulers(self.trainer, "step", step + 1, self.monitor)
+        self._schedules.after_optimizer_step(self.trainer, step + 1, gradients.terms, gradients.losses)
+        return gradients.losses
 
     def _term_gradients(self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> TermGradients:
         losses = self._loss_stage(points)
@@ -312,8 +328,8 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        self._termination = SaveOnTermination()
-        return [EpochSchedules(self.monitor), self._termination, LoggerGuard(), CheckResumedRun()]
+        self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
+        return [self._schedules, self._termination, LoggerGuard(), CheckResumedRun()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""
@@ -323,13 +339,13 @@ class PINNModule(NeuralField):
             synchronise(self, self._trainer)
             self.terms = self._checked_terms()
 
-    def _checked_terms(self) -> tuple[str, ...]:
-        data = getattr(self._trainer, "datamodule", None)
-        counts = getattr(data, "counts", None)
-        if data is not None and counts is None:
-            return self.terms  # another data module: its batches are checked at the first step
-        named = {"weights": self.weights, "measured": self.measured}
-        return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact)
+    def _checked_terms(self, batch: Mapping[str, Tensor] | None = None) -> tuple[str, ...]:
+        if not has_own_loader(self._trainer):
+            batch = None
+        elif batch is None:
+            return ()  # its first batch is checked before the first step
+        counts, named = point_counts(self._trainer), {"weights": self.weights, "measured": self.measured}
+        return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact, batch=batch)
 
     def _find_terms(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         name = type(self).__name__
@@ -337,7 +353,8 @@ class PINNModule(NeuralField):
         if self.has_own_losses:
             with torch.enable_grad():
                 return tuple(self.losses(points))
-        checks.check_depends_on_network(checks.check_residuals(self, points), name)
+        source = "the loader" if has_own_loader(self._trainer) else "`data.points`"
+        checks.check_depends_on_network(checks.check_residuals(self, points, source=source), name)
         terms = self._prepare_variant(points)
         if checks.holds_points(self.variant):
             return terms  # its weights belong to the points of an earlier run
@@ -388,6 +405,8 @@ class PINNModule(NeuralField):
         check_record(self, record, checkpoint["state_dict"])
         if self._trainer is None:
             restore_optimizer(self, record)
+        if has_own_loader(self._trainer):  # compared at the first batch
+            self.terms = tuple(own.get("terms", ()))
         counts = own.get("guard")
         if counts is not None:
             self.finite_check.load_state_dict(counts)

@@ -126,6 +126,32 @@ def test_decoupled_decay_is_applied_once(make: Any, times: int) -> None:
     assert_close(w.item(), 2.0 * (1 - times * 0.01 * 0.1))
 
 
+class Renamed(optim.AdamW):
+    """Of another module, but it steps as torch's."""
+
+
+class OwnStep(optim.SGD):
+    """Nobody knows what it does with its decay."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"), [(optim.Muon, {}), (optim.Adafactor, {"weight_decay": 0.1}), (Renamed, {"weight_decay": 0.1})]
+)
+def test_decay_of_torchs_optimizers_is_known_and_applied_once(make: Any, options: dict[str, Any]) -> None:
+    w = torch.full((2, 2), 2.0, requires_grad=True)
+    w.jac = torch.zeros(3, 2, 2)  # type: ignore[attr-defined]
+    AutoBalance([w], make, lr=0.01, **options).step()
+    assert_close(w.detach(), torch.full((2, 2), 2.0 * (1 - 0.01 * 0.1)))
+
+
+def test_decay_of_a_step_that_is_not_torchs_must_be_explained() -> None:
+    with pytest.raises(ValueError, match=r"`decoupled` must be given for OwnStep with `weight_decay` 0.1"):
+        AutoBalance(net().parameters(), OwnStep, weight_decay=0.1)
+
+
 def test_decay_of_a_foreign_optimizer_must_be_explained() -> None:
     with pytest.raises(ValueError, match=r"`decoupled` must be given for SOAP with `weight_decay` 0.01"):
         AutoBalance(net().parameters(), SOAP)

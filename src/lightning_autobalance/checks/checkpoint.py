@@ -46,8 +46,17 @@ def check_checkpoint(
             f"`variant` must be as in the checkpoint, {found['variant']}, got {variant}: the state of one cannot serve "
             "another. Name that one, or start without `ckpt_path`."
         )
-    if terms and found["terms"] and list(terms) != list(found["terms"]):
+    check_terms_of_checkpoint(terms, found["terms"])
+
+
+def check_terms_of_checkpoint(terms: Collection[str], found: Collection[str]) -> None:
+    """Compare the module's loss terms with those of a checkpoint, where both are known.
+
+    Raises:
+        MisconfigurationException: If they differ.
+    """
+    if terms and found and list(terms) != list(found):
         raise MisconfigurationException(
-            f"The checkpoint must hold the loss terms {list(terms)}, got {found['terms']}: the moments of one "
+            f"The checkpoint must hold the loss terms {list(terms)}, got {list(found)}: the moments of one "
             "term cannot serve another. Use the residuals it was trained with, or start without `ckpt_path`."
         )

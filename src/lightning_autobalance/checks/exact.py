@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -33,7 +34,10 @@ def check_exact(
             or ``exact`` cannot be differentiated.
     """
     points = points if points is not None else few_points(field.domain, None)
-    points = {part: x.detach().to(field.device, torch.float64) for part, x in points.items()}
+    points = {
+        part: x.detach().to(field.device, torch.float64 if x.is_floating_point() else x.dtype)
+        for part, x in points.items()
+    }
     with _in_float64(field):
         exact = _with_solution(field, points, field.exact)
         zero = _with_solution(field, points, lambda x: torch.zeros_like(field.exact(x)), finite=False)
@@ -67,10 +71,20 @@ def _unknown_parameters_hint(field: NeuralField) -> str:
     return f", or the parameters {names} are not at their true values (name those in `true_parameters`)"
 
 
+def _states(field: NeuralField) -> Iterator[tuple[str, Tensor]]:
+    return chain(field.named_parameters(), field.named_buffers())
+
+
 @contextmanager
 def _in_float64(field: NeuralField) -> Iterator[None]:
     """While open, all parameters and buffers are float64, and unknown parameters have their true values."""
     dtype = field.points_dtype
+    # unknown parameters may be of another type than the network, which `field.to` would change
+    others = {
+        name: x.detach().clone()
+        for name, x in _states(field)
+        if (x.is_floating_point() or x.is_complex()) and x.dtype != dtype
+    }
     before = {name: p.detach().clone() for name, p in field.named_parameters() if name in field.true_parameters}
     field.double()  # float32 to float64 and back is lossless
     try:
@@ -80,6 +94,8 @@ def _in_float64(field: NeuralField) -> Iterator[None]:
         yield
     finally:
         field.to(dtype)
+        for name, x in _states(field):
+            x.data = others.get(name, x.data)
         with torch.no_grad():
             for name, value in before.items():
                 field.get_parameter(name).copy_(value)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_warn
+from torch import nn
 from torch.optim import Optimizer
 
 from lightning_autobalance.balancing import Aggregator, Balancer
@@ -23,6 +24,20 @@ def check_optimizer_argument(optimizer: Any) -> None:
             f"`optimizer` must make an optimizer from parameters, got {found}. Give the class, or "
             "`functools.partial(AutoAdamW, lr=1e-2)`."
         )
+
+
+def check_parameters(module: nn.Module) -> None:
+    """Refuse trainable parameters that are not of real floating-point type.
+
+    Raises:
+        MisconfigurationException: If one is complex.
+    """
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad and not parameter.is_floating_point():
+            raise MisconfigurationException(
+                f"`{name}` of {type(module).__name__} must be a real floating-point parameter, got {parameter.dtype}. "
+                "Train its real and its imaginary part as two parameters."
+            )
 
 
 def check_combination(optimizer: Optimizer, balancer: Balancer | None, terms: tuple[str, ...] = ()) -> None:

@@ -1,14 +1,18 @@
 """A complete problem: network, loss terms, the names in `weights` and `measured`, and the exact solution."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from difflib import get_close_matches
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lightning_autobalance.checks.exact import TOLERANCE, check_exact
+from lightning_autobalance.checks.loader import check_batch
+from lightning_autobalance.checks.optimizer import check_parameters
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 
@@ -22,8 +26,9 @@ def check_problem(
     *,
     named: Mapping[str, Iterable[str]],
     exact: bool | float,
+    batch: Mapping[str, Tensor] | None = None,
 ) -> tuple[str, ...]:
-    """Evaluate the network, the losses and, if known, the exact solution on a few points.
+    """Evaluate the network, the losses and, if known, the exact solution on a few points, or on a loader's first batch.
 
     Args:
         field: The field to be trained.
@@ -31,6 +36,7 @@ def check_problem(
         find_terms: Maps points by part, each (b, d), to the names of the loss terms, or raises.
         named: By attribute of the module, the loss terms that it refers to, such as the keys of ``weights``.
         exact: Whether to check that the residuals of the exact solution vanish, or up to which tolerance, > 0.
+        batch: By part, each (b, d), and whatever else the residuals use; None where there is no loader of the user's.
 
     Returns:
         The names of the loss terms.
@@ -38,18 +44,38 @@ def check_problem(
     Raises:
         MisconfigurationException: If a shape is wrong, a value is not finite, or a name is unknown.
     """
+    check_parameters(field)
     points = few_points(field.domain, counts)
     converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
     x = next(iter(converted.values()))
     _check_net(field, x)
-    terms = find_terms(converted)
+    if batch is None:
+        terms = find_terms(converted)
+    else:
+        check_batch(batch, field.domain)
+        points, terms = batch, _terms_of_batch(field, batch, find_terms)
     for attribute, names in named.items():
         _check_names(attribute, names, terms, type(field).__name__)
     if field.has_exact:
         _check_exact_shape(field, x)
         if exact:
-            check_exact(field, points, TOLERANCE if exact is True else exact)
+            with isolate_rng() if batch is not None else nullcontext():
+                check_exact(field, points, TOLERANCE if exact is True else exact)
     return terms
+
+
+def _terms_of_batch(
+    field: NeuralField, batch: Mapping[str, Tensor], find_terms: Callable[[dict[str, Tensor]], tuple[str, ...]]
+) -> tuple[str, ...]:
+    try:
+        with isolate_rng():  # the steps draw the same random numbers as without a check
+            return find_terms(dict(batch))
+    except (RuntimeError, ValueError, IndexError) as error:
+        found = ", ".join(f"{part!r}: {tuple(x.shape)} of {x.dtype}" for part, x in batch.items())
+        raise MisconfigurationException(
+            f"`residuals` of {type(field).__name__} must take the batches of the loader, {{{found}}}; on the first one "
+            f"it failed with: {error}"
+        ) from error
 
 
 def _check_net(field: NeuralField, x: Tensor) -> None:

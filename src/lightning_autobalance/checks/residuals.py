@@ -32,13 +32,16 @@ def few_points(domain: Domain, counts: Mapping[str, int] | None) -> dict[str, Te
     return found
 
 
-def check_residuals(field: NeuralField, points: Mapping[str, Tensor], *, finite: bool = True) -> dict[str, Tensor]:
+def check_residuals(
+    field: NeuralField, points: Mapping[str, Tensor], *, finite: bool = True, source: str = "`data.points`"
+) -> dict[str, Tensor]:
     """Compute the residuals, and check that they can be trained.
 
     Args:
         field: The field whose residuals are computed.
         points: By part, each (b, d).
         finite: Whether NaN and infinite values are refused.
+        source: Where the points come from, for messages.
 
     Returns:
         By term, (b,) or (b, k), with their graphs.
@@ -54,7 +57,7 @@ def check_residuals(field: NeuralField, points: Mapping[str, Tensor], *, finite:
         if error.args[0] in points:
             raise
         raise MisconfigurationException(
-            f"`residuals` of {name} asks for points {error.args[0]!r}, but `data.points` has only {list(points)}."
+            f"`residuals` of {name} asks for points {error.args[0]!r}, but {source} has only {list(points)}."
         ) from error
     except TypeError as error:
         if "tuple" in str(error):
@@ -66,7 +69,15 @@ def check_residuals(field: NeuralField, points: Mapping[str, Tensor], *, finite:
             f"`residuals` of {name} must return a non-empty mapping from term to residual, got {found}."
         )
     for term, residual in residuals.items():
-        _check_residual(name, term, residual, {len(x) for x in points.values()}, finite=finite)
+        _check_shape(name, term, residual)
+        if residual.dim() == 2 and _columns_are_points(field, points, term, residual):
+            raise MisconfigurationException(
+                f"`residuals` of {name} must give each term one row per point, (b,) or (b, k), got shape "
+                f"{tuple(residual.shape)} for {term!r}: a (b,) and a (b, 1) were combined to (b, b). Take columns as "
+                "`x[:, :1]`, or fields as `u[:, 0]`, throughout."
+            )
+        if finite:
+            _check_finite(name, term, residual)
     return dict(residuals)
 
 
@@ -88,7 +99,7 @@ def check_depends_on_network(residuals: Mapping[str, Tensor], problem: str) -> N
             )
 
 
-def _check_residual(name: str, term: str, residual: Any, counts: set[int], *, finite: bool) -> None:
+def _check_shape(name: str, term: str, residual: Any) -> None:
     if not isinstance(residual, Tensor) or residual.dim() not in (1, 2) or residual.numel() == 0:
         found = f"shape {tuple(residual.shape)}" if isinstance(residual, Tensor) else repr(residual)
         raise MisconfigurationException(
@@ -99,13 +110,26 @@ def _check_residual(name: str, term: str, residual: Any, counts: set[int], *, fi
             f"`residuals` of {name} must be real, got {residual.dtype} for {term!r}: the mean square of a complex "
             "number is no loss. Give its real and imaginary part as two columns, `torch.view_as_real(r).flatten(1)`."
         )
-    if residual.dim() == 2 and residual.shape[0] == residual.shape[1] in counts - {1}:
-        raise MisconfigurationException(
-            f"`residuals` of {name} must give each term one row per point, (b,) or (b, k), got shape "
-            f"{tuple(residual.shape)} for {term!r}: a (b,) and a (b, 1) were combined to (b, b). Take columns as "
-            "`x[:, :1]`, or fields as `u[:, 0]`, throughout."
-        )
-    if finite and not torch.isfinite(residual).all():
+
+
+def _columns_are_points(field: NeuralField, points: Mapping[str, Tensor], term: str, residual: Tensor) -> bool:
+    """Whether the columns of a residual (b, k) are points: k is a number of points, and falls with it."""
+    rows, columns = residual.shape
+    if columns == 1 or columns not in {len(x) for x in points.values() if x.dim()}:
+        return False
+    fewer = {part: x[:-1] if x.dim() and len(x) == columns else x for part, x in points.items()}
+    try:
+        with torch.enable_grad():
+            found = field.residuals(fewer)[term]
+    except (RuntimeError, IndexError, ValueError):  # of a fixed number of points
+        found = residual
+    if found.dim() == 2 and found.shape[1] != columns:
+        return True
+    return rows == columns != len(field.fields)  # with values that the module holds, the columns stay
+
+
+def _check_finite(name: str, term: str, residual: Tensor) -> None:
+    if not torch.isfinite(residual).all():
         raise MisconfigurationException(
             f"`residuals` of {name} must be finite, got {int((~torch.isfinite(residual)).sum())} NaN or infinite "
             f"values among {residual.numel()} for {term!r} before any training. Look for a division by zero, a "

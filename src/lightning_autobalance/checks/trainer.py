@@ -2,9 +2,11 @@
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import BatchSizeFinder
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.parsing import lightning_hasattr
 
 
 def check_trainer(trainer: Trainer) -> None:
@@ -31,6 +33,22 @@ def check_trainer(trainer: Trainer) -> None:
             "with `--trainer.strategy ddp`."
         )
     _check_precision(trainer)
+    _check_batch_size_finder(trainer)
+
+
+def _check_batch_size_finder(trainer: Trainer) -> None:
+    for finder in trainer.callbacks:  # type: ignore[attr-defined]
+        name = getattr(finder, "_batch_arg_name", "")
+        if isinstance(finder, BatchSizeFinder) and not lightning_hasattr(trainer.lightning_module, name):
+            raise MisconfigurationException(
+                f"`BatchSizeFinder` must have data with the attribute `{name}`, got {_data_of(trainer)} without one: "
+                "every step uses all points. Leave it out, and give the numbers of points (`--data.points`)."
+            )
+
+
+def _data_of(trainer: Trainer) -> str:
+    data = getattr(trainer, "datamodule", None)
+    return "a loader" if data is None else type(data).__name__
 
 
 def _check_precision(trainer: Trainer) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
@@ -23,6 +23,7 @@ from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummar
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
+from lightning_autobalance.cli.data_class import names_data_class
 from lightning_autobalance.cli.parser import OneLineParser
 from lightning_autobalance.cli.refused_runs import removing_folders_of_refused_runs
 from lightning_autobalance.cli.seed_workers import SeedTask, stoppable, train_seeds
@@ -257,10 +258,12 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
+            own_data = names_data_class(line)
             return (kind or AutoBalanceCLI)(
                 PINNModule,
-                CollocationPoints,
+                LightningDataModule if own_data else CollocationPoints,
                 subclass_mode_model=True,
+                subclass_mode_data=own_data,
                 seed_everything_default=0,
                 auto_configure_optimizers=False,
                 trainer_defaults={"logger": LOGGER},

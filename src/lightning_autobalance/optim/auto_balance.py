@@ -1,5 +1,6 @@
 """AutoBalance: post-combine around any torch optimizer."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, final
@@ -13,7 +14,7 @@ from lightning_autobalance.optim.loaded_state import check_state, shapes_of
 from lightning_autobalance.optim.post_combine import PostCombine, without_duplicates
 
 DECOUPLED_FLAGS = ("decoupled_weight_decay", "weight_decouple")  # in groups of torch and of pytorch-optimizer
-ALWAYS_DECOUPLED = ("AdamW", "Muon", "Adafactor")  # classes of torch.optim
+ALWAYS_DECOUPLED = ("AdamW", "Muon", "Adafactor")  # classes of torch.optim; older versions have no Muon
 OWN_OPTIONS = ("params", "param_names", "combine", "terms", "decoupled", "weight_decay")
 
 
@@ -182,8 +183,9 @@ def _is_decoupled(wrapped: type[Optimizer], group: dict[str, Any]) -> bool:
     for flag in DECOUPLED_FLAGS:
         if flag in group:
             return bool(group[flag])
-    if wrapped.__module__.startswith("torch.optim."):
-        return wrapped.__name__ in ALWAYS_DECOUPLED
+    of_torch = _class_of_torch(wrapped)
+    if of_torch is not None:
+        return of_torch.__name__ in ALWAYS_DECOUPLED
     if group["weight_decay"] == 0:
         return False
     raise ValueError(
@@ -191,6 +193,15 @@ def _is_decoupled(wrapped: type[Optimizer], group: dict[str, Any]) -> bool:
         "whether it shrinks the weights themselves (true: once per step) or is added to the gradient (false: of each "
         "term). Or give `weight_decay=0`."
     )
+
+
+def _class_of_torch(wrapped: type[Optimizer]) -> type[Optimizer] | None:
+    """The class of ``torch.optim`` whose ``step`` this one takes."""
+    for base in wrapped.__mro__:
+        if base is not Optimizer and getattr(torch.optim, base.__name__, None) is base:
+            same = inspect.unwrap(wrapped.step) is inspect.unwrap(base.step)  # torch wraps `step` of every class
+            return base if same else None
+    return None
 
 
 def _same_dtype_and_device(optimizer: Optimizer, group: dict[str, Any]) -> bool:

@@ -127,7 +127,7 @@ def split(gradient: Gradient, blocks: Sequence[JacBlock | None]) -> list[Tensor 
         \*shape by parameter, or None.
     """
     parts = iter(torch.split(gradient, [block[0].numel() for block in blocks if block is not None]))
-    return [None if block is None else next(parts).view(block.shape[1:]) for block in blocks]
+    return [None if block is None else next(parts).view(block.shape[1:]).to(block.dtype) for block in blocks]
 
 
 def _of_log_losses(view: StepView) -> Jacobian:

@@ -19,6 +19,8 @@ def parts_of_rows(residuals: PointFunction, points: ByPart) -> dict[str, list[Pa
     """
     rows: dict[str, list[Parts]] = {}
     for part, x in points.items():
+        if not x.is_floating_point():  # indices, or other labels of a loader
+            continue
         spoilt = residuals({**points, part: torch.full_like(x, torch.nan)})
         for term, residual in spoilt.items():
             touched = as_columns(residual).isnan().any(dim=1).tolist()
