@@ -43,7 +43,9 @@ from lightning_autobalance.training.distributed_state import (
     keep_own_per_point_state,
     synchronise,
 )
+from lightning_autobalance.training.epoch_end import EpochEnd
 from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.training.random_state import RandomState
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -305,7 +307,7 @@ class PINNModule(NeuralField):
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
         self._termination = SaveOnTermination()
-        return [EpochSchedules(self.monitor), self._termination]
+        return [EpochSchedules(self.monitor), EpochEnd(), RandomState(), self._termination]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

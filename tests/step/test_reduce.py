@@ -62,7 +62,9 @@ def test_what_is_not_finite_elsewhere_stays_so(monkeypatch: pytest.MonkeyPatch) 
     assert nowhere.losses.isnan().tolist() == [True, False]  # as of one process without any point
 
 
-@pytest.mark.parametrize("stop", [(False, False, False), (True, False, False), (False, False, True), (True, True, True)])
+@pytest.mark.parametrize(
+    "stop", [(False, False, False), (True, False, False), (False, False, True), (True, True, True)]
+)
 def test_one_that_wants_to_stop_is_heard_by_all(stop: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     shares = (SHARES[0], SHARES[1], empty(SHARES[1], 0))
     assert bool(put_together(monkeypatch, *shares, stop=stop)[1]) == any(stop)

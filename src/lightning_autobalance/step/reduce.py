@@ -32,7 +32,9 @@ def reduce_over_ranks(gradients: TermGradients, *, stop: bool = False) -> tuple[
         return gradients, stop
     blocks = [block for block in gradients.blocks if block is not None]
     counts = torch.tensor(gradients.counts, dtype=blocks[0].dtype, device=blocks[0].device)
-    means = torch.cat([gradients.losses.to(counts)[:, None], *(block.reshape(len(block), -1) for block in blocks)], dim=1)
+    means = torch.cat(
+        [gradients.losses.to(counts)[:, None], *(block.reshape(len(block), -1) for block in blocks)], dim=1
+    )
     shares = counts[:, None] * means
     if 0 in gradients.counts:
         shares[counts == 0] = 0.0
