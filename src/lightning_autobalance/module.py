@@ -47,8 +47,10 @@ from lightning_autobalance.training.distributed_state import (
     keep_own_per_point_state,
     synchronise,
 )
+from lightning_autobalance.training.epoch_end import EpochEnd
 from lightning_autobalance.training.hyperparameters import drop_objects, save_plain_hyperparameters
 from lightning_autobalance.training.logger_guard import LoggerGuard
+from lightning_autobalance.training.random_state import RandomState
 from lightning_autobalance.training.record import CHECKPOINT_KEY, make_record
 from lightning_autobalance.training.resume import CheckResumedRun, check_record, restore_optimizer
 from lightning_autobalance.training.schedulers import (
@@ -329,7 +331,7 @@ class PINNModule(NeuralField):
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
         self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
-        return [self._schedules, self._termination, LoggerGuard(), CheckResumedRun()]
+        return [self._schedules, EpochEnd(), RandomState(), self._termination, LoggerGuard(), CheckResumedRun()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

@@ -286,7 +286,7 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
             raise
         # The shells' convention; Lightning would exit with 0. Only the first process does: where it has started the
         # others itself, the status of one of them would make it kill itself.
-        sys.exit(0 if rank_zero_only.rank else 128 + SIGTERM)
+        sys.exit(0 if rank_zero_only.rank else 128 + SIGTERM)  # type: ignore[attr-defined]
     except OSError as error:
         if args is not None or error.errno not in UNWRITABLE:
             raise

@@ -16,8 +16,8 @@ class SaveOnTermination(Callback):
     Cluster schedulers send SIGTERM before they reclaim a machine. Lightning then ends the run between two batches,
     where weights, optimizer and loops are consistent, so that the resumed run equals the uninterrupted one.
 
-    In several processes, Lightning's handler starts a collective wherever the signal finds the process, which
-    the others, in another collective, never join. Here the signal is only noted. It travels with the gradients of the
+    In several processes, Lightning's handler starts a collective of its own wherever the signal finds the process; the
+    others, in another collective, never join it. Here the signal is only noted. It travels with the gradients of the
     next step (`reduce_over_ranks`), after which all processes stop.
 
     Note:
