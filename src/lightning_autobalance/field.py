@@ -1,9 +1,9 @@
 """`NeuralField`: an equation and the network that solves it, without training; `PINNModule` extends it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from argparse import ArgumentError
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -18,7 +18,8 @@ from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Domain, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import as_points
-from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
+from lightning_autobalance.training.checkpoint_io import read_checkpoint
+from lightning_autobalance.training.stored_configuration import check_imports, configuration_error
 from lightning_autobalance.variants import MeanSquares
 
 Module = TypeVar("Module", bound=LightningModule)
@@ -72,6 +73,7 @@ class NeuralField(LightningModule):
         hparams_file: Any = None,
         strict: bool | None = None,
         weights_only: bool | None = None,
+        trusted_modules: Collection[str] = (),
         **kwargs: Any,
     ) -> Module:
         """Load a trained module from a checkpoint, without its YAML; call it on the class that was trained.
@@ -86,18 +88,25 @@ class NeuralField(LightningModule):
             hparams_file: A YAML file with arguments that replace those in the checkpoint.
             strict: Whether the names of all states must agree.
             weights_only: Whether to refuse arbitrary Python objects; None means True.
+            trusted_modules: Modules whose classes the stored configuration may import, beside those of this package,
+                ``torch.nn``, ``torch.optim`` and the modules of the class itself.
             **kwargs: Arguments of the module that replace those in the checkpoint.
 
         Raises:
-            MisconfigurationException: If the file is not a complete checkpoint, or belongs to another module.
+            MisconfigurationException: If the file is not a complete checkpoint, belongs to another module, or its
+                configuration is not valid or would import other modules.
         """
         weights_only = True if weights_only is None else weights_only
-        if isinstance(checkpoint_path, str | Path):
-            AtomicCheckpointIO().load_checkpoint(checkpoint_path, weights_only=weights_only)
+        found = read_checkpoint(checkpoint_path, weights_only)
+        if hparams_file is None:
+            own = {base.__module__ for base in cls.__mro__ if issubclass(base, NeuralField)}
+            check_imports(found, [*trusted_modules, *sorted(own)], replaced=kwargs)
         try:
             return super().load_from_checkpoint(
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
+        except ArgumentError as error:
+            raise configuration_error(error) from None
         except RuntimeError as error:
             if "Error(s) in loading state_dict" not in str(error):
                 raise

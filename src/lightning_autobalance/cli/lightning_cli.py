@@ -23,6 +23,7 @@ from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummar
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
+from lightning_autobalance.cli.ckpt_path import resolve
 from lightning_autobalance.cli.data_class import names_data_class
 from lightning_autobalance.cli.parser import OneLineParser
 from lightning_autobalance.cli.refused_runs import removing_folders_of_refused_runs
@@ -210,7 +211,11 @@ class AutoBalanceCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         path = config.get("ckpt_path")
         if not path or self.seeds is None:
-            self._check_ckpt_path(path)
+            try:
+                config.ckpt_path = resolve(config)
+            except ValueError as error:
+                self.parser.error(str(error), error)
+            self._check_ckpt_path(config.ckpt_path)
             return
         if not Path(path).is_dir():
             self.parser.error(

@@ -87,6 +87,25 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return found
 
 
+def read_checkpoint(source: Any, weights_only: bool) -> dict[str, Any]:
+    """Read a checkpoint from a path, a URL or an open file, which is left at its position.
+
+    Raises:
+        MisconfigurationException: If it is not a complete Lightning checkpoint.
+        FileNotFoundError: If there is no such file.
+    """
+    if isinstance(source, str | Path):
+        return AtomicCheckpointIO().load_checkpoint(source, weights_only=weights_only)
+    position = source.tell()
+    try:
+        found = torch.load(source, _to_cpu, weights_only=weights_only)
+    except Exception as error:
+        raise unreadable("the open file", error) from error
+    source.seek(position)
+    check_content("the open file", found)
+    return dict(found)
+
+
 def unreadable(path: str | Path, error: Exception) -> MisconfigurationException:
     """The error for a file that cannot be read as a checkpoint.
 
