@@ -208,9 +208,10 @@ def loader(**batch: Any) -> Callable[[], None]:
 
     def run() -> None:
         right = {"interior": torch.rand(16, 1), "boundary": torch.tensor([[0.0], [1.0]])}
-        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        quiet: Any = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        batches: Any = [{**right, **batch}] * 2
         trainer = Trainer(accelerator="cpu", devices=1, max_steps=2, enable_checkpointing=False, **quiet)
-        trainer.fit(Decay(), DataLoader([{**right, **batch}] * 2, batch_size=None))
+        trainer.fit(Decay(), DataLoader(batches, batch_size=None))
 
     return run
 

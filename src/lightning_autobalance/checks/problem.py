@@ -45,7 +45,7 @@ def check_problem(
         MisconfigurationException: If a shape is wrong, a value is not finite, or a name is unknown.
     """
     check_parameters(field)
-    points = few_points(field.domain, counts)
+    points: Mapping[str, Tensor] = few_points(field.domain, counts)
     converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
     x = next(iter(converted.values()))
     _check_net(field, x)
