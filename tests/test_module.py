@@ -15,13 +15,13 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
-from lightning_autobalance.balancing import Aggregator, EqualWeights
+from lightning_autobalance.balancing import DBMTL, Aggregator, ConFIG, EqualWeights, GradNorm, MConFIG
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW
 from lightning_autobalance.step import NonFiniteError
-from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN
+from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN, Stack
 
 
 def weights(module: PINNModule) -> Tensor:

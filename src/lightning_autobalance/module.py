@@ -12,33 +12,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lightning_autobalance import checks
+from lightning_autobalance import step as stages
 from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.shapes import Losses
-from lightning_autobalance.step import (
-    ChangedTermsError,
-    FiniteCheck,
-    LogLine,
-    LossStage,
-    OwnLosses,
-    ResidualLosses,
-    TermGradients,
-    TermGradientStage,
-    align_columns,
-    check_finite_weights,
-    clear,
-    clip,
-    combine_if_finite,
-    combine_terms,
-    losses_outside_training,
-    ntk_diagonals,
-    parts_of_terms,
-    reduce_over_ranks,
-    terms_needed,
-    trained_parameters,
-    update_parameters,
-)
 from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
 from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
@@ -148,14 +126,14 @@ class PINNModule(NeuralField):
         self.variant = variant if variant is not None else MeanSquares()
         self.weights = weights
         self.gradient_clip_val = gradient_clip_val
-        self.finite_check = FiniteCheck(skip_non_finite)
+        self.finite_check = stages.FiniteCheck(skip_non_finite)
         self.steps_per_call = steps_per_call
         self.check_exact = check_exact
         self.terms: tuple[str, ...] = ()
         self.logs_this_step = False
         self.latest: dict[str, float] = {}
-        self.log_line = LogLine()
-        self.gradient_stage = TermGradientStage(compile)
+        self.log_line = stages.LogLine()
+        self.gradient_stage = stages.TermGradientStage(compile)
         self._variant_is_prepared = False
         self._ready = False
         self._termination = SaveOnTermination()
@@ -171,7 +149,7 @@ class PINNModule(NeuralField):
         """
         if not self._variant_is_prepared:
             self._prepare_variant(points)
-        return losses_outside_training(self.variant, self.residuals, points)
+        return stages.losses_outside_training(self.variant, self.residuals, points)
 
     @property
     def has_own_losses(self) -> bool:
@@ -238,36 +216,40 @@ class PINNModule(NeuralField):
         if not self._ready:
             self._get_ready(self.trainer.optimizers[0], points)
         self._schedules.before_optimizer_step(self.trainer)
-        params = trained_parameters(optimizer)
+        params = stages.trained_parameters(optimizer)
         lr = optimizer.param_groups[0]["lr"]
         mine = self._term_gradients(points, params, step)
-        gradients, self._stop = reduce_over_ranks(mine, stop=self._termination.received)
-        gradients = clip(gradients, self.gradient_clip_val)
-        align_columns((self.balancer, self.variant), params, gradients.blocks, self.named_parameters)
+        gradients, self._stop = stages.reduce_over_ranks(mine, stop=self._termination.received)
+        gradients = stages.clip(gradients, self.gradient_clip_val)
+        stages.align_columns((self.balancer, self.variant), params, gradients.blocks, self.named_parameters)
         combine = partial(
-            combine_terms,
+            stages.combine_terms,
             gradients,
             self.balancer,
             step=step,
             weights=self.weights,
-            ntk=partial(ntk_diagonals, self, self.residuals, points, self.weights),
+            ntk=partial(stages.ntk_diagonals, self, self.residuals, points, self.weights),
             pre_combine=not isinstance(self.trainer.optimizers[0], PostCombine),
         )
         hint = partial(last_checkpoint, self.trainer)
-        combined = combine_if_finite(combine, gradients, self.balancer, self.finite_check, step=step, lr=lr, hint=hint)
+        combined = stages.combine_if_finite(
+            combine, gradients, self.balancer, self.finite_check, step=step, lr=lr, hint=hint
+        )
         if combined is not None:
             if self.variant.watches_gradients:
                 self.variant.observe(gradients.jacobian())
-            update_parameters(optimizer, params, combined)
+            stages.update_parameters(optimizer, params, combined)
             if self.logs_this_step:
                 self._log(gradients, float(lr), step)
         else:
             count_skipped_step(optimizer)
-            clear(params)
+            stages.clear(params)
         self._schedules.after_optimizer_step(self.trainer, step + 1, gradients.terms, gradients.losses)
         return gradients.losses
 
-    def _term_gradients(self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> TermGradients:
+    def _term_gradients(
+        self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int
+    ) -> stages.TermGradients:
         losses = self._loss_stage(points)
         all_needed = self.logs_this_step or self.variant.watches_gradients
         try:
@@ -277,19 +259,19 @@ class PINNModule(NeuralField):
                 params,
                 weights=self.weights,
                 terms=self.terms,
-                needed=() if all_needed else terms_needed(self.balancer, self.terms),
+                needed=() if all_needed else stages.terms_needed(self.balancer, self.terms),
             )
-        except ChangedTermsError as error:
+        except stages.ChangedTermsError as error:
             raise MisconfigurationException(str(error)) from error
         self.terms = gradients.terms
         return gradients
 
-    def _loss_stage(self, points: Mapping[str, Tensor]) -> LossStage:
+    def _loss_stage(self, points: Mapping[str, Tensor]) -> stages.LossStage:
         if self.has_own_losses:
-            return OwnLosses(self.losses, type(self).__name__)
+            return stages.OwnLosses(self.losses, type(self).__name__)
         if not self._variant_is_prepared:
             self._prepare_variant(points)
-        return ResidualLosses(self.variant, self.residuals)
+        return stages.ResidualLosses(self.variant, self.residuals)
 
     # Logging --------------------------------------------------------------------------------------------------------
 
@@ -302,7 +284,7 @@ class PINNModule(NeuralField):
         """
         self.log_line.record(name, value)
 
-    def _log(self, gradients: TermGradients, lr: float, step: int) -> None:
+    def _log(self, gradients: stages.TermGradients, lr: float, step: int) -> None:
         self.log_line.record_losses(gradients)
         for name, number in self.variant.numbers().items():
             self.record(f"variant/{name}", number)
@@ -370,11 +352,11 @@ class PINNModule(NeuralField):
         trainer = self._trainer
         max_steps = 0 if trainer is None else trainer.max_steps if trainer.max_steps >= 0 else None
         resample_every = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)
-        problem = ProblemInfo(self.domain, parts_of_terms(self.residuals, points), max_steps, resample_every)
+        problem = ProblemInfo(self.domain, stages.parts_of_terms(self.residuals, points), max_steps, resample_every)
         return checks.prepare_variant(self.variant, problem, self.balancer)
 
     def _check_finite_weights(self) -> None:
-        check_finite_weights(dict(self.named_parameters()) | dict(self.named_buffers()), self.global_step)
+        stages.check_finite_weights(dict(self.named_parameters()) | dict(self.named_buffers()), self.global_step)
 
     # Checkpoints ----------------------------------------------------------------------------------------------------
 

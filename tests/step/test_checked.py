@@ -56,9 +56,7 @@ def step(
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_the_balancer_is_named(bad: float) -> None:
-    said = (
-        r"The direction of `Spoils` must be finite at step 7 \(lr 0\.1\), got 1 of 3 numbers .* norms \{'a': 5\.0"
-    )
+    said = r"The direction of `Spoils` must be finite at step 7 \(lr 0\.1\), got 1 of 3 numbers .* norms \{'a': 5\.0"
     with pytest.raises(NonFiniteError, match=said):
         step(Spoils(bad), gradients())
 

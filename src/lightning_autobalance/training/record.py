@@ -71,7 +71,7 @@ def make_record(module: Any, trainer: Any) -> dict[str, Any]:
         module: The module.
         trainer: Its Trainer; None leaves out optimizer, schedule and precision.
     """
-    record = {
+    record: dict[str, Any] = {
         "net": describe_modules(module.net),
         "balancer": describe_modules(module.balancer),
         "variant": describe_modules(module.variant),

@@ -71,7 +71,8 @@ def restore_optimizer(module: Any, saved: Mapping[str, Any]) -> None:
         module: A `PINNModule` without a Trainer.
         saved: The record of the checkpoint.
     """
-    optimizers, schedulers = saved.get("optimizers") or (), saved.get("schedulers") or ()
+    optimizers: list[Any] = saved.get("optimizers") or []
+    schedulers: list[Any] = saved.get("schedulers") or []
     if len(optimizers) == 1 and "optimizer" not in module.unsaved_arguments:
         made = remake(optimizers[0], (torch.optim, optim))
         module.optimizer = made or _refusing("optimizer", optimizers[0]["class"], "AutoAdamW")
@@ -106,8 +107,10 @@ class CheckResumedRun(Callback):
         if "optimizer_states" not in checkpoint:
             return
         check_schedulers(trainer, checkpoint, self._record)
-        _check_resampling(self._record.get("resample_every"), getattr(trainer.datamodule, "resample_every", None))
-        names = {p: name for name, p in pl_module.named_parameters()}
+        _check_resampling(
+            self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
+        )
+        names: dict[Tensor, str] = {p: name for name, p in pl_module.named_parameters()}
         recorded = self._record.get("optimizers", [{}] * len(trainer.optimizers))
         for optimizer, entry, state in zip(trainer.optimizers, recorded, checkpoint["optimizer_states"], strict=False):
             _check_class(optimizer, entry.get("class"))
