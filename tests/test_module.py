@@ -15,13 +15,14 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points
-from lightning_autobalance.balancing import Aggregator, EqualWeights
+from lightning_autobalance.balancing import DBMTL, Aggregator, ConFIG, EqualWeights, GradNorm, MConFIG
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.jacobian import backward
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
 from lightning_autobalance.step import NonFiniteError
-from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN
+from lightning_autobalance.variants import CWP, RBA, SAPINN, RoPINN, Stack
 
 
 def weights(module: PINNModule) -> Tensor:
@@ -287,6 +288,46 @@ def test_a_skipped_step_leaves_weights_and_moments(tmp_path: Path) -> None:
         fit(module, tmp_path, points(Decay()), max_steps=5, callbacks=[Watch()])
     assert torch.equal(before[3], before[2])
     assert not torch.equal(before[4], before[3])
+
+
+class Freezes(Callback):
+    """Freezes and unfreezes layers, so that the gradients have other numbers of columns."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        step, layers = trainer.global_step, [m for m in pl_module.net.modules() if isinstance(m, torch.nn.Linear)]
+        layers[0].requires_grad_(step % 5 != 2)
+        layers[1].requires_grad_(step % 7 < 4)
+
+
+@pytest.mark.parametrize("variant", [None, RoPINN(seed=0), Stack([RoPINN(seed=0)])], ids=["none", "ropinn", "stack"])
+@pytest.mark.parametrize("balancer", [DBMTL, MConFIG, ConFIG, GradNorm, None])
+def test_layers_may_freeze_and_the_run_resumes(balancer: Any, variant: Any, tmp_path: Path) -> None:
+    def made() -> PINNModule:
+        options = {} if balancer is None else {"balancer": balancer(), "optimizer": partial(torch.optim.SGD, lr=1e-4)}
+        torch.manual_seed(1)
+        return seeded(net=MLP(1, 1, [8, 8]), variant=deepcopy(variant), **options)
+
+    whole, part, resumed = made(), made(), made()
+    fit(whole, tmp_path, points(Decay()), max_steps=20, callbacks=[Freezes()])
+    trainer = fit(part, tmp_path, points(Decay()), max_steps=12, callbacks=[Freezes()])  # a layer is frozen
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    fit(resumed, tmp_path, points(Decay()), max_steps=20, callbacks=[Freezes()], ckpt_path=tmp_path / "a.ckpt")
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": torch.optim.Adam}])
+def test_clipping_comes_before_the_check(options: dict[str, Any], tmp_path: Path) -> None:
+    class Steep(Decay):
+        def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: 1e11 * r for name, r in super().residuals(points).items()}
+
+    module = seeded(Steep, gradient_clip_val=1.0, check_exact=False, **options)
+    before = weights(module).clone()
+    fit(module, tmp_path, points(Decay()), max_steps=3)
+    assert torch.isfinite(weights(module)).all()
+    assert not torch.equal(weights(module), before)
+    with pytest.raises(NonFiniteError, match="The square of the gradient of loss term"):
+        fit(seeded(Steep, check_exact=False, **options), tmp_path, points(Decay()), max_steps=3)
 
 
 def test_too_many_skipped_steps_stop_the_run_and_name_the_last_checkpoint(tmp_path: Path) -> None:

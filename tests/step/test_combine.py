@@ -1,14 +1,17 @@
 """Stage 5 by hand: clipping, weightings, aggregators, and the way back to the parameters."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from lightning_autobalance.balancing import Aggregator, Balancer, EqualWeights, StepView, Weighting
+from lightning_autobalance.balancing import DBMTL, MGDA, Aggregator, Balancer, EqualWeights, StepView, Weighting
 from lightning_autobalance.step.combine import Combined, clip, combine_terms, split, unbalanced
-from lightning_autobalance.step.term_gradients import TermGradients
+from lightning_autobalance.step.finite import are_finite
+from lightning_autobalance.step.term_gradients import ChangedTermsError, TermGradients
 
 
 def found(losses: list[float] | None = None) -> TermGradients:
@@ -64,6 +67,42 @@ def test_clipping_counts_a_single_number_as_parameter() -> None:
     first, second = clip(TermGradients(("a", "b"), torch.ones(2), [scalar, vector]), 1.0).blocks
     torch.testing.assert_close(first, torch.tensor([0.6, 0.0]))
     torch.testing.assert_close(second, torch.tensor([[0.8], [0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(1e20, torch.float32), (1e37, torch.float32), (1e200, torch.float64), (1e300, torch.float64)]
+)
+def test_a_gradient_whose_square_is_infinite_is_clipped(size: float, dtype: torch.dtype) -> None:
+    blocks = [size * torch.tensor([[3.0], [0.0]], dtype=dtype), size * torch.tensor([[4.0], [0.0]], dtype=dtype)]
+    found = clip(TermGradients(("a", "b"), torch.ones(2), blocks), 1.0)
+    torch.testing.assert_close(found.jacobian(), torch.tensor([[0.6, 0.8], [0.0, 0.0]], dtype=dtype))
+    assert are_finite(found)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_clipping_makes_nothing_finite_that_is_not(bad: float) -> None:
+    found = clip(TermGradients(("a", "b"), torch.ones(2), [torch.tensor([[1.0, bad], [1.0, 1.0]])]), 1.0)
+    assert not are_finite(found)
+    assert found.jacobian()[1].isfinite().all()
+
+
+def test_clipping_makes_no_gradient_zero() -> None:
+    huge = torch.full((1, 4), 1.7e308, dtype=torch.float64)  # its norm is infinite
+    assert clip(TermGradients(("a",), torch.ones(1), [huge]), 1.0).jacobian().isnan().all()
+    large = torch.full((1, 4), 1e38)  # the factor is 0 in float32
+    assert clip(TermGradients(("a",), torch.ones(1), [large]), 1e-9).jacobian().isnan().all()
+
+
+def test_state_of_other_terms_is_refused() -> None:
+    balancer = DBMTL()
+    options: dict[str, Any] = {"step": 0, "weights": {}, "ntk": lambda: torch.ones(2), "pre_combine": True}
+    combine_terms(found(), balancer, **options)
+    other = replace(found(), terms=("b", "a"))
+    with pytest.raises(ChangedTermsError, match=r"`balancer` keeps .* \['a', 'b'\], got \['b', 'a'\]: .* new DBMTL"):
+        combine_terms(other, balancer, **options)
+    for stateless in (EqualWeights(), MGDA()):
+        combine_terms(found(), stateless, **options)
+        combine_terms(other, stateless, **options)
 
 
 def test_no_limit_clips_nothing() -> None:

@@ -38,6 +38,8 @@ class Balancer(ResizedBuffers, ABC):
 
     needs_ntk: bool = False
     """Whether the method calls ``view.kernels``. Formerly ``asks_kernels``."""
+    terms: tuple[str, ...] = ()
+    """Names of the loss terms that its state is of, from the latest step."""
     weights: Tensor | None = None
     """The weights of the latest step, (m,), if the method has any: for the log, not part of the state."""
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from lightning_autobalance.balancing import Aggregator, Balancer, StepView, Weighting
 from lightning_autobalance.shapes import Gradient, JacBlock, Jacobian, Losses
 from lightning_autobalance.step.losses import weighted
-from lightning_autobalance.step.term_gradients import TermGradients
+from lightning_autobalance.step.term_gradients import ChangedTermsError, TermGradients
 
 TINY = 1e-8  # added to a loss before its logarithm; DB-MTL's choice
 
@@ -85,9 +85,14 @@ def combine_terms(
         weights: Fixed weights of the losses, by term.
         ntk: Mean diagonals of the terms' neural tangent kernels, (m,); called only by balancers that need them.
         pre_combine: Whether the optimizer steps along one gradient.
+
+    Raises:
+        ChangedTermsError: If the balancer has state of other terms.
+        TypeError: If it is neither a weighting nor an aggregator.
     """
     if balancer is None:
         return unbalanced(gradients, pre_combine=pre_combine)
+    _check_terms(balancer, gradients.terms)
     losses = weighted(dict(zip(gradients.terms, gradients.losses, strict=True)), weights)
     view = StepView(step, gradients.terms, torch.stack(list(losses.values())), gradients.jacobian(), ntk)
     if isinstance(balancer, Weighting):
@@ -102,6 +107,17 @@ def combine_terms(
     else:
         raise TypeError(f"`balancer` must be a Weighting or an Aggregator, got {type(balancer).__name__}.")
     return Combined(gradients.blocks, split(gradient, gradients.blocks), made=[gradient])
+
+
+def _check_terms(balancer: Balancer, terms: tuple[str, ...]) -> None:
+    """Refuse a balancer whose state per term is of other terms, such as those of an earlier run."""
+    before = balancer.terms
+    if before and before != terms and any(len(before) in buffer.shape for buffer in balancer.buffers()):
+        raise ChangedTermsError(
+            f"`balancer` keeps state for the loss terms {list(before)}, got {list(terms)}: that of one term cannot "
+            f"serve another. Give it the same terms in the same order, or make a new {type(balancer).__name__}."
+        )
+    balancer.terms = terms
 
 
 def unbalanced(gradients: TermGradients, *, pre_combine: bool) -> Combined:

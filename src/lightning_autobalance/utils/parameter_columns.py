@@ -22,6 +22,9 @@ class ParameterColumns(nn.Module):
     keeps_absent: bool = True
     """Whether the columns of a parameter that goes are put aside; otherwise they are forgotten."""
 
+    aligned_with: object = None
+    """Whatever the caller of `align` knows the parameters of the latest call by; None after a checkpoint is loaded."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._columns: dict[str, int] | None = None  # None: not known, as in older checkpoints
@@ -90,7 +93,7 @@ class ParameterColumns(nn.Module):
         """Restore it from a checkpoint; older ones do not say whose the columns are."""
         super().set_extra_state(state)
         columns = state.get("columns")
-        self._columns = None if columns is None else dict(columns)
+        self._columns, self.aligned_with = None if columns is None else dict(columns), None
         self._aside = {p: dict(parts) for p, parts in state.get("aside", {}).items()}
 
 
