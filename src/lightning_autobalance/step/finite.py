@@ -1,4 +1,4 @@
-"""Stage 4: a step whose losses or gradients are not finite is not taken."""
+"""Stage 4: a step whose losses, clipped gradients or direction are not finite is not taken."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
