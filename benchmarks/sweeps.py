@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lightning_autobalance.cli import run_cli
 from lightning_autobalance.sweeps import sweep
-from lightning_autobalance.sweeps.lines import read
+from lightning_autobalance.sweeps.results_file import read
 from lightning_autobalance.sweeps.runs import Run
 from lightning_autobalance.sweeps.sweep import options
 

@@ -1,4 +1,4 @@
-"""`NeuralField`: an equation and the network that solves it, with derivatives and evaluation."""
+"""`NeuralField`: an equation and the network that solves it, without training; `PINNModule` extends it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection
 from lightning_autobalance.derivatives import partials, supports_taylor
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, Draws
+from lightning_autobalance.points import Domain, Draws, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.variants import MeanSquares
@@ -224,7 +224,7 @@ class NeuralField(LightningModule):
         Returns:
             Points of the module's dtype on the CPU, (b, d).
         """
-        return torch.as_tensor(self.domain.grid(count), dtype=self.points_dtype)
+        return rounded_inside(self.domain, self.domain.grid(count), self.points_dtype)
 
     # Evaluation -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""`PINNModule`: owns the parts of a training step and calls its stages, as a LightningModule."""
+"""`PINNModule`: the LightningModule that owns the parts of a training step and calls the stages of `step/` in order."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -47,6 +47,7 @@ from lightning_autobalance.training.distributed_state import (
     synchronise,
 )
 from lightning_autobalance.training.hyperparameters import is_plain, under_cli
+from lightning_autobalance.training.logger_guard import LoggerGuard
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -90,7 +91,8 @@ class PINNModule(NeuralField):
             fails, a warning says why and the run goes on uncompiled.
         cuda_graph: Removed, kept so that older configurations and checkpoints with ``cuda_graph: false`` still load.
             Use ``compile: reduce-overhead``.
-        check_exact: Before training, check that the residuals of the exact solution vanish.
+        check_exact: Before training, check that the residuals of the exact solution vanish, up to 1e-5 of their scale
+            or to the number given here.
 
     Raises:
         ValueError: If a number is out of range, `compile` is not one of torch's modes, or `cuda_graph` is true.
@@ -112,7 +114,7 @@ class PINNModule(NeuralField):
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         compile: bool | str = False,  # noqa: A002  as in torch
         cuda_graph: bool = False,
-        check_exact: bool = True,
+        check_exact: bool | float = True,
     ) -> None:
         super().__init__(net, derivatives)
         checks.check_module_arguments(
@@ -306,7 +308,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        return [EpochSchedules(self.monitor), SaveOnTermination()]
+        return [EpochSchedules(self.monitor), SaveOnTermination(), LoggerGuard()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

@@ -60,7 +60,13 @@ def test_dominance_and_its_remedy() -> None:
     grad = statistics(of_vectors((300, 0), (0, 1)), of_vectors((300, 0), (0, 100)))  # ratios 300 and 3: 30 in the mean
     only(diagnose(evidence(grad=grad)), "gradient of `pde` is 30 times that of `boundary`", "2 logged steps")
     assert not any("try AutoAdamW" in s for s in diagnose(evidence(grad=grad)))
-    only(diagnose(evidence(grad=grad, post_combine=False)), "follows `pde`: try AutoAdamW")
+    wrong = {"grad": grad, "post_combine": False, "update": BalanceStatistics()}
+    only(diagnose(evidence(**wrong, rel_l2=0.4, zero={})), "follows `pde`: try AutoAdamW")
+    assert not any("try AutoAdamW" in s for s in diagnose(evidence(**wrong)))  # a run that went well needs no advice
+    unknown = {"exact_size": None, "rel_l2": None, "fresh": {}}
+    left = diagnose(evidence(**wrong, **unknown, trained={"pde": 90.0, "boundary": 1e-5}))
+    assert any("follows `pde`: try AutoAdamW" in sentence for sentence in left)
+    assert not any("try AutoAdamW" in sentence for sentence in diagnose(evidence(**wrong, **unknown)))
 
 
 def test_conflicts() -> None:
@@ -74,7 +80,9 @@ def test_updates_that_cancel() -> None:
     update = statistics(of_vectors((2, 0), (-1, 0)))
     found = diagnose(evidence(update=update))
     assert "After preconditioning, the updates of all terms are within a factor 2 of each other." in found
-    assert any("mean cosine -1.00" in s and "go 33% of the way" in s for s in found)
+    assert any("mean cosine -1.00" in s and s.endswith("go 33% of the way that both go alone.") for s in found)
+    stalled = diagnose(evidence(update=update, rel_l2=0.55, zero={}))
+    assert any("go 33% of the way" in s and "Where it stalls, try torch.optim.AdamW" in s for s in stalled)
 
 
 def test_too_few_points() -> None:
@@ -89,6 +97,23 @@ def test_a_solution_near_zero() -> None:
 def test_a_solution_near_zero_without_an_exact_one() -> None:
     found = diagnose(evidence(exact_size=None, rel_l2=None, trained={"pde": 90.0, "boundary": 1e-5}, fresh={}))
     only(found, "looks trivial: the loss of `pde` is 90% of what the zero function has")
+
+
+@pytest.mark.parametrize(("left", "said"), [(60.0, 1), (40.0, 0)])
+def test_half_of_a_terms_loss_is_left_whatever_the_solutions_size(left: float, said: int) -> None:
+    found = diagnose(
+        evidence(rel_l2=0.62, size=0.3, trained={"pde": 1e-4, "initial": left}, zero={"initial": 100.0}, fresh={})
+    )
+    sentences = [s for s in found if "looks trivial: the loss of `initial` is 60% of what the zero function has" in s]
+    assert len(sentences) == said
+    assert all("Try another seed" in sentence for sentence in sentences)
+
+
+def test_where_updates_cancel_the_remedy_is_one_optimizer_for_all_terms() -> None:
+    opposed = statistics(of_vectors((2, 0), (-1, 0)))
+    found = diagnose(evidence(size=0.005, update=opposed))
+    assert any("looks trivial" in s and "`pde` and `boundary` cancel: try torch.optim.AdamW" in s for s in found)
+    assert not any("try AutoAdamW" in sentence for sentence in found)
 
 
 def test_a_constant_solution() -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lightning_autobalance.callbacks.figures import log_figure, new_figure, pixels
+from lightning_autobalance.callbacks.figures import log_figure, new_figure, pixels, save_figure
 
 
 @pytest.fixture
@@ -62,3 +63,11 @@ def test_mlflow(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_loggers_get_none(figure: Figure, tmp_path: Path) -> None:
     log_figure(CSVLogger(tmp_path), figure, "solution/u", 7)
     assert not list(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize("name", ["u", "v"])
+def test_a_figure_that_cannot_be_written_costs_a_warning(name: str, figure: Figure, tmp_path: Path) -> None:
+    (tmp_path / "plots").touch()  # a file where the folder should be
+    trainer = Trainer(default_root_dir=tmp_path, logger=False, accelerator="cpu")
+    with pytest.warns(UserWarning, match=f"figure solution/{name} must be written to .*{name}_step0.png .* goes on"):
+        save_figure(trainer, figure, "plots", name, f"solution/{name}")

@@ -1,9 +1,10 @@
 """The exact solution against the residuals: relative sizes by hand, and what is wrong by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -129,3 +130,44 @@ def test_a_second_network_is_checked_in_float64_too() -> None:
     before = [p.clone() for p in module.parameters()]
     assert check_exact(module)["pde"] < 1e-10
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
+def interpolated(x: Tensor) -> Tensor:
+    """exp(-x) from a table, which NumPy looks up: no derivatives."""
+    grid = np.linspace(0.0, 1.0, 11)
+    return torch.from_numpy(np.interp(x.numpy().ravel(), grid, np.exp(-grid)))[:, None].to(x)
+
+
+def detached(x: Tensor) -> Tensor:
+    return torch.exp(-x.detach())
+
+
+@pytest.mark.parametrize(("solution", "reason"), [(interpolated, "numpy"), (detached, "does not require grad")])
+def test_a_solution_without_derivatives_is_named_and_not_the_residuals(
+    solution: Callable[[Tensor], Tensor], reason: str, tmp_path: Path
+) -> None:
+    class Tabulated(Decay):
+        def exact(self, x: Tensor) -> Tensor:
+            return solution(x)
+
+    with pytest.raises(MisconfigurationException, match="`exact` of Tabulated must be made of operations") as error:
+        fit(Tabulated(), tmp_path, max_steps=1)
+    assert reason in str(error.value)
+    assert "`residuals`" not in str(error.value)
+    trainer = fit(Tabulated(check_exact=False), tmp_path, max_steps=1)
+    assert trainer.callback_metrics["val/rel_l2"] > 0  # errors need no derivatives
+
+
+def test_a_tolerance_of_ones_own(tmp_path: Path) -> None:
+    off = compared(1.0, 1e-3)
+    assert check_exact(off, ENDS, tolerance=1e-2) == {"pde": pytest.approx(1e-3, rel=1e-6)}
+    with pytest.raises(MisconfigurationException, match=r"check_exact 1e-2` widens its tolerance"):
+        check_exact(off, ENDS, tolerance=1e-4)
+
+    class Off(Decay):
+        def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            found = super().residuals(points)
+            return {**found, "pde": found["pde"] + 1e-3 * self(points["interior"])}
+
+    assert fit(Off(check_exact=1e-2), tmp_path, max_steps=1).global_step == 1
+    refuses(Off(check_exact=1e-4), tmp_path, "must vanish on the exact solution of Off")

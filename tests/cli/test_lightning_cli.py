@@ -1,5 +1,7 @@
 """The commands, as a user types them."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -200,6 +202,55 @@ def test_a_built_in_condition_of_yaml_survives_a_checkpoint(tmp_path: Path, monk
     assert trained(x)[:2].flatten().tolist() == [0.0, 1.0]
     assert torch.equal(loaded(x), trained(x))
     assert loaded.derivative_mode == "taylor"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            errno.EACCES,
+            "error: runs/x must be writable, got Permission denied. Free some space, or name another folder",
+        ),
+        (errno.EROFS, "must be writable, got Read-only file system"),
+        (errno.ENOSPC, "must be writable, got No space left on device"),
+        (errno.ENOTDIR, "must be writable, got Not a directory"),
+    ],
+)
+def test_what_cannot_be_written_ends_the_command_in_one_line(
+    code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = OSError(code, os.strerror(code), "runs/x")
+
+    def fails(*args: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(lightning_cli, "AutoBalanceCLI", fails)
+    with pytest.raises(SystemExit) as stopped:
+        run()
+    assert stopped.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    with pytest.raises(OSError, match="runs/x"):
+        run([])
+
+
+def test_other_errors_of_the_file_system_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any, **options: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "my_data.csv")
+
+    monkeypatch.setattr(lightning_cli, "AutoBalanceCLI", fails)
+    with pytest.raises(FileNotFoundError, match=r"my_data\.csv"):
+        run()
+
+
+def test_a_logger_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "lightning_autobalance", "fit", *helmholtz("--trainer.logger.save_dir=file/runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "must be writable, got Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from itertools import product
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from lightning_autobalance.points import (
     Rectangle,
     TimeCylinder,
     Uniform,
+    rounded_inside,
     sample,
 )
 
@@ -141,3 +143,26 @@ def test_a_face_that_gives_no_points_is_named(place: Any, found: str) -> None:
             ValueError, match=rf"`points` of 'interior', 4 over 1 face.*`place` of a `Face` .* got {found}"
         ):
             sample(domain, "interior", 4, Uniform(), 0, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("domain", [Interval(-pi, pi), Rectangle((0.1, 0.7), (-0.3, pi)), Disk((0.1, 0.3), 0.7)])
+def test_no_point_of_a_grid_leaves_the_domain_by_rounding(domain: Domain, dtype: torch.dtype) -> None:
+    grid = domain.grid(400)
+    points = rounded_inside(domain, grid, dtype)
+    assert points.dtype == dtype
+    assert domain.contains(points.double().numpy()).all()
+    if not isinstance(domain, Disk):
+        assert len(points) == len(grid)
+        low, high = torch.tensor(domain.bounds, dtype=torch.float64).T
+        assert (points.double() >= low).all()
+        assert (points.double() <= high).all()
+    nearest = torch.cdist(points.double(), torch.from_numpy(grid)).min(dim=1).values
+    assert nearest.max() < 1e-6
+    assert len(points) > 0.9 * len(grid)
+
+
+def test_points_that_rounding_leaves_inside_stay_as_they_are() -> None:
+    grid = Rectangle((0, 1), (-1, 1)).grid(100)
+    assert torch.equal(rounded_inside(Rectangle((0, 1), (-1, 1)), grid, torch.float32), torch.from_numpy(grid).float())
+    assert rounded_inside(Interval(-pi, pi), Interval(-pi, pi).grid(2), torch.float32).abs().max().item() < pi

@@ -17,7 +17,7 @@ import yaml
 
 from helpers.sweeps import trained
 from lightning_autobalance.cli import main, run_cli
-from lightning_autobalance.sweeps.lines import read
+from lightning_autobalance.sweeps.results_file import read
 from lightning_autobalance.sweeps.runs import Run
 from lightning_autobalance.sweeps.sweep import options, sweep
 from lightning_autobalance.sweeps.worker import Outcome

@@ -1,4 +1,4 @@
-"""Base classes of weightings and aggregators."""
+"""What weightings and aggregators share: `Balancer`, and `StepView`, the data of a step that they may look at."""
 
 import warnings
 from abc import ABC

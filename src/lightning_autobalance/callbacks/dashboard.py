@@ -53,7 +53,7 @@ class Dashboard(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Extend the line of the ideal ratio to this step."""
         for logger in _tensorboard_loggers(trainer) if not trainer.sanity_checking else ():
-            logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)
+            logger.log_metrics({IDEAL: 1.0}, trainer.global_step)
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002

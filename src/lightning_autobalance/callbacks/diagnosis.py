@@ -12,6 +12,7 @@ OPPOSED = -0.5  # with a mean cosine below this, two updates largely cancel
 CONFLICT = 0.1  # fraction of steps from which a conflict is reported
 TRIVIAL = 0.05  # relative to the size of the exact solution, or of the solution itself
 WRONG = 0.1  # relative error above which a solution is wrong
+LEFT = 0.5  # share of the zero function's loss that is left of a term, above which the term is hardly learnt
 BELOW = 10.0  # relative error over relative size of the residuals, above which the points are not representative
 OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
@@ -64,7 +65,8 @@ def _dominance(e: Evidence) -> Iterator[str]:
     if ratio < SIMILAR:
         yield f"The gradients of all terms are of similar size, within a factor {ratio:.3g} {over}."
         return
-    advice = "" if e.post_combine else f" One optimizer for all terms follows `{largest}`: try AutoAdamW."
+    follows = not e.post_combine and _is_wrong(e)
+    advice = f" One optimizer for all terms follows `{largest}`: try AutoAdamW." if follows else ""
     yield f"The gradient of `{largest}` is {ratio:.3g} times that of `{least}` {over}.{advice}"
 
 
@@ -86,12 +88,13 @@ def _updates(e: Evidence) -> Iterator[str]:
     norms, cosines = e.update.norms, e.update.cosines
     ratio = max(norms) / min(norms)
     yield f"After preconditioning, the updates of all terms are within a factor {ratio:.3g} of each other."
+    advice = " Where it stalls, try torch.optim.AdamW, which adds the gradients." if _is_wrong(e) else ""
     for i, j in combinations(range(len(e.terms)), 2):
         if cosines[i][j] < OPPOSED:
             share = _relative_length_of_sum(norms[i], norms[j], cosines[i][j])
             yield (
                 f"The updates of `{e.terms[i]}` and `{e.terms[j]}` pull against each other (mean cosine "
-                f"{cosines[i][j]:.2f}): together they go {share:.0%} of the way that both go alone."
+                f"{cosines[i][j]:.2f}): together they go {share:.0%} of the way that both go alone.{advice}"
             )
 
 
@@ -113,19 +116,42 @@ def _few_points(e: Evidence) -> Iterator[str]:
 
 def _trivial(e: Evidence) -> Iterator[str]:
     advice = "Try another seed, a lower learning rate, or points that stay (`--data.resample_every 0`)."
-    if e.exact_size is not None:
-        if e.size < TRIVIAL * e.exact_size:
-            share = e.size / e.exact_size
-            yield f"The solution looks trivial: its size is {share:.2%} of the exact solution's. {advice}"
+    if (pair := _opposed_pair(e)) is not None:
+        advice = (
+            f"The updates of `{pair[0]}` and `{pair[1]}` cancel: try torch.optim.AdamW, which adds their gradients."
+        )
+    if e.exact_size is not None and e.size < TRIVIAL * e.exact_size:
+        share = e.size / e.exact_size
+        yield f"The solution looks trivial: its size is {share:.2%} of the exact solution's. {advice}"
         return
-    if e.size > 0 and e.spread < TRIVIAL * e.size:
+    if e.exact_size is None and e.size > 0 and e.spread < TRIVIAL * e.size:
         yield f"The solution looks constant: it varies by {e.spread / e.size:.2%} of its size. {advice}"
-    for term, zero in e.zero.items():
-        if 0 < zero != e.trained[term] > 0.5 * zero:  # exactly equal if the residual does not use the field
+    for term, share in _shares_left(e).items():
+        if share > LEFT:
             yield (
-                f"The solution looks trivial: the loss of `{term}` is {e.trained[term] / zero:.0%} of what the zero "
-                f"function has. {advice}"
+                f"The solution looks trivial: the loss of `{term}` is {share:.0%} of what the zero function has. "
+                f"{advice}"
             )
+
+
+def _shares_left(e: Evidence) -> dict[str, float]:
+    """By term, its loss over that of the zero function; exactly equal ones do not use the field, and say nothing."""
+    return {term: e.trained[term] / zero for term, zero in e.zero.items() if 0 < zero != e.trained[term]}
+
+
+def _is_wrong(e: Evidence) -> bool:
+    if e.rel_l2 is not None:
+        return e.rel_l2 > WRONG
+    return any(share > LEFT for share in _shares_left(e).values())
+
+
+def _opposed_pair(e: Evidence) -> tuple[str, str] | None:
+    """The terms whose updates cancel most, if any do."""
+    if not e.update.count:
+        return None
+    pairs = combinations(range(len(e.terms)), 2)
+    cosine, i, j = min(((e.update.cosines[i][j], i, j) for i, j in pairs), default=(0.0, 0, 0))
+    return (e.terms[i], e.terms[j]) if cosine < OPPOSED else None
 
 
 def _loss_below_error(e: Evidence) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_warn
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -34,6 +35,8 @@ def run_folder(trainer: Trainer) -> Path:
 def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: str) -> None:
     """Save a figure as ``<run folder>/<folder>/<name>_step<n>.png``, and send it to the loggers.
 
+    Where one of them cannot be written, a warning says so and the run goes on.
+
     Args:
         trainer: Its step is the n of the file name.
         figure: Made by `new_figure`.
@@ -42,12 +45,15 @@ def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: s
         key: Name of the image in the loggers, such as ``solution/u``.
     """
     path = run_folder(trainer) / folder / f"{name}_step{trainer.global_step}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once; every later rendering would repeat it
-    figure.savefig(path, dpi=150)
-    for logger in trainer.loggers:
-        log_figure(logger, figure, key, trainer.global_step)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+        for logger in trainer.loggers:
+            log_figure(logger, figure, key, trainer.global_step)
+    except OSError as error:
+        rank_zero_warn(f"The figure {key} must be written to {path} and to the loggers, got {error}. The run goes on.")
 
 
 def log_figure(logger: Logger, figure: Figure, key: str, step: int) -> None:

@@ -13,20 +13,24 @@ from lightning_autobalance.field import NeuralField
 TOLERANCE = 1e-5  # relative to the scale of the term; float64 reaches 1e-10, but constants may be stored in float32
 
 
-def check_exact(field: NeuralField, points: Mapping[str, Tensor] | None = None) -> dict[str, float]:
+def check_exact(
+    field: NeuralField, points: Mapping[str, Tensor] | None = None, tolerance: float = TOLERANCE
+) -> dict[str, float]:
     r"""Check in float64 that the residuals of the exact solution vanish.
 
-    .. math:: \max_j |r_j(u_{exact})| \le 10^{-5} \, s, \quad s = \max(1, \max_j |r_j(0)|)
+    .. math:: \max_j |r_j(u_{exact})| \le \epsilon s, \quad s = \max(1, \max_j |r_j(0)|)
 
     Args:
         field: A field that defines ``exact``.
         points: By part, each (b, d). By default 64 points in every part of the domain.
+        tolerance: :math:`\epsilon`, > 0.
 
     Returns:
         By term, the largest absolute residual divided by the scale s of the term; measured terms are left out.
 
     Raises:
-        MisconfigurationException: If a residual exceeds the tolerance, or bypasses ``self(x)`` and ``self.partials``.
+        MisconfigurationException: If a residual exceeds the tolerance, or bypasses ``self(x)`` and ``self.partials``,
+            or ``exact`` cannot be differentiated.
     """
     points = points if points is not None else few_points(field.domain, None)
     points = {part: x.detach().to(field.device, torch.float64) for part, x in points.items()}
@@ -39,17 +43,19 @@ def check_exact(field: NeuralField, points: Mapping[str, Tensor] | None = None) 
             continue
         scale = max(1.0, zero[term].nan_to_num(0.0, 0.0, 0.0).abs().max().item())
         sizes[term] = residual.abs().max().item() / scale
-        if sizes[term] > TOLERANCE and torch.equal(residual, zero[term]):
+        if sizes[term] > tolerance and torch.equal(residual, zero[term]):
             raise MisconfigurationException(
                 f"`residuals` of {type(field).__name__} must ask for the solution through `self(x)` and "
                 f"`self.partials`, got one for `{term}` that does not change when the exact solution stands in for the "
                 "network. `--model.check_exact false` skips this check."
             )
-        if not sizes[term] <= TOLERANCE:
+        if not sizes[term] <= tolerance:
+            _check_differentiable(field, points)
             raise MisconfigurationException(
                 f"The residual of `{term}` must vanish on the exact solution of {type(field).__name__}, got "
                 f"{sizes[term] * scale:.3g} (a field of zeros gives up to {scale:.3g}). Either `residuals` or `exact` "
-                f"is wrong{_unknown_parameters_hint(field)}; `--model.check_exact false` skips this check."
+                f"is wrong{_unknown_parameters_hint(field)}; `--model.check_exact false` skips this check, "
+                "`--model.check_exact 1e-2` widens its tolerance."
             )
     return sizes
 
@@ -86,8 +92,27 @@ def _with_solution(
         with field.field_replaced(solution):
             return check_residuals(field, points, finite=finite)
     except RuntimeError as error:
+        _check_differentiable(field, points)
         raise MisconfigurationException(
             f"`residuals` of {type(field).__name__} must ask for the solution through `self(x)` and `self.partials`, "
             f"so that the exact one can stand in for the network; it failed with: {error} "
             "`--model.check_exact false` skips this check."
+        ) from error
+
+
+def _check_differentiable(field: NeuralField, points: Mapping[str, Tensor]) -> None:
+    """Blame ``exact`` where it varies over the points, but its derivatives cannot be taken."""
+    x = next(iter(points.values())).clone()
+    values = field.exact(x)
+    if torch.equal(values, values[:1].expand_as(values)):
+        return
+    try:
+        with torch.enable_grad():
+            torch.autograd.grad(field.exact(x.requires_grad_()).sum(), x)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise MisconfigurationException(
+            f"`exact` of {type(field).__name__} must be made of operations of torch, since its derivatives stand in "
+            f"for the network's before training; differentiating it failed with: {reason}. `--model.check_exact "
+            "false` skips this check: a solution that is only interpolated still serves for errors and plots."
         ) from error

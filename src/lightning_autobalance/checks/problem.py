@@ -1,4 +1,4 @@
-"""A complete problem: network, loss terms, the names that refer to them, and the exact solution."""
+"""A complete problem: network, loss terms, the names in `weights` and `measured`, and the exact solution."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -8,7 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
-from lightning_autobalance.checks.exact import check_exact
+from lightning_autobalance.checks.exact import TOLERANCE, check_exact
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 
@@ -21,7 +21,7 @@ def check_problem(
     find_terms: Callable[[dict[str, Tensor]], tuple[str, ...]],
     *,
     named: Mapping[str, Iterable[str]],
-    exact: bool,
+    exact: bool | float,
 ) -> tuple[str, ...]:
     """Evaluate the network, the losses and, if known, the exact solution on a few points.
 
@@ -30,7 +30,7 @@ def check_problem(
         counts: Number of training points by part; None for the same number in every part of the domain.
         find_terms: Maps points by part, each (b, d), to the names of the loss terms, or raises.
         named: By attribute of the module, the loss terms that it refers to, such as the keys of ``weights``.
-        exact: Whether to check that the residuals of the exact solution vanish.
+        exact: Whether to check that the residuals of the exact solution vanish, or up to which tolerance, > 0.
 
     Returns:
         The names of the loss terms.
@@ -48,7 +48,7 @@ def check_problem(
     if field.has_exact:
         _check_exact_shape(field, x)
         if exact:
-            check_exact(field, points)
+            check_exact(field, points, TOLERANCE if exact is True else exact)
     return terms
 
 

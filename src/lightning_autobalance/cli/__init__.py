@@ -1,4 +1,4 @@
-"""The commands `lightning-autobalance` and `lightning`: a light entry point, and Lightning's CLI with our defaults."""
+"""The commands `lightning-autobalance` and `lightning`: a lightweight entry point, LightningCLI with our defaults."""
 
 from lightning_autobalance.cli.entry_points import lightning, main, run_cli
 

@@ -1,5 +1,6 @@
 """`LightningCLI` with our defaults, and with errors that are read in one line."""
 
+import errno
 import os
 import sys
 import warnings
@@ -23,6 +24,7 @@ from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
 from lightning_autobalance.cli.parser import OneLineParser
+from lightning_autobalance.cli.refused_runs import removing_folders_of_refused_runs
 from lightning_autobalance.cli.seed_workers import SeedTask, stoppable, train_seeds
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
@@ -41,6 +43,7 @@ UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
     r"\s*With fail_untyped=False, required parameters",
     r"(?s).*was deprecated in v4\.\d+\.\d+ and will\s+be\s+removed\s+in\s+v5",
 )
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR)
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -114,7 +117,8 @@ class AutoBalanceCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         if self.seeds is None:
-            super()._run_subcommand(subcommand)
+            with removing_folders_of_refused_runs(self.trainer):
+                super()._run_subcommand(subcommand)
             return
         of_all = self.config
         seed_options.resolve_version(of_all[subcommand])
@@ -275,6 +279,14 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
         if args is not None:
             raise
         sys.exit(128 + SIGTERM)  # the shells' convention; Lightning would exit with 0
+    except OSError as error:
+        if args is not None or error.errno not in UNWRITABLE:
+            raise
+        sys.stderr.write(
+            f"error: {error.filename or 'the run'} must be writable, got {error.strerror}. Free some space, or name "
+            "another folder: `--trainer.logger.init_args.save_dir`, `--trainer.default_root_dir`.\n"
+        )
+        sys.exit(2)
     except RuntimeError as error:
         if args is not None or "Error(s) in loading state_dict" not in str(error):
             raise

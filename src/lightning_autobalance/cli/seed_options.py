@@ -1,4 +1,4 @@
-"""What `--seeds` and `--workers` mean for a command line and for a configuration."""
+"""`fit --seeds 0 1 2 --workers 2`: parses and checks these options, and gives each seed its folder."""
 
 import os
 import re

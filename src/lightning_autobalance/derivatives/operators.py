@@ -1,4 +1,4 @@
-"""The functions that residuals are written with."""
+"""The functions that residuals are written with: `partials`, `gradient`, `divergence`, `laplacian`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal

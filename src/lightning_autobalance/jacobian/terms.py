@@ -1,7 +1,8 @@
 r"""Gradients of the loss terms with respect to the parameters, one per term.
 
 The gradients of all m terms with respect to one parameter form its block, (m, \*shape), with one row per term; the
-blocks side by side are the Jacobian J, (m, n). A block is stored on its parameter as ``p.jac``, TorchJD's convention.
+blocks side by side are the Jacobian J, (m, n). `backward` stores a block on its
+parameter as ``p.jac``, TorchJD's convention; in a `PINNModule`, `step.update` does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Post-combine optimizers, which keep one state per loss term and combine the updates, and learning rate schedules."""
+"""What moves the parameters: post-combine optimizers, and learning rate schedules.
+
+A post-combine optimizer keeps one state per loss term and combines the updates. Any torch optimizer can take its place
+behind a balancer, and needs no file here.
+"""
 
 from lightning_autobalance.optim.auto_adam import AutoAdam
 from lightning_autobalance.optim.auto_adamw import AutoAdamW

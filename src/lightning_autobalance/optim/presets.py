@@ -1,4 +1,4 @@
-"""Earlier post-combine methods, as settings of the optimizers here."""
+"""MultiAdam and AdaTask: earlier post-combine methods, as settings of the optimizers here."""
 
 from typing import Literal
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from math import isfinite
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -117,6 +118,26 @@ class Domain(ABC):
         if not len(found):
             raise ValueError(f"`count` must put points into the domain, got {count}, none inside. Take a larger one.")
         return found
+
+
+def rounded_inside(domain: Domain, points: Array, dtype: torch.dtype) -> Tensor:
+    """Points in another floating point type, none outside the domain because of it: the float32 of pi is above pi.
+
+    Args:
+        domain: The points lie in it.
+        points: (n, d), float64.
+        dtype: Of the result.
+
+    Returns:
+        (n, d) on the CPU; those that rounding moved out lie one number further in, and are left out where that is not
+        enough.
+    """
+    low, high = torch.tensor(domain.bounds, dtype=torch.float64).T
+    rounded = torch.as_tensor(points, dtype=torch.float64).to(dtype)
+    outside = ~torch.from_numpy(domain.contains(rounded.double().numpy()))
+    center = ((low + high) / 2).to(dtype).expand_as(rounded)
+    rounded[outside] = torch.nextafter(rounded[outside], center[outside])
+    return rounded[torch.from_numpy(domain.contains(rounded.double().numpy()))]
 
 
 def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:

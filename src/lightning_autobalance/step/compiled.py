@@ -1,4 +1,4 @@
-"""Stages 1 and 2 as one compiled function: from points to losses and per-term gradients."""
+"""Stages 1 and 2 as one function compiled by `torch.compile`, in the mode that `compile` names."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a logged step says: 0-dim tensors that are read from the device together."""
+"""The numbers of a logged step: 0-dim tensors, read from the device in one transfer and given to the loggers."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Protocol, runtime_checkable

@@ -1,4 +1,4 @@
-"""Which points each row of a residual follows from: points that are NaN show it."""
+"""Which points each row of a residual depends on, found by setting points to NaN."""
 
 from collections.abc import Mapping
 

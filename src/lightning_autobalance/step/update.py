@@ -1,4 +1,4 @@
-"""Stage 6: hand the gradients to the optimizer, and step."""
+"""Stage 6: set ``p.jac`` and ``p.grad``, step the optimizer, and remove them again."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable

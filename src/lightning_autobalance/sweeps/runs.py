@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_autobalance.sweeps.lines import read
+from lightning_autobalance.sweeps.results_file import read
+from lightning_autobalance.sweeps.sources import own_sources
 
 WORK = Path("runs/bench")  # checkpoints and logs of unfinished runs; a restarted sweep resumes from them
 
@@ -41,8 +42,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The key in one word."""
-        return "-".join(str(part) for part in self.key)
+        """The key in one word, another one for every key: a hyphen within a name is doubled."""
+        return "-".join(str(part).replace("-", "--") for part in self.key)
 
     @property
     def folder(self) -> Path:
@@ -59,19 +60,22 @@ def missing(runs: Iterable[Run], path: Path) -> list[Run]:
 def claim(run: Run) -> None:
     """Note the run's configuration in its folder, so that no other configuration resumes from its checkpoint.
 
+    The source files of the user's own classes belong to the configuration.
+
     Args:
         run: About to be trained.
 
     Raises:
         ValueError: If the folder holds the checkpoint of another configuration.
     """
-    texts = [*(Path(config).read_bytes() for config in run.configs), *(option.encode() for option in run.options)]
+    files = [*map(Path, run.configs), *own_sources(run.configs, run.options)]
+    texts = [*(file.read_bytes() for file in files), *(option.encode() for option in run.options)]
     found = hashlib.sha256(b"\0".join(texts)).hexdigest()
     note = run.folder / "configuration.sha256"
     if note.exists() and note.read_text() != found and any(run.folder.rglob("*.ckpt")):
         raise ValueError(
             f"`{run.folder}` must hold a run of the same configuration, got the checkpoint of another one. "
-            "Delete the folder, or give the changed configuration another name."
+            "Delete the folder, or give the changed configuration (or Python file) another name."
         )
     run.folder.mkdir(parents=True, exist_ok=True)
     note.write_text(found)

@@ -1,4 +1,4 @@
-"""`SeedEnsemble`: several runs of one problem, one per seed."""
+"""`SeedEnsemble`: trains several runs of one problem, one per seed, as `fit --seeds 0 1 2` does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

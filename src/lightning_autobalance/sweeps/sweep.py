@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from lightning_autobalance.sweeps.engine import BACKENDS, Pool, connected, outcomes
-from lightning_autobalance.sweeps.lines import append, mend, read
 from lightning_autobalance.sweeps.progress import Progress, Speeds
+from lightning_autobalance.sweeps.results_file import append, mend, read
 from lightning_autobalance.sweeps.runs import Run, missing
 from lightning_autobalance.sweeps.training import Command, execute
 from lightning_autobalance.sweeps.worker import attempt

@@ -1,4 +1,4 @@
-"""Cognitive PINN."""
+"""CoPINN, cognitive PINN: points are weighted from easy to hard as training goes on."""
 
 from typing import final
 

@@ -1,4 +1,4 @@
-"""Gradient-enhanced PINN."""
+"""gPINN, gradient-enhanced PINN: the residual's derivatives by the coordinates as a further term."""
 
 from typing import final
 

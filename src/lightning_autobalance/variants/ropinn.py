@@ -1,4 +1,4 @@
-"""Region-optimized PINN."""
+"""RoPINN, region-optimized PINN: residuals at random points near those of the data."""
 
 from collections.abc import Sequence
 from typing import Literal, final

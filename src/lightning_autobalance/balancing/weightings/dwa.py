@@ -1,4 +1,4 @@
-"""Weights from the relative decrease of the losses over windows of steps."""
+"""DWA, dynamic weight averaging: weights from the relative decrease of the losses over windows of steps."""
 
 from typing import final
 

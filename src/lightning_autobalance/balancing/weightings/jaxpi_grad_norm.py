@@ -1,4 +1,4 @@
-"""Weights that equalize the gradient norms."""
+"""Weights that equalize the gradient norms, without learning: those of jaxpi."""
 
 from typing import final
 

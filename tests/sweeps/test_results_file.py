@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_autobalance.sweeps.lines import append, mend, read
+from lightning_autobalance.sweeps.results_file import append, mend, read
 
 
 def test_lines_come_back_as_they_were(tmp_path: Path) -> None:
