@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lightning_autobalance.step.combine import Combined
-from lightning_autobalance.step.update import clear, lay, update_parameters
+from lightning_autobalance.step.update import clear, lay, trained_parameters, update_parameters
 
 
 class Watches:
@@ -52,3 +52,11 @@ def test_a_torch_optimizer_steps_along_the_gradient() -> None:
     update_parameters(torch.optim.SGD(own, lr=0.5), own, Combined([BLOCK, None], [GRADIENT, None]))
     assert own[0].tolist() == [-2.0, -3.0]
     assert own[1].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_every_trained_parameter_once() -> None:
+    a, b, frozen = (torch.zeros(2, requires_grad=grad) for grad in (True, True, False))
+    optimizer = torch.optim.SGD([{"params": [a, frozen]}, {"params": [b]}], lr=0.1)
+    optimizer.param_groups[0]["params"].append(a)
+    found = trained_parameters(optimizer)
+    assert [p is q for p, q in zip(found, [a, b], strict=True)] == [True, True]

@@ -2,16 +2,18 @@ r"""The training step: one line of stages, each a function of data with a test o
 
 .. code-block:: text
 
-    points -> residuals -> losses -> per-term gradients -> reduce (ranks) -> finite? -> combine -> update
-     (b,d)      (b,k)       (m,)          J (m,n)                              clip, then
-                                                                pre-combine: a balancer makes one gradient
-                                                                post-combine: every row is kept
+    points -> residuals -> losses -> per-term gradients -> reduce (ranks) -> clip, combine -> finite? -> update
+     (b,d)      (b,k)       (m,)          J (m,n)
+                                                     combine:  pre-combine, a balancer makes one gradient
+                                                               post-combine, every row is kept
 
 A PDE gives residuals at points. A variant turns them into one loss per term (`losses`). Every term is differentiated
 by itself (`term_gradients`, or both at once, `compiled`): row i of the Jacobian J is the gradient of term i. Processes
-add up their shares (`reduce`), and what is not finite never reaches the weights (`finite`). Then each row is clipped,
-and a balancer makes one gradient of all rows for an ordinary torch optimizer, or the rows stay apart for a post-combine
-optimizer, which keeps one state per term (`combine`). The optimizer steps (`update`); on logged steps `log_line` writes
+add up their shares (`reduce`). Each row is clipped, and a balancer makes one gradient of all rows for an ordinary torch
+optimizer, or the rows stay apart for a post-combine optimizer, which keeps one state per term (`combine`). What is not
+finite, be it a loss, a clipped gradient or what a balancer made, never reaches the weights (`finite`): one number tells
+it of all of them, and a step that is not taken leaves the balancer as it was (`checked`). State per parameter follows
+the parameters when layers are frozen (`columns`). The optimizer steps (`update`); on logged steps `log_line` writes
 what was seen. Balancers that weigh terms by their neural tangent kernels call `ntk`, which asks `row_parts` which
 points a residual follows from.
 

@@ -125,3 +125,52 @@ def test_m_config_in_four_steps() -> None:
         jacobian = torch.full((2, 2), 7.0, dtype=torch.float64)  # whatever the other row holds
         jacobian[turn] = rows(gradient)
         assert_close(method(jacobian), rows(step), rtol=0.0, atol=1e-9)
+
+
+def rows_of(k: int, **sizes: int) -> Tensor:
+    """Gradients of two terms in step k; those of a parameter do not depend on the others."""
+    generators = [torch.Generator().manual_seed(100 * k + ord(name)) for name in sizes]
+    parts = [
+        torch.randn(2, n, generator=g, dtype=torch.float64) for g, n in zip(generators, sizes.values(), strict=True)
+    ]
+    return torch.cat(parts, dim=1)
+
+
+@pytest.mark.parametrize("make", [DBMTL, MConFIG])
+def test_a_frozen_parameter_is_not_there(make: type[DBMTL | MConFIG]) -> None:
+    alone, both = make(), make()
+    for k in range(5):
+        alone.align({"a": 3})
+        both.align({"a": 3})
+        assert torch.equal(both(rows_of(k, a=3)), alone(rows_of(k, a=3)))
+    both.align({"b": 4, "a": 3})  # unfrozen
+    both(rows_of(5, b=4, a=3))
+    alone.align({"a": 3})
+    alone(rows_of(5, a=3))
+    both.align({"a": 3})
+    assert_close(both.state_dict()[both.per_parameter[0]], alone.state_dict()[both.per_parameter[0]])
+
+
+def test_config_momenta_of_a_young_parameter_are_corrected_by_its_own_updates() -> None:
+    method = MConFIG(betas=(0.5, 0.5))
+    for k in range(6):
+        method.align({"a": 3})
+        method(rows_of(k, a=3))
+    method.align({"a": 3, "b": 1})
+    first = method(torch.cat([rows_of(6, a=3), torch.ones(2, 1, dtype=torch.float64)], dim=1))
+    assert first[3] == 0.0  # the other term had no turn yet
+    assert (first[:3] != 0).all()
+    second = method(torch.cat([rows_of(7, a=3), torch.ones(2, 1, dtype=torch.float64)], dim=1))
+    assert abs(abs(second[3].item()) - 1.0) < 1e-6  # as Adam's first move, whatever the gradient
+
+
+def test_config_momenta_of_an_older_checkpoint_go_on() -> None:
+    method, resumed = MConFIG(), MConFIG()
+    for k in range(5):
+        method(rows_of(k, a=3))
+    state = method.state_dict()
+    state["_extra_state"] = {"calls": 5}  # all that it had
+    resumed.load_state_dict(state)
+    for k in range(5, 9):
+        resumed.align({"a": 1, "b": 2})
+        assert torch.equal(resumed(rows_of(k, a=3)), method(rows_of(k, a=3)))
