@@ -10,7 +10,8 @@ from rich.console import Console
 
 from benchmarks.figures.rows import FOLDER, ROWS, best_of
 from lightning_autobalance import problems
-from lightning_autobalance.module import CHECKPOINT_KEY, PINNModule
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.training.record import CHECKPOINT_KEY
 
 RUNS = Path("runs/bench")
 SIDE = 101  # points along each axis
