@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import BatchSizeFinder, ModelCheckpoint
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from torch.utils.data import DataLoader
 
 from lightning_autobalance.balancing import NTK, ConFIG
@@ -220,6 +221,30 @@ def _nothing() -> None:
     pass
 
 
+class _Arrays(Callback):
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": np.zeros(3)}
+
+
+def _spoil(change: Callable[[Tensor], Tensor]) -> None:
+    found = torch.load(LAST, weights_only=True)
+    state = found["optimizer_states"][0]["state"][0]
+    state["exp_avg_sq"] = change(state["exp_avg_sq"])
+    torch.save(found, LAST)
+
+
+def _strange() -> None:
+    found = torch.load(LAST, weights_only=True)
+    found["hyper_parameters"] |= {
+        "_instantiator": "lightning.pytorch.cli.instantiate_module",
+        "net": {"class_path": "strange.Net"},
+    }
+    torch.save(found, LAST)
+
+
+_SAVES = ModelCheckpoint(".", save_last=True)
+_SIN = MLP(1, 1, [8], activation="sin")
+_STEP = partial(StepLR, step_size=10)
 GO_ON = partial(fit, ckpt_path=LAST)
 LOAD = partial(Decay.load_from_checkpoint, LAST)
 BY_COMMAND = command(f"--ckpt_path={LAST}")
@@ -311,4 +336,14 @@ CASES = [
     Case("a checkpoint of another network", checkpoint(_nothing, partial(LOAD, net=MLP(1, 1, [5])))),
     Case("a checkpoint with other points", checkpoint(_nothing, partial(GO_ON, counts={**COUNTS, "interior": 8}))),
     Case("a checkpoint with another sampler", checkpoint(_nothing, partial(GO_ON, sampler=Sobol()))),
+    Case("a checkpoint of another activation", checkpoint(_nothing, partial(LOAD, net=_SIN))),
+    Case("a resume with another optimizer", checkpoint(_nothing, lambda: GO_ON(Decay(optimizer=torch.optim.SGD)))),
+    Case("a resume with a schedule that was not there", checkpoint(_nothing, lambda: GO_ON(Decay(scheduler=_STEP)))),
+    Case("a resume with another `resample_every`", checkpoint(_nothing, partial(GO_ON, resample_every=2))),
+    Case("second moments of another shape", checkpoint(partial(_spoil, lambda _: torch.ones(7)), GO_ON)),
+    Case("moments with NaN", checkpoint(partial(_spoil, lambda v: v * torch.nan), GO_ON)),
+    Case("a class of a strange module in a checkpoint", checkpoint(_strange, LOAD)),
+    Case("an array in the state of a callback", lambda: fit(callbacks=[_Arrays(), _SAVES], enable_checkpointing=True)),
+    Case("`--ckpt_path last` without an earlier run", command("--ckpt_path=last")),
+    Case("`--ckpt_path best`", command("--ckpt_path=best")),
 ]

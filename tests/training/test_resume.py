@@ -20,7 +20,7 @@ from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance
 from lightning_autobalance.points import Interval
 from lightning_autobalance.training.record import CHECKPOINT_KEY
-from lightning_autobalance.variants import GPINN, RBA, RoPINN, Stack
+from lightning_autobalance.variants import GPINN, RBA, CoPINN, RoPINN, Stack
 
 STEP = partial(StepLR, step_size=1, gamma=0.9)
 DECAY = partial(ExponentialLR, gamma=0.9)
@@ -249,3 +249,33 @@ def test_an_object_must_be_given_again(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Source.load_from_checkpoint(plain)
+
+
+# Variants that know the length of the run -----------------------------------------------------------------------------
+
+
+def whole_and_resumed(variant: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights after 12 steps of an uninterrupted run, and of one that was to end after 6."""
+    found = []
+    for stops in ((12,), (6, 12)):
+        path = None
+        for steps in stops:
+            torch.manual_seed(0)
+            trainer = fit(Decay(variant=variant()), folder, max_steps=steps, ckpt_path=path)
+            path = folder / "length.ckpt"
+            trainer.save_checkpoint(path)
+        found.append(trainer.model.state_dict())  # type: ignore[union-attr]
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("make", [CoPINN, lambda: Stack([RBA(), CoPINN()])], ids=["alone", "in a stack"])
+def test_a_longer_run_with_copinn_warns(make: Any, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="over the whole run, of 6 steps in the checkpoint and 12 now"):
+        whole, resumed = whole_and_resumed(make, tmp_path)
+    assert not torch.equal(whole["net.0.weight"], resumed["net.0.weight"])  # what the warning says
+
+
+def test_with_iterations_copinn_may_run_longer(tmp_path: Path) -> None:
+    whole, resumed = whole_and_resumed(partial(CoPINN, iterations=20), tmp_path)
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert torch.load(tmp_path / "length.ckpt", weights_only=True)[CHECKPOINT_KEY]["record"]["total_steps"] == 20

@@ -94,7 +94,7 @@ def test_a_value_that_is_not_valid_here(last: Path) -> None:
     checkpoint["hyper_parameters"]["steps_per_call"] = "many"
     torch.save(checkpoint, last)
     with pytest.raises(
-        MisconfigurationException, match=r"`steps_per_call` in the .* path, steps_per_call=\.\.\."
+        MisconfigurationException, match=r"`steps_per_call` .*Got value: many\. .*steps_per_call=\.\.\."
     ) as said:
         Helmholtz2D.load_from_checkpoint(last)
     assert len(str(said.value).splitlines()) == 1

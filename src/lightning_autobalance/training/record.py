@@ -82,6 +82,7 @@ def make_record(module: Any, trainer: Any) -> dict[str, Any]:
         record["optimizers"] = [describe_optimizer(optimizer) for optimizer in trainer.optimizers]
         configs = trainer.lr_scheduler_configs
         record["schedulers"] = [describe_scheduler(config.scheduler, config.interval) for config in configs]
+        record["total_steps"] = module.variant.total_steps
         record["precision"] = str(trainer.precision_plugin.precision)
         record["resample_every"] = getattr(trainer.datamodule, "resample_every", None)
     return record

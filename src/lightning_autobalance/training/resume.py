@@ -1,12 +1,13 @@
 """A module that loads a checkpoint must be the one that was saved, or the difference is refused by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -16,6 +17,7 @@ from lightning_autobalance.optim import PostCombine
 from lightning_autobalance.optim.loaded_state import check_state, shapes_of
 from lightning_autobalance.training.record import (
     CHECKPOINT_KEY,
+    Entry,
     describe_optimizer,
     describe_scheduler,
     difference,
@@ -53,8 +55,9 @@ def check_record(module: Any, saved: Mapping[str, Any], state: Mapping[str, Any]
         found = difference(one, other, label, arguments=label in ("net", "domain"))
         if found is not None:
             remedy = f"Pass the one that was trained, `load_from_checkpoint(path, {label}=...)`." if alone else NAME_IT
+            name, there, here = found
             raise MisconfigurationException(
-                f"`{found[0]}` must be as in the checkpoint, {found[1]}, got {found[2]}. "
+                f"`{name}` must be as in the checkpoint, {there}, got {here}. "
                 f"{'Change the class back.' if label == 'domain' else remedy}"
             )
     if alone:
@@ -71,8 +74,8 @@ def restore_optimizer(module: Any, saved: Mapping[str, Any]) -> None:
         module: A `PINNModule` without a Trainer.
         saved: The record of the checkpoint.
     """
-    optimizers: list[Any] = saved.get("optimizers") or []
-    schedulers: list[Any] = saved.get("schedulers") or []
+    optimizers: Sequence[Entry] = saved.get("optimizers", [])
+    schedulers: Sequence[str] = saved.get("schedulers", [])
     if len(optimizers) == 1 and "optimizer" not in module.unsaved_arguments:
         made = remake(optimizers[0], (torch.optim, optim))
         module.optimizer = made or _refusing("optimizer", optimizers[0]["class"], "AutoAdamW")
@@ -110,6 +113,8 @@ class CheckResumedRun(Callback):
         _check_resampling(
             self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
         )
+        variant: Any = pl_module.variant
+        _warn_of_length(type(variant).__name__, self._record.get("total_steps"), variant.total_steps)
         names: dict[Tensor, str] = {p: name for name, p in pl_module.named_parameters()}
         recorded = self._record.get("optimizers", [{}] * len(trainer.optimizers))
         for optimizer, entry, state in zip(trainer.optimizers, recorded, checkpoint["optimizer_states"], strict=False):
@@ -147,6 +152,15 @@ def _check_resampling(found: int | None, mine: int | None) -> None:
         raise MisconfigurationException(
             f"`resample_every` must be as in the checkpoint, {found}, got {mine}: the draws would not go on. "
             "Change it back, or start a new run without `ckpt_path`."
+        )
+
+
+def _warn_of_length(variant: str, found: int | None, mine: int | None) -> None:
+    if None not in (found, mine) and found != mine:
+        rank_zero_warn(
+            f"`variant` {variant} follows a schedule over the whole run, of {found} steps in the checkpoint and {mine} "
+            "now: the run goes on along the new one, and is not the uninterrupted run of either length. Give "
+            "`iterations` from the start to be free to change `max_steps`."
         )
 
 

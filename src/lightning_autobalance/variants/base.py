@@ -88,6 +88,8 @@ class Variant(ResizedBuffers, ABC):
     per_point: Mapping[str, int] = {}
     """Names of the buffers with one entry per point, and their axis of points: each process holds the entries of its
     own points, a checkpoint those of all."""
+    total_steps: int | None = None
+    """Length of the schedule of a variant whose losses depend on how long the run is; known after `prepare`."""
     has_point_weights: bool = False
     """Whether weights belong to points, which then must stay."""
 

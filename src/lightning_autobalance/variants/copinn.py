@@ -68,12 +68,12 @@ class CoPINN(PartVariant):
         """
         if self.iterations is None and problem.max_steps is None:
             raise ValueError("`iterations` of CoPINN must be given where `trainer.max_steps` is not, got neither.")
-        self._total_steps = self.iterations if self.iterations is not None else problem.max_steps
+        self.total_steps = self.iterations if self.iterations is not None else problem.max_steps
         return super().prepare(problem)
 
     def begin(self, context: StepContext, points: ByPart) -> None:  # noqa: ARG002
         """Update the remaining share of the run."""
-        self.remaining.fill_(max(1.0 - context.step / (self._total_steps or 1), 0.0))
+        self.remaining.fill_(max(1.0 - context.step / (self.total_steps or 1), 0.0))
 
     def place(self, points: ByPart) -> dict[str, Tensor]:
         """The points, with those of the part requiring grad."""

@@ -37,6 +37,7 @@ class Stack(Variant):
         """Prepare each for the terms of the problem and of the variants before it."""
         for variant in self.variants:
             problem = variant.prepare(problem)
+            self.total_steps = variant.total_steps if variant.total_steps is not None else self.total_steps
         return problem
 
     def begin(self, context: StepContext, points: ByPart) -> None:
