@@ -305,9 +305,7 @@ CASES = [
     Case("a checkpoint of another network", checkpoint(_nothing, partial(LOAD, net=MLP(1, 1, [5])))),
     Case("a checkpoint with other points", checkpoint(_nothing, partial(GO_ON, counts={**COUNTS, "interior": 8}))),
     Case("a checkpoint with another sampler", checkpoint(_nothing, partial(GO_ON, sampler=Sobol()))),
-    Case(
-        "a checkpoint of another activation", checkpoint(_nothing, partial(LOAD, net=_SIN))
-    ),
+    Case("a checkpoint of another activation", checkpoint(_nothing, partial(LOAD, net=_SIN))),
     Case("a resume with another optimizer", checkpoint(_nothing, lambda: GO_ON(Decay(optimizer=torch.optim.SGD)))),
     Case("a resume with a schedule that was not there", checkpoint(_nothing, lambda: GO_ON(Decay(scheduler=_STEP)))),
     Case("a resume with another `resample_every`", checkpoint(_nothing, partial(GO_ON, resample_every=2))),
