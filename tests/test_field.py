@@ -385,6 +385,11 @@ def test_what_is_not_plain_must_be_given_again(tmp_path: Path, last: Path) -> No
     loaded = Decay.load_from_checkpoint(path, net=MLP(1, 1, [5]), weights_only=True)
     x = torch.rand(3, 1)
     assert torch.equal(loaded(x), own(x))
+    with pytest.raises(MisconfigurationException, match=r"`net\.0\.out_features` .*, 5, got 8\. .*net=\.\.\."):
+        Decay.load_from_checkpoint(path)
+    older = torch.load(path, weights_only=True)
+    del older["lightning_autobalance"]["record"]
+    torch.save(older, path)
     with pytest.raises(
         MisconfigurationException, match=r"(?s)pass those that it was trained with.*net=\.\.\..*size mism"
     ):
