@@ -1,4 +1,4 @@
-"""Stage 5: clip each term's gradient, then balance: one gradient, or weighted rows for a post-combine optimizer."""
+"""Stage 4: clip each term's gradient, then balance: one gradient, or weighted rows for a post-combine optimizer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

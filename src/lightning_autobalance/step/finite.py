@@ -1,4 +1,4 @@
-"""Stage 4: whether a NaN stops the run: a step that is not finite is skipped, or ends the run by an error."""
+"""Stage 5: whether a NaN stops the run: a step that is not finite is skipped, or ends the run by an error."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite

@@ -28,7 +28,7 @@ def update_parameters(optimizer: Steps, params: Sequence[Tensor], combined: Comb
     Args:
         optimizer: Of the parameters.
         params: The parameters, in the order of the gradients.
-        combined: From stage 5.
+        combined: From `combine_terms`.
     """
     lay(params, combined)
     optimizer.step()
@@ -40,7 +40,7 @@ def lay(params: Sequence[Tensor], combined: Combined) -> None:
 
     Args:
         params: The parameters.
-        combined: From stage 5.
+        combined: From `combine_terms`.
     """
     for p, block in zip(params, combined.blocks, strict=True):
         if block is not None:
