@@ -15,7 +15,7 @@ from lightning_autobalance.step.finite import FiniteCheck, NonFiniteError
 from lightning_autobalance.step.term_gradients import TermGradients
 
 
-class Spoils(Aggregator):
+class PutsNaN(Aggregator):
     """Makes a bad number of good ones."""
 
     def __init__(self, bad: float) -> None:
@@ -56,14 +56,14 @@ def step(
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_the_balancer_is_named(bad: float) -> None:
-    said = r"The direction of `Spoils` must be finite at step 7 \(lr 0\.1\), got 1 of 3 numbers .* norms \{'a': 5\.0"
+    said = r"The direction of `PutsNaN` must be finite at step 7 \(lr 0\.1\), got 1 of 3 numbers .* norms \{'a': 5\.0"
     with pytest.raises(NonFiniteError, match=said):
-        step(Spoils(bad), gradients())
+        step(PutsNaN(bad), gradients())
 
 
 def test_a_direction_whose_square_is_infinite_is_not_finite() -> None:
-    with pytest.raises(NonFiniteError, match=r"direction of `Spoils` .* got numbers of infinite square .* The end\."):
-        step(Spoils(1e30), gradients())
+    with pytest.raises(NonFiniteError, match=r"direction of `PutsNaN` .* got numbers of infinite square .* The end\."):
+        step(PutsNaN(1e30), gradients())
 
 
 @pytest.mark.parametrize("pre_combine", [True, False])
@@ -72,7 +72,7 @@ def test_weights_are_checked_by_what_they_make(pre_combine: bool) -> None:
         step(SpoilsWeights(), gradients(), pre_combine=pre_combine)
 
 
-@pytest.mark.parametrize("balancer", [Spoils(math.nan), Raises(), None])
+@pytest.mark.parametrize("balancer", [PutsNaN(math.nan), Raises(), None])
 def test_gradients_are_to_blame_first(balancer: Balancer | None) -> None:
     with pytest.raises(NonFiniteError, match="The gradient of loss term `a` must be finite"):
         step(balancer, gradients(math.nan))

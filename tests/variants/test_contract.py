@@ -190,6 +190,7 @@ class OwnData(LightningDataModule):
         return DataLoader([{"interior": torch.rand(6, 2), "boundary": torch.rand(4, 2)}], batch_size=None)
 
 
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
 def test_only_losses_are_refused_with_data_of_ones_own_too(tmp_path: Path) -> None:
     class OwnLosses(Wave):
         def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
