@@ -30,7 +30,7 @@ from lightning_autobalance.training.hyperparameters import drop_objects, save_pl
 from lightning_autobalance.training.logger_guard import LoggerGuard
 from lightning_autobalance.training.random_state import RandomState
 from lightning_autobalance.training.record import CHECKPOINT_KEY, make_record
-from lightning_autobalance.training.resume import CheckResumedRun, check_record, restore_optimizer
+from lightning_autobalance.training.resume import CheckResumedRun, check_has_optimizer, check_record, restore_optimizer
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -384,6 +384,7 @@ class PINNModule(NeuralField):
             terms=self.terms,
             state_names=self.state_dict().keys(),
         )
+        check_has_optimizer(checkpoint, self._trainer, type(self).__name__)
         own = checkpoint.get(CHECKPOINT_KEY, {})
         record = own.get("record", {})
         check_record(self, record, checkpoint["state_dict"])

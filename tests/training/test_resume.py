@@ -279,3 +279,24 @@ def test_with_iterations_copinn_may_run_longer(tmp_path: Path) -> None:
     whole, resumed = whole_and_resumed(partial(CoPINN, iterations=20), tmp_path)
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     assert torch.load(tmp_path / "length.ckpt", weights_only=True)[CHECKPOINT_KEY]["record"]["total_steps"] == 20
+
+
+# Weights only ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", [(8,), (4, 4)])
+def test_a_file_of_weights_only_can_be_loaded_and_not_resumed(network: tuple[int, ...], tmp_path: Path) -> None:
+    def made() -> Decay:
+        return Decay(net=MLP(1, 1, list(network)))
+
+    trained = fit(made(), tmp_path, max_steps=3)
+    trained.save_checkpoint(tmp_path / "weights.ckpt", weights_only=True)
+    with pytest.raises(
+        MisconfigurationException, match=r"`ckpt_path` must hold the state of the optimizer .* got weights"
+    ):
+        fit(made(), tmp_path, max_steps=6, ckpt_path=tmp_path / "weights.ckpt")
+    loaded = Decay.load_from_checkpoint(tmp_path / "weights.ckpt", net=MLP(1, 1, list(network)))
+    states = trained.model.state_dict()  # type: ignore[union-attr]
+    assert all(torch.equal(value, states[name]) for name, value in loaded.state_dict().items())
+    errors = trained.validate(made(), points(made()), ckpt_path=tmp_path / "weights.ckpt", verbose=False)
+    assert errors[0]["val/rel_l2"] > 0

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
@@ -81,6 +82,25 @@ def restore_optimizer(module: Any, saved: Mapping[str, Any]) -> None:
         module.optimizer = made or _refusing("optimizer", optimizers[0]["class"], "AutoAdamW")
     if schedulers and module.scheduler is None:
         module.scheduler = _refusing("scheduler", schedulers[0], "None")
+
+
+def check_has_optimizer(checkpoint: Mapping[str, Any], trainer: Trainer | None, name: str) -> None:
+    """Check that training can go on from a checkpoint: a file of weights only has no state of an optimizer.
+
+    Args:
+        checkpoint: The checkpoint as loaded by Lightning.
+        trainer: The Trainer that loads it; None outside one.
+        name: Of the module's class.
+
+    Raises:
+        MisconfigurationException: If training is to go on from a file of weights only.
+    """
+    if trainer is not None and trainer.state.fn == TrainerFn.FITTING and "optimizer_states" not in checkpoint:
+        raise MisconfigurationException(
+            "`ckpt_path` must hold the state of the optimizer to go on training, got weights only, as "
+            "`save_weights_only` saves them. Take the `last.ckpt` of the run, or start anew from these weights: "
+            f"`{name}.load_from_checkpoint(path)`."
+        )
 
 
 class CheckResumedRun(Callback):
