@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -179,7 +180,8 @@ class PINNModule(NeuralField):
                 "`super().configure_callbacks()`, got an override that leaves them out."
             )
         if not self.terms or has_own_loader(self.trainer):
-            loaded, self.terms = self.terms, self._checked_terms(points)
+            with isolate_rng():  # a resumed run has its random states already
+                loaded, self.terms = self.terms, self._checked_terms(points)
             checks.check_terms_of_checkpoint(self.terms, loaded)
         checks.check_combination(optimizer, self.balancer, self.terms)
         if self.balancer is None and not isinstance(optimizer, PostCombine):
