@@ -1,7 +1,5 @@
 """EarlyStopping in a resumed run sees what it sees in the uninterrupted one."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,12 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from helpers.signals import Terminate
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.training.epoch_end import KEY
 
 EPOCH = 4
 NEVER = {"patience": 3, "min_delta": 10.0}  # no improvement is enough: it ends after the fourth validation
-
-
-class Terminate(Callback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train(folder: Path, *callbacks: Callback, stopping: Any = NEVER, save: Any = None, **options: Any) -> Any:

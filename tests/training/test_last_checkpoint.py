@@ -1,7 +1,5 @@
 """`last.ckpt` is kept whatever checkpoints a user adds."""
 
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,6 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.cli import main
 from lightning_autobalance.training.last_checkpoint import LastCheckpoint, missing_checkpoint
-
-
-class Terminate(Callback):
-    """Sends a real SIGTERM to this process after one step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def saved(folder: Path) -> dict[str, int]:
@@ -96,7 +83,7 @@ def test_the_command_loses_no_step_beside_a_checkpoint_of_ones_own(
     monkeypatch.setattr(sys, "path", [*sys.path])
     callbacks = [
         f"{{class_path: ModelCheckpoint, init_args: {{{kept}}}}}",
-        "{class_path: training.test_last_checkpoint.Terminate, init_args: {step: 6}}",
+        "{class_path: helpers.signals.Terminate, init_args: {step: 6}}",
         "BalanceMonitor",
     ]
     line = [

@@ -1,8 +1,6 @@
 """A run that draws random numbers of its own resumes as if it had not been stopped, to the last bit."""
 
-import os
 import random
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
 from helpers.runs import assert_equal, assert_same_state
+from helpers.signals import Terminate
 from helpers.toys import Decay, fit, points, trainer
 from lightning_autobalance.training import random_state
 
@@ -40,15 +39,6 @@ class Foreign(Decay):
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         shift = 0.1 * float(np.random.randn())  # a second number is kept for later
         return {term: r + shift for term, r in super().residuals(points).items()}
-
-
-class Terminate(Callback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train(folder: Path, kind: type[Decay], *callbacks: Callback, **options: Any) -> Any:

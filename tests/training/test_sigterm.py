@@ -1,6 +1,5 @@
 """SIGTERM loses no step: what it saves goes on as if nothing had happened."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from helpers.runs import assert_same_state
+from helpers.signals import Terminate
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.cli import main
 
@@ -31,13 +31,6 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "epoch": {"scheduler": lambda optimizer: StepLR(optimizer, 1, gamma=0.5), "scheduler_interval": "epoch"},
     "plateau": {"scheduler": lambda optimizer: ReduceLROnPlateau(optimizer, patience=0, factor=0.5)},
 }
-
-
-class Terminate(Callback):
-    """Sends a real SIGTERM to this process when one hook is called at one step."""
-
-    def __init__(self, hook: str, step: int) -> None:
-        setattr(self, hook, lambda trainer, *_: trainer.global_step == step and os.kill(os.getpid(), signal.SIGTERM))
 
 
 def train(folder: Path, *callbacks: Callback, schedule: str = "step", **options: Any) -> Any:
@@ -74,14 +67,14 @@ def stopped_and_resumed(folder: Path, terminate: Callback, **options: Any) -> An
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("step", [3, 4])  # in mid-epoch, and where it ends
 def test_resume_after_a_step_is_exact(step: int, schedule: str, whole: Any, tmp_path: Path) -> None:
-    found = stopped_and_resumed(tmp_path, Terminate("on_train_batch_end", step), schedule=schedule)
+    found = stopped_and_resumed(tmp_path, Terminate(step), schedule=schedule)
     assert_same_state(whole(schedule=schedule), found)
 
 
 @pytest.mark.parametrize("schedule", ["epoch", "plateau"])
 def test_resume_after_a_stop_in_validation_is_exact(schedule: str, whole: Any, tmp_path: Path) -> None:
     options = {"schedule": schedule, "eval_batch_size": 40}
-    found = stopped_and_resumed(tmp_path, Terminate("on_validation_batch_end", 8), **options)
+    found = stopped_and_resumed(tmp_path, Terminate(8, "on_validation_batch_end"), **options)
     assert_same_state(whole(**options), found)
 
 
@@ -89,25 +82,25 @@ def test_resume_after_a_stop_in_validation_is_exact(schedule: str, whole: Any, t
 @pytest.mark.parametrize("every_n_epochs", [1, 2])
 def test_a_run_of_so_many_epochs_has_as_many(step: int, every_n_epochs: int, whole: Any, tmp_path: Path) -> None:
     options = {"max_epochs": 4, "max_steps": -1, "every_n_epochs": every_n_epochs}
-    found = stopped_and_resumed(tmp_path, Terminate("on_train_batch_end", step), **options)
+    found = stopped_and_resumed(tmp_path, Terminate(step), **options)
     assert found["global_step"] == 4 * EPOCH
     assert_same_state(whole(**options), found)
 
 
 @pytest.mark.parametrize("step", [2, 4])
 def test_several_steps_per_call(step: int, whole: Any, tmp_path: Path) -> None:
-    found = stopped_and_resumed(tmp_path, Terminate("on_train_batch_end", step), steps_per_call=2)
+    found = stopped_and_resumed(tmp_path, Terminate(step), steps_per_call=2)
     assert_same_state(whole(steps_per_call=2), found)
 
 
 @pytest.mark.parametrize("step", [1, 4, 6])
 def test_within_a_call_of_several_steps(step: int, whole: Any, tmp_path: Path) -> None:
-    found = stopped_and_resumed(tmp_path, Terminate("on_before_optimizer_step", step), steps_per_call=3)
+    found = stopped_and_resumed(tmp_path, Terminate(step, "on_before_optimizer_step"), steps_per_call=3)
     assert_same_state(whole(steps_per_call=3), found)
 
 
 def test_after_the_last_step_there_is_nothing_left_to_do(whole: Any, tmp_path: Path) -> None:
-    assert_same_state(whole(), stopped_and_resumed(tmp_path, Terminate("on_train_batch_end", 10)))
+    assert_same_state(whole(), stopped_and_resumed(tmp_path, Terminate(10)))
 
 
 def test_where_several_processes_are_stopped(monkeypatch: pytest.MonkeyPatch, whole: Any, tmp_path: Path) -> None:
@@ -129,7 +122,7 @@ def test_nothing_that_was_there_is_overwritten(tmp_path: Path) -> None:
     train(tmp_path, max_steps=5)
     before = (tmp_path / "last.ckpt").read_bytes()
     with pytest.raises(SIGTERMException):
-        train(tmp_path, Terminate("on_train_batch_end", 2))
+        train(tmp_path, Terminate(2))
     assert (tmp_path / "last.ckpt").read_bytes() == before
     assert torch.load(tmp_path / "last-v1.ckpt", weights_only=True)["global_step"] == 2
 
@@ -137,7 +130,7 @@ def test_nothing_that_was_there_is_overwritten(tmp_path: Path) -> None:
 def test_the_file_that_a_link_points_to_stays(tmp_path: Path) -> None:
     best = ModelCheckpoint(tmp_path / "linked", filename="best", save_last="link", monitor="val/rel_l2")
     with pytest.raises(SIGTERMException):
-        train(tmp_path, best, Terminate("on_train_batch_end", 6))
+        train(tmp_path, best, Terminate(6))
     steps = {p.name: torch.load(p, weights_only=True)["global_step"] for p in (tmp_path / "linked").iterdir()}
     assert steps == {"best.ckpt": 4, "last.ckpt": 6}
 
@@ -151,7 +144,7 @@ def test_nothing_is_saved_after_another_error_or_before_a_step(tmp_path: Path) -
     with pytest.raises(RuntimeError, match="something else"):
         train(tmp_path, callback)
     with pytest.raises(SIGTERMException):
-        train(tmp_path, Terminate("on_validation_batch_end", 0), num_sanity_val_steps=-1, eval_batch_size=40)
+        train(tmp_path, Terminate(0, "on_validation_batch_end"), num_sanity_val_steps=-1, eval_batch_size=40)
     assert not list(tmp_path.glob("*.ckpt"))
 
 
