@@ -19,6 +19,7 @@ from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
+from lightning_autobalance.training.callbacks import callbacks_of_every_run
 from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
@@ -26,12 +27,9 @@ from lightning_autobalance.training.distributed_state import (
     keep_own_per_point_state,
     synchronise,
 )
-from lightning_autobalance.training.epoch_end import EpochEnd
 from lightning_autobalance.training.hyperparameters import drop_objects, save_plain_hyperparameters
-from lightning_autobalance.training.logger_guard import LoggerGuard
-from lightning_autobalance.training.random_state import RandomState
 from lightning_autobalance.training.record import CHECKPOINT_KEY, make_record
-from lightning_autobalance.training.resume import CheckResumedRun, check_has_optimizer, check_record, restore_optimizer
+from lightning_autobalance.training.resume import check_has_optimizer, check_record, restore_optimizer
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
     count_skipped_step,
@@ -315,7 +313,7 @@ class PINNModule(NeuralField):
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
         self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
-        return [self._schedules, EpochEnd(), RandomState(), self._termination, LoggerGuard(), CheckResumedRun()]
+        return [self._schedules, self._termination, *callbacks_of_every_run()]
 
     def setup(self, stage: str) -> None:
         """Check the module on a few points before anything is trained or written."""

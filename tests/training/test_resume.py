@@ -103,6 +103,22 @@ def test_another_part_is_refused_by_name(one: Any, other: Any, message: str, tmp
     fit(one(), tmp_path, points(Decay()), max_steps=8, ckpt_path=last)
 
 
+@pytest.mark.parametrize("optimizer", [AutoAdamW, AdamW])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", "net.0.weight"), ("net.0.weight", ""), ("net.0.bias", "net.2.bias")]
+)
+def test_other_frozen_layers_are_refused_by_name(optimizer: Any, before: str, after: str, tmp_path: Path) -> None:
+    def frozen(name: str) -> Decay:
+        module = Decay(optimizer=optimizer)
+        if name:
+            module.get_parameter(name).requires_grad_(False)
+        return module
+
+    path, name = saved(tmp_path, frozen(before)), min({before, after} - {""})
+    with pytest.raises(MisconfigurationException, match=rf"`requires_grad` of {name} must be as in the checkpoint"):
+        fit(frozen(after), tmp_path, max_steps=8, ckpt_path=path)
+
+
 def test_other_draws_are_refused(tmp_path: Path) -> None:
     module = Decay()
     last = saved(tmp_path, module, data=points(module, resample_every=2))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateFinder
+from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.tuner import Tuner
 from lightning.pytorch.utilities.types import LRSchedulerConfig
@@ -225,6 +225,32 @@ def test_epoch_schedules_resume_exactly(kind: str, stop: int, tmp_path: Path) ->
     assert torch.equal(whole, resumed)
     assert state == state_resumed
     assert state["last_epoch"] == 4
+
+
+@pytest.mark.parametrize("saved_at", [4, 5, 7])
+@pytest.mark.parametrize("kind", ["step", "plateau"])
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+def test_an_epoch_whose_last_batch_is_the_checkpoint_is_counted(kind: str, saved_at: int, tmp_path: Path) -> None:
+    schedules = {
+        "step": partial(StepLR, step_size=1, gamma=0.5),
+        "plateau": partial(ReduceLROnPlateau, patience=0, threshold=1e9, factor=0.5),
+    }
+
+    def trained(folder: str, **options: Any) -> tuple[Tensor, dict[str, Any]]:
+        module = seeded(scheduler=schedules[kind], scheduler_interval="epoch", monitor="loss/pde")
+        saves = ModelCheckpoint(tmp_path / folder, "{step}", every_n_train_steps=saved_at, save_top_k=-1)
+        trainer = fit(
+            module, tmp_path, max_steps=15, callbacks=[saves], enable_checkpointing=True, log_every_n_steps=1, **options
+        )
+        state = trainer.lr_scheduler_configs[0].scheduler.state_dict()
+        return weights(module), {name: state[name] for name in ("last_epoch", "_last_lr")}
+
+    whole, state = trained("whole")
+    resumed, state_resumed = trained("resumed", ckpt_path=tmp_path / "whole" / f"step={saved_at}.ckpt")
+    assert state == state_resumed
+    assert state["last_epoch"] == 3
+    assert torch.equal(whole, resumed)
 
 
 # Lightning's dictionary, as in automatic mode ------------------------------------------------------------------------

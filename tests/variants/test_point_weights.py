@@ -101,6 +101,12 @@ def test_other_points_are_refused() -> None:
         variant.begin(context(3), line(0.1, 0.2, 0.4))
 
 
+def test_other_points_in_a_second_fit_need_a_new_variant() -> None:
+    variant = seen(RBA())
+    with pytest.raises(ValueError, match=r"at step 0.*earlier `fit`.*`module.variant = RBA"):
+        variant.begin(context(0), line(0.1, 0.2, 0.4))
+
+
 def test_points_of_other_parts_may_change() -> None:
     variant, moved = seen(RBA()), {**POINTS, "boundary": torch.ones(2, 2)}
     before = variant.weights.clone()

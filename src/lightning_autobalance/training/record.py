@@ -80,12 +80,19 @@ def make_record(module: Any, trainer: Any) -> dict[str, Any]:
     }
     if trainer is not None:
         record["optimizers"] = [describe_optimizer(optimizer) for optimizer in trainer.optimizers]
+        record["optimized"] = optimized(module, trainer.optimizers)
         configs = trainer.lr_scheduler_configs
         record["schedulers"] = [describe_scheduler(config.scheduler, config.interval) for config in configs]
         record["total_steps"] = module.variant.total_steps
         record["precision"] = str(trainer.precision_plugin.precision)
         record["resample_every"] = getattr(trainer.datamodule, "resample_every", None)
     return record
+
+
+def optimized(module: Any, optimizers: Sequence[Optimizer]) -> list[str]:
+    """Names of the parameters that the optimizers hold: a frozen one is not among them."""
+    held = {p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+    return [name for name, p in module.named_parameters() if p in held]
 
 
 def objects_given(module: Any) -> list[str]:

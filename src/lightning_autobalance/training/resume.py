@@ -24,6 +24,7 @@ from lightning_autobalance.training.record import (
     difference,
     make_record,
     objects_given,
+    optimized,
     remake,
 )
 
@@ -133,6 +134,7 @@ class CheckResumedRun(Callback):
         _check_resampling(
             self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
         )
+        _check_same_parameters(self._record.get("optimized"), optimized(pl_module, trainer.optimizers))
         variant: Any = pl_module.variant
         _warn_of_length(type(variant).__name__, self._record.get("total_steps"), variant.total_steps)
         names: dict[Tensor, str] = {p: name for name, p in pl_module.named_parameters()}
@@ -172,6 +174,17 @@ def _check_resampling(found: int | None, mine: int | None) -> None:
         raise MisconfigurationException(
             f"`resample_every` must be as in the checkpoint, {found}, got {mine}: the draws would not go on. "
             "Change it back, or start a new run without `ckpt_path`."
+        )
+
+
+def _check_same_parameters(found: Sequence[str] | None, mine: Sequence[str]) -> None:
+    differ = set(mine).symmetric_difference(mine if found is None else found)
+    if differ:
+        name, state = min(differ), ("frozen", "trained")
+        raise MisconfigurationException(
+            f"`requires_grad` of {name} must be as in the checkpoint, {state[name not in mine]}, got "
+            f"{state[name in mine]}: the optimizer's state is that of other parameters. Change it back, or start a new "
+            "run from the weights alone."
         )
 
 

@@ -63,9 +63,15 @@ class PointWeights(PartVariant):
         if not self.anchors.numel():
             self.anchors = given.detach().clone()
         elif given.shape != self.anchors.shape or not torch.equal(given, self.anchors.to(given)):
+            name = type(self).__name__
+            remedy = (
+                "Draw them once: `data.resample_every: 0`."
+                if context.step
+                else f"They are those of an earlier `fit`: give the module a new one, `module.variant = {name}(...)`."
+            )
             raise ValueError(
-                f"The points of {self.part!r} must stay the same with {type(self).__name__}, whose weights belong to "
-                f"them, got other points at step {context.step}. Draw them once: `data.resample_every: 0`."
+                f"The points of {self.part!r} must stay the same with {name}, whose weights belong to them, got other "
+                f"points at step {context.step}. {remedy}"
             )
         self._checked = given
 
