@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -17,6 +16,7 @@ from lightning_autobalance import step as stages
 from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
+from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
 from lightning_autobalance.training.callbacks import callbacks_of_every_run
@@ -27,19 +27,20 @@ from lightning_autobalance.training.distributed_state import (
     keep_own_per_point_state,
     synchronise,
 )
+from lightning_autobalance.training.finishing import EndOfRun, FinishPhase
 from lightning_autobalance.training.hyperparameters import drop_objects, save_plain_hyperparameters
 from lightning_autobalance.training.record import CHECKPOINT_KEY, make_record
-from lightning_autobalance.training.resume import check_has_optimizer, check_record, restore_optimizer
+from lightning_autobalance.training.resume import restore_optimizer
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
-    count_skipped_step,
+    count_step,
     optimizer_configuration,
     set_learning_rate,
 )
 from lightning_autobalance.training.sigterm import SaveOnTermination, last_checkpoint
 from lightning_autobalance.utils.malloc import keep_freed_memory
 from lightning_autobalance.utils.plain import plain
-from lightning_autobalance.variants import MeanSquares, ProblemInfo, Variant
+from lightning_autobalance.variants import MeanSquares, Variant
 
 OptimizerCallable = Callable[[Iterable[Tensor]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
@@ -69,6 +70,9 @@ class PINNModule(NeuralField):
             over several steps. A step that a callback, a logger or a validation must see has a call of its own.
         derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
             network supports it.
+        finish: Takes the last steps of the run by curvature, such as ``LevenbergMarquardt(steps=150)``.
+        stop_at_noise: Standard deviation of the noise by measured term: the run ends where the root mean square of its
+            residual has come down to it.
         compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
             ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
             fails, a warning says why and the run goes on uncompiled.
@@ -98,6 +102,8 @@ class PINNModule(NeuralField):
         skip_non_finite: int = 0,
         steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
+        finish: Finisher | None = None,
+        stop_at_noise: dict[str, float] | None = None,
         compile: bool | str = False,  # noqa: A002  as in torch
         cuda_graph: bool = False,
         check_exact: bool | float = True,
@@ -111,6 +117,7 @@ class PINNModule(NeuralField):
             gradient_clip_val=gradient_clip_val,
             skip_non_finite=skip_non_finite,
             steps_per_call=steps_per_call,
+            stop_at_noise=(noise := plain(dict(stop_at_noise or {}))),
             compile=compile,
             cuda_graph=cuda_graph,
         )
@@ -128,6 +135,9 @@ class PINNModule(NeuralField):
         self.finite_check = stages.FiniteCheck(skip_non_finite)
         self.steps_per_call = steps_per_call
         self.check_exact = check_exact
+        self.finish = finish
+        self.finish_phase = FinishPhase(finish)
+        self.end_of_run = EndOfRun(noise)
         self.terms: tuple[str, ...] = ()
         self.logs_this_step = False
         self.latest: dict[str, float] = {}
@@ -195,7 +205,8 @@ class PINNModule(NeuralField):
         Returns the sum of the losses in the last one, for callbacks such as ``LearningRateFinder``.
         """
         losses = None
-        for each in batches_of_call(self.trainer, batch, 1 if self._has_own_step else self.steps_per_call):
+        finishes = self.finish_phase.is_due(self.trainer.global_step, self.trainer)
+        for each in batches_of_call(self.trainer, batch, 1 if self._has_own_step or finishes else self.steps_per_call):
             losses = self._step(points_of_step(each, self.trainer, self), self.trainer.global_step)
         self._termination.stop(self.trainer, self._stop)
         if 0 <= self.trainer.max_steps <= self.trainer.global_step:
@@ -217,6 +228,8 @@ class PINNModule(NeuralField):
             self._get_ready(self.trainer.optimizers[0], points)
         self._schedules.before_optimizer_step(self.trainer)
         params = stages.trained_parameters(optimizer)
+        if self.finish_phase.is_due(step, self.trainer):
+            return self._finish_step(points, params, step)
         lr = optimizer.param_groups[0]["lr"]
         mine = self._term_gradients(points, params, step)
         gradients, self._stop = stages.reduce_over_ranks(mine, stop=self._termination.received)
@@ -242,10 +255,18 @@ class PINNModule(NeuralField):
             if self.logs_this_step:
                 self._log(gradients, float(lr), step)
         else:
-            count_skipped_step(optimizer)
+            count_step(optimizer)
             stages.clear(params)
         self._schedules.after_optimizer_step(self.trainer, step + 1, gradients.terms, gradients.losses)
+        self.end_of_run.end(self.trainer, self.end_of_run.at_noise(gradients.terms, gradients.losses))
         return gradients.losses
+
+    def _finish_step(self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int) -> Losses:
+        found, self._stop = self.finish_phase.step(self, self._loss_stage(points), points, params, step)
+        if self.logs_this_step:
+            self._log(found, None, step)
+        count_step(self.optimizers())  # type: ignore[arg-type]  # it is one, see `_step`
+        return found.losses
 
     def _term_gradients(
         self, points: Mapping[str, Tensor], params: Sequence[Tensor], step: int
@@ -284,7 +305,7 @@ class PINNModule(NeuralField):
         """
         self.log_line.record(name, value)
 
-    def _log(self, gradients: stages.TermGradients, lr: float, step: int) -> None:
+    def _log(self, gradients: stages.TermGradients, lr: float | None, step: int) -> None:
         self.log_line.record_losses(gradients)
         for name, number in self.variant.numbers().items():
             self.record(f"variant/{name}", number)
@@ -292,7 +313,7 @@ class PINNModule(NeuralField):
         self.latest = self.log_line.write(
             self.trainer.loggers,
             self.trainer.callback_metrics,
-            {"lr": lr} | ({"skipped": float(skipped)} if skipped else {}),
+            ({} if lr is None else {"lr": lr}) | ({"skipped": float(skipped)} if skipped else {}),
             step=step,
             device=self.device,
         )
@@ -312,6 +333,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
+        self.finish_phase, self.end_of_run = FinishPhase(self.finish), EndOfRun(self.end_of_run.noise)
         self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
         return [self._schedules, self._termination, *callbacks_of_every_run()]
 
@@ -321,6 +343,8 @@ class PINNModule(NeuralField):
             if self.device.type == "cpu":
                 keep_freed_memory()
             synchronise(self, self._trainer)
+            own = type(self).__name__ if self.has_own_losses else ""
+            checks.check_finish(self.finish, self.trainer, self.variant, self.balancer, own_losses=own)
             self.terms = self._checked_terms()
 
     def _checked_terms(self, batch: Mapping[str, Tensor] | None = None) -> tuple[str, ...]:
@@ -328,32 +352,13 @@ class PINNModule(NeuralField):
             batch = None
         elif batch is None:
             return ()  # its first batch is checked before the first step
-        counts, named = point_counts(self._trainer), {"weights": self.weights, "measured": self.measured}
-        return checks.check_problem(self, counts, self._find_terms, named=named, exact=self.check_exact, batch=batch)
-
-    def _find_terms(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
-        name = type(self).__name__
-        checks.check_variant_has_residuals(self.variant, name, own_losses=self.has_own_losses)
-        if self.has_own_losses:
-            with torch.enable_grad():
-                return tuple(self.losses(points))
-        source = "the loader" if has_own_loader(self._trainer) else "`data.points`"
-        checks.check_depends_on_network(checks.check_residuals(self, points, source=source), name)
-        terms = self._prepare_variant(points)
-        if checks.holds_points(self.variant):
-            return terms  # its weights belong to the points of an earlier run
-        return checks.check_variant_losses(self.variant, self.residuals, points, name)
+        named = {"weights": self.weights, "measured": self.measured, "stop_at_noise": self.end_of_run.noise}
+        counts, find = point_counts(self._trainer), partial(checks.find_terms, self)
+        return checks.check_problem(self, counts, find, named=named, exact=self.check_exact, batch=batch)
 
     def _prepare_variant(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         self._variant_is_prepared = True
-        if isinstance(self.variant, MeanSquares):
-            return ()
-        checks.check_variant_has_residuals(self.variant, type(self).__name__, own_losses=self.has_own_losses)
-        trainer = self._trainer
-        max_steps = 0 if trainer is None else trainer.max_steps if trainer.max_steps >= 0 else None
-        resample_every = getattr(getattr(trainer, "datamodule", None), "resample_every", 0)
-        problem = ProblemInfo(self.domain, stages.parts_of_terms(self.residuals, points), max_steps, resample_every)
-        return checks.prepare_variant(self.variant, problem, self.balancer)
+        return checks.prepare_variant_of(self, points)
 
     def _check_finite_weights(self) -> None:
         stages.check_finite_weights(dict(self.named_parameters()) | dict(self.named_buffers()), self.global_step)
@@ -369,6 +374,7 @@ class PINNModule(NeuralField):
             "variant": type(self.variant).__name__,
             "guard": self.finite_check.state_dict(),
             "record": make_record(self, self._trainer),
+            "finish": self.finish_phase.state_dict(),
         }
         gather_per_point_state(self.variant, checkpoint["state_dict"])
         drop_objects(checkpoint)
@@ -376,20 +382,11 @@ class PINNModule(NeuralField):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another problem, variant or set of terms; restore the counts of skipped steps."""
-        checks.check_checkpoint(
-            checkpoint,
-            CHECKPOINT_KEY,
-            problem=type(self).__qualname__,
-            variant=type(self.variant).__name__,
-            terms=self.terms,
-            state_names=self.state_dict().keys(),
-        )
-        check_has_optimizer(checkpoint, self._trainer, type(self).__name__)
-        own = checkpoint.get(CHECKPOINT_KEY, {})
-        record = own.get("record", {})
-        check_record(self, record, checkpoint["state_dict"])
+        own = checks.check_loaded(self, checkpoint)
         if self._trainer is None:
-            restore_optimizer(self, record)
+            restore_optimizer(self, own.get("record", {}))
+        elif self._trainer.training:
+            self.finish_phase.load_state_dict(own.get("finish", {}))
         if has_own_loader(self._trainer):  # compared at the first batch
             self.terms = tuple(own.get("terms", ()))
         counts = own.get("guard")

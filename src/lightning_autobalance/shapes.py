@@ -1,6 +1,7 @@
 """Names of tensor shapes in signatures.
 
-Dimensions: ``m`` loss terms, ``n`` parameters, ``b`` points, ``d`` coordinates, ``k`` fields. Tests check the shapes at
+Dimensions: ``m`` loss terms, ``n`` parameters, ``b`` points, ``d`` coordinates, ``k`` fields, ``r`` rows: the values of
+all residuals. Tests check the shapes at
 run time (``--jaxtyping-packages``); otherwise the names have no effect.
 """
 
@@ -20,4 +21,6 @@ Gramian: TypeAlias = Float[Tensor, "m m"]
 Param: TypeAlias = Float[Tensor, "*shape"]
 ParamJac: TypeAlias = Float[Tensor, "m *shape"]  # the Jacobian block of one parameter
 JacBlock: TypeAlias = Float[Tensor, "m ..."]  # a Jacobian block in a list of blocks of different shapes
+Rows: TypeAlias = Float[Tensor, " r"]  # one value per row
+RowMatrix: TypeAlias = Float[Tensor, "r n"]  # row j is the gradient of the j-th residual value
 Square: TypeAlias = Float[Tensor, "n n"]  # parameters by parameters, such as a Hessian

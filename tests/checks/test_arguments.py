@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "gradient_clip_val": None,
     "skip_non_finite": 0,
     "steps_per_call": 1,
+    "stop_at_noise": {},
     "compile": False,
     "cuda_graph": False,
 }

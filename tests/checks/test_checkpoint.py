@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from helpers.checks import with_residuals
 from helpers.toys import Decay, fit, points, trainer
-from lightning_autobalance.checks import check_checkpoint
+from lightning_autobalance.checks.checkpoint import check_checkpoint
 
 KEY = "lightning_autobalance"
 MODULE: dict[str, Any] = {

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from helpers.checks import field_with, refuses, with_residuals
 from helpers.toys import Decay, fit, points
-from lightning_autobalance.checks import check_depends_on_network, check_residuals
-from lightning_autobalance.checks.residuals import few_points
+from lightning_autobalance.checks.residuals import check_depends_on_network, check_residuals, few_points
 from lightning_autobalance.points import Interval
 
 POINTS = {"interior": torch.tensor([[0.25], [0.5], [0.75]]), "boundary": torch.tensor([[0.0], [1.0]])}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from helpers.variants import context, line, of, problem
 from lightning_autobalance.balancing import DWA, NTK
-from lightning_autobalance.checks import (
+from lightning_autobalance.checks.variant import (
     check_variant_has_residuals,
     check_variant_losses,
     holds_points,

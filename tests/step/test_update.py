@@ -39,7 +39,7 @@ def test_gradients_lie_on_the_parameters_during_the_step() -> None:
 
 def test_before_a_post_combine_optimizer_there_is_no_sum() -> None:
     own = params()
-    lay(own, Combined([BLOCK, None]))
+    lay(own, [BLOCK, None])
     assert own[0].grad is None
     assert own[0].jac is BLOCK
     assert not hasattr(own[1], "jac")

@@ -22,7 +22,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import AutoAdamW, WarmupExponentialDecay
 from lightning_autobalance.training.schedulers import (
     EpochSchedules,
-    count_skipped_step,
+    count_step,
     optimizer_configuration,
     step_schedulers,
 )
@@ -133,9 +133,9 @@ def test_a_skipped_step_is_counted_by_lightning_alone() -> None:
     wrapped, calls = LightningOptimizer(made), []
     wrapped._on_before_step = lambda: calls.append("before")
     wrapped._on_after_step = lambda: calls.append("after")
-    count_skipped_step(wrapped)
+    count_step(wrapped)
     assert calls == ["before", "after"]
-    count_skipped_step(made)
+    count_step(made)
     assert calls == ["before", "after"]
 
 

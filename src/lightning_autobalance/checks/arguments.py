@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from lightning_autobalance.checks.optimizer import check_optimizer_argument
+from lightning_autobalance.utils.arguments import check_positive
 
 
 def check_module_arguments(
@@ -15,6 +16,7 @@ def check_module_arguments(
     gradient_clip_val: float | None,
     skip_non_finite: int,
     steps_per_call: int,
+    stop_at_noise: Mapping[str, float],
     compile: bool | str,  # noqa: A002
     cuda_graph: bool,
 ) -> None:
@@ -34,6 +36,8 @@ def check_module_arguments(
     for term, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise ValueError(f"`weights` of {term!r} must be finite and >= 0, got {weight}.")
+    for term, std in stop_at_noise.items():
+        check_positive(f"stop_at_noise of {term}", std)
     if cuda_graph:
         raise ValueError(
             f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "

@@ -5,6 +5,9 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from lightning_autobalance.training.record import CHECKPOINT_KEY
+from lightning_autobalance.training.resume import check_has_optimizer, check_record
+
 
 def check_checkpoint(
     checkpoint: Mapping[str, Any],
@@ -60,3 +63,28 @@ def check_terms_of_checkpoint(terms: Collection[str], found: Collection[str]) ->
             f"The checkpoint must hold the loss terms {list(terms)}, got {list(found)}: the moments of one "
             "term cannot serve another. Use the residuals it was trained with, or start without `ckpt_path`."
         )
+
+
+def check_loaded(module: Any, checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check that a checkpoint may be loaded into a module; returns what the module has saved in it.
+
+    Args:
+        module: A `PINNModule`, with or without a Trainer.
+        checkpoint: As loaded by Lightning.
+
+    Raises:
+        MisconfigurationException: If it is one of another problem, or of other parts, or has no state of an optimizer
+            where training is to go on.
+    """
+    check_checkpoint(
+        checkpoint,
+        CHECKPOINT_KEY,
+        problem=type(module).__qualname__,
+        variant=type(module.variant).__name__,
+        terms=module.terms,
+        state_names=module.state_dict().keys(),
+    )
+    check_has_optimizer(checkpoint, module._trainer, type(module).__name__)
+    own: Mapping[str, Any] = checkpoint.get(CHECKPOINT_KEY, {})
+    check_record(module, own.get("record", {}), checkpoint["state_dict"])
+    return own

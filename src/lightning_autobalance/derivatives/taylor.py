@@ -121,8 +121,9 @@ class Jet:
             activation: Elementwise, with known derivatives, or None.
             drop_firsts: As in `activated`; without an activation they stay.
         """
-        streams = {s: h @ weight.T for s, h in self.streams.items() if s != VALUE}
-        jet = Jet(self.plan, {VALUE: nn.functional.linear(self.value, weight, bias), **streams})
+        streams = {VALUE: nn.functional.linear(self.value, weight, bias)}
+        streams |= {s: nn.functional.linear(h, weight) for s, h in self.streams.items() if s != VALUE}
+        jet = Jet(self.plan, streams)
         return jet if activation is None else jet.activated(activation, drop_firsts=drop_firsts)
 
     def activated(self, activation: nn.Module, *, drop_firsts: bool = False) -> "Jet":

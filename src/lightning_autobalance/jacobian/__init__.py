@@ -1,11 +1,14 @@
 """Derivatives with respect to the parameters.
 
-`terms`: one gradient per loss term, the rows of the Jacobian J, (m, n). `operators`: Hessians by their products with a
+`terms`: one gradient per loss term, the rows of the Jacobian J, (m, n). `row_builder`: one gradient per residual value,
+(N, n), which `rows` keeps and `linear_tape` finds without a loop. `operators`: Hessians by their products with a
 vector. `lanczos` and `spectrum`: their eigenvalues and condition numbers.
 """
 
 from lightning_autobalance.jacobian.lanczos import Ritz, lanczos
 from lightning_autobalance.jacobian.operators import Operator, dense, hessian, hessian_vector_product, scaled, summed
+from lightning_autobalance.jacobian.row_builder import RowJacobians
+from lightning_autobalance.jacobian.rows import DenseBlock, RowJacobian
 from lightning_autobalance.jacobian.spectrum import (
     Spectrum,
     effective_condition_number,
@@ -24,6 +27,9 @@ from lightning_autobalance.jacobian.terms import (
 )
 
 __all__ = [
+    "RowJacobians",
+    "RowJacobian",
+    "DenseBlock",
     "backward",
     "term_gradients",
     "graphs_are_shared",

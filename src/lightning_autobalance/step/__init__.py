@@ -17,6 +17,9 @@ the parameters when layers are frozen (`columns`). The optimizer steps (`update`
 what was seen. Balancers that weigh terms by their neural tangent kernels call `ntk`, which asks `row_parts` which
 points a residual follows from.
 
+The last steps of a run may be a finisher's (`finish`): it takes the place of everything behind stage 1, and sees an
+`objective`, the weighted losses as a function of one vector of parameters, in its own type.
+
 No stage knows Lightning or `PINNModule`: a stage takes data, and the small object that owns its state (a variant, a
 balancer, an optimizer, a `FiniteCheck`). `PINNModule` owns these objects and calls the stages once each, in this order;
 `step_terms` enters the line at the per-term gradients.
@@ -25,6 +28,7 @@ balancer, an optimizer, a `FiniteCheck`). `PINNModule` owns these objects and ca
 from lightning_autobalance.step.checked import combine_if_finite
 from lightning_autobalance.step.columns import align_columns
 from lightning_autobalance.step.combine import Combined, clip, combine_terms, unbalanced
+from lightning_autobalance.step.finish import FinishStage, term_gradients_at
 from lightning_autobalance.step.finite import FiniteCheck, NonFiniteError, check_finite_weights
 from lightning_autobalance.step.log_line import LogLine
 from lightning_autobalance.step.losses import LossStage, OwnLosses, ResidualLosses, losses_outside_training
@@ -37,7 +41,7 @@ from lightning_autobalance.step.term_gradients import (
     TermGradientStage,
     terms_needed,
 )
-from lightning_autobalance.step.update import clear, trained_parameters, update_parameters
+from lightning_autobalance.step.update import clear, lay, trained_parameters, update_parameters
 
 __all__ = [
     "LossStage",
@@ -54,12 +58,15 @@ __all__ = [
     "check_finite_weights",
     "clip",
     "combine_terms",
+    "FinishStage",
+    "term_gradients_at",
     "combine_if_finite",
     "unbalanced",
     "Combined",
     "align_columns",
     "trained_parameters",
     "update_parameters",
+    "lay",
     "clear",
     "LogLine",
     "ntk_diagonals",

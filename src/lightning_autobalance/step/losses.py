@@ -46,9 +46,26 @@ class ResidualLosses:
             step: Number of optimizer steps done before.
         """
         self.variant.begin(StepContext(step, self._residuals_without_graph), points)
-        moved = self.variant.perturb(self.variant.place(points))
-        # leaves of the graph, which is what a compiled function takes
-        return {part: x.detach().requires_grad_(x.requires_grad) for part, x in moved.items()}
+        return _as_leaves(self.variant.perturb(self.variant.place(points)))
+
+    def begin_fixed(self, points: ByPart, step: int) -> dict[str, Tensor]:
+        """As `begin`, without displacing the points at random.
+
+        Args:
+            points: The data's, by part, each (b, d).
+            step: Number of optimizer steps done before.
+        """
+        self.variant.begin(StepContext(step, self._residuals_without_graph), points)
+        return _as_leaves(self.variant.place(points))
+
+    def rows(self, points: ByPart) -> dict[str, Tensor]:
+        """The rows whose mean squares are the losses, by term, each (b,) or (b, k); no state changes.
+
+        Args:
+            points: From `begin_fixed`.
+        """
+        rows: dict[str, Tensor] = self.variant.rows(points, self.residuals(points))
+        return rows
 
     def __call__(self, points: ByPart) -> TermLosses:
         """The losses of the step; the variant's state moves on.
@@ -66,6 +83,14 @@ class ResidualLosses:
         """
         losses: dict[str, Tensor] = self.variant(points, self.residuals(points))
         return losses
+
+    def counts(self, points: ByPart) -> list[int]:
+        """Over how many residual values each loss averages, m numbers.
+
+        Args:
+            points: From `begin_fixed`.
+        """
+        return [row.numel() for row in self.rows(points).values()]
 
     def _residuals_without_graph(self, points: ByPart) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -88,6 +113,10 @@ class OwnLosses:
         """The data's points."""
         return dict(points)
 
+    def begin_fixed(self, points: ByPart, step: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """The data's points."""
+        return dict(points)
+
     def __call__(self, points: ByPart) -> TermLosses:
         """The losses; each counts once, since nothing is known of what it averages."""
         values = self.losses(points)
@@ -96,6 +125,15 @@ class OwnLosses:
     def again(self, points: ByPart) -> dict[str, Tensor]:
         """The losses once more."""
         return self.losses(points)
+
+    def counts(self, points: ByPart) -> list[int]:
+        """Each loss counts once."""
+        return [1] * len(self.losses(points))
+
+
+def _as_leaves(points: ByPart) -> dict[str, Tensor]:
+    """Leaves of the graph, which is what a compiled function takes."""
+    return {part: x.detach().requires_grad_(x.requires_grad) for part, x in points.items()}
 
 
 LossStage: TypeAlias = ResidualLosses | OwnLosses

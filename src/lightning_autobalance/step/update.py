@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lightning_autobalance.shapes import JacBlock
 from lightning_autobalance.step.combine import Combined
 
 
@@ -30,22 +31,23 @@ def update_parameters(optimizer: Steps, params: Sequence[Tensor], combined: Comb
         params: The parameters, in the order of the gradients.
         combined: From `combine_terms`.
     """
-    lay(params, combined)
+    lay(params, combined.blocks, combined.gradients)
     optimizer.step()
     clear(params)
 
 
-def lay(params: Sequence[Tensor], combined: Combined) -> None:
-    """Put the gradients where optimizers and callbacks find them: ``p.jac`` (TorchJD's convention) and ``p.grad``.
+def lay(params: Sequence[Tensor], blocks: Sequence[JacBlock | None], gradients: Sequence[Tensor | None] = ()) -> None:
+    r"""Put the gradients where optimizers and callbacks find them: ``p.jac`` (TorchJD's convention) and ``p.grad``.
 
     Args:
         params: The parameters.
-        combined: From `combine_terms`.
+        blocks: (m, \*shape) by parameter.
+        gradients: By parameter; none for a post-combine optimizer.
     """
-    for p, block in zip(params, combined.blocks, strict=True):
+    for p, block in zip(params, blocks, strict=True):
         if block is not None:
             p.jac = block  # type: ignore[attr-defined]
-    for p, gradient in zip(params, combined.gradients, strict=False):
+    for p, gradient in zip(params, gradients, strict=False):
         p.grad = gradient
 
 

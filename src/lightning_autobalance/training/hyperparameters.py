@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule
 
 from lightning_autobalance.utils.plain import plain
 
-PARTS = ("net", "balancer", "variant")  # modules, whose states are in the checkpoint
+PARTS = ("net", "balancer", "variant", "finish")  # whose states are in the checkpoint
 
 
 def is_plain(value: Any) -> bool:

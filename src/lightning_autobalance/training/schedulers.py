@@ -67,8 +67,8 @@ def watches_value(config: LRSchedulerConfig) -> bool:
     return config.reduce_on_plateau or isinstance(config.scheduler, ReduceLROnPlateau)
 
 
-def count_skipped_step(optimizer: Optimizer | LightningOptimizer) -> None:
-    """Count a skipped step in ``global_step``.
+def count_step(optimizer: Optimizer | LightningOptimizer) -> None:
+    """Count a step in ``global_step`` that is skipped, or not the optimizer's.
 
     Args:
         optimizer: The optimizer from ``LightningModule.optimizers()``.

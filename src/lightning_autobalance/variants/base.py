@@ -90,6 +90,8 @@ class Variant(ResizedBuffers, ABC):
     own points, a checkpoint those of all."""
     total_steps: int | None = None
     """Length of the schedule of a variant whose losses depend on how long the run is; known after `prepare`."""
+    has_fixed_losses: bool = True
+    """Whether, within a step, the losses are one smooth function of the parameters, as a finisher needs."""
     has_point_weights: bool = False
     """Whether weights belong to points, which then must stay."""
 

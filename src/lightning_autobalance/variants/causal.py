@@ -39,6 +39,8 @@ class Causal(PartVariant):
         zero.
     """
 
+    has_fixed_losses = False  # the weights follow the residuals, and no derivative goes through them
+
     def __init__(
         self, tolerance: float = 1.0, chunks: int = 32, part: str = "interior", terms: list[str] | None = None
     ) -> None:

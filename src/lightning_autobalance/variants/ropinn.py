@@ -50,6 +50,7 @@ class RoPINN(ParameterColumns, Seeded, PartVariant):
     """
 
     watches_gradients = True
+    has_fixed_losses = False  # other random neighbours in every evaluation
     per_parameter = ("gradients",)
     keeps_absent = False
     sigma: Tensor

@@ -31,6 +31,7 @@ class Stack(Variant):
         self.variants: Iterable[Variant] = nn.ModuleList(variants)  # type: ignore[assignment]
         self.watches_gradients = any(v.watches_gradients for v in variants)
         self.replaces_points = any(v.replaces_points for v in variants)
+        self.has_fixed_losses = all(v.has_fixed_losses for v in variants)
         self.has_point_weights = any(v.has_point_weights for v in variants)
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:

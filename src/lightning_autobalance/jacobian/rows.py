@@ -1,0 +1,153 @@
+"""The Jacobian of all residual values: one row per value, kept as sums of outer products where layers are linear."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from lightning_autobalance.shapes import Gradient, RowMatrix, Rows
+
+CHUNK = 256  # rows that are dense at once where only sums of them are wanted
+
+RowIndex: TypeAlias = slice | Tensor
+"""Which rows of the whole a block has: a slice, or indices (b,)."""
+
+
+@dataclass(frozen=True)
+class LinearBlock:
+    r"""Rows by the weight of a linear layer, :math:`\sum_s \delta_{sb} \otimes h_{sb}`, flattened.
+
+    Args:
+        rows: Which rows.
+        columns: Those of the weight, o i of them.
+        deltas: Derivatives of each row by the layer's outputs, in s streams, (b, s, o).
+        inputs: The layer's inputs, (b, s, i); ones, (b, s, 1), for a bias.
+    """
+
+    rows: RowIndex
+    columns: slice
+    deltas: Tensor
+    inputs: Tensor
+
+    def dense(self) -> Tensor:
+        """The block, (b, o i)."""
+        return torch.bmm(self.deltas.transpose(1, 2), self.inputs).flatten(1)
+
+    def times(self, vector: Tensor) -> Tensor:
+        """Its product with a weight, (o i,), (b,)."""
+        weight = vector.view(self.deltas.shape[2], self.inputs.shape[2])
+        return (self.deltas * (self.inputs @ weight.T)).sum(dim=(1, 2))
+
+    def transposed_times(self, vector: Tensor) -> Tensor:
+        """The product of its transpose with (b,), (o i,)."""
+        weighted = self.deltas * vector[:, None, None]
+        return (weighted.flatten(0, 1).T @ self.inputs.flatten(0, 1)).flatten()
+
+    def column_squares(self) -> Tensor:
+        """The squares of its entries, summed over rows, (o i,)."""
+        squares = self.deltas.new_zeros(self.deltas.shape[2] * self.inputs.shape[2])
+        for deltas, inputs in zip(torch.split(self.deltas, CHUNK), torch.split(self.inputs, CHUNK), strict=True):
+            squares += torch.bmm(deltas.transpose(1, 2), inputs).square().sum(dim=0).flatten()
+        return squares
+
+    def scaled(self, factors: Tensor) -> "LinearBlock":
+        """Each row times its factor, (b,)."""
+        return replace(self, deltas=self.deltas * factors[:, None, None])
+
+
+@dataclass(frozen=True)
+class DenseBlock:
+    """Rows as they are.
+
+    Args:
+        rows: Which rows.
+        columns: Which columns.
+        values: (b, columns).
+    """
+
+    rows: RowIndex
+    columns: slice
+    values: Tensor
+
+    def dense(self) -> Tensor:
+        """The block, (b, columns)."""
+        return self.values
+
+    def times(self, vector: Tensor) -> Tensor:
+        """Its product with a vector of its columns, (b,)."""
+        return self.values @ vector
+
+    def transposed_times(self, vector: Tensor) -> Tensor:
+        """The product of its transpose with a vector of its rows, (columns,)."""
+        return self.values.T @ vector
+
+    def column_squares(self) -> Tensor:
+        """The squares of its entries, summed over rows, (columns,)."""
+        return self.values.square().sum(dim=0)
+
+    def scaled(self, factors: Tensor) -> "DenseBlock":
+        """Each row times its factor, (b,)."""
+        return replace(self, values=self.values * factors[:, None])
+
+
+RowBlock: TypeAlias = LinearBlock | DenseBlock
+"""Some rows and neighbouring columns of a Jacobian; blocks add up."""
+
+
+class RowJacobian:
+    """The Jacobian J of N residual values by n parameters, (N, n), as a sum of blocks.
+
+    Args:
+        blocks: They may overlap.
+        shape: N and n.
+        like: A tensor that gives type and device.
+    """
+
+    def __init__(self, blocks: Sequence[RowBlock], shape: tuple[int, int], like: Tensor) -> None:
+        self.blocks = blocks
+        self.shape = shape
+        self._like = like
+
+    def dense(self) -> RowMatrix:
+        """J itself, (N, n)."""
+        matrix = self._like.new_zeros(self.shape)
+        for block in self.blocks:
+            if isinstance(block.rows, slice):
+                matrix[block.rows, block.columns] += block.dense()
+            else:
+                matrix[:, block.columns].index_add_(0, block.rows, block.dense())
+        return matrix
+
+    def times(self, vector: Gradient) -> Rows:
+        """J v, (N,)."""
+        product = self._like.new_zeros(self.shape[0])
+        for block in self.blocks:
+            _add(product, block.rows, block.times(vector[block.columns]))
+        return product
+
+    def transposed_times(self, vector: Rows) -> Gradient:
+        """J^T u, (n,)."""
+        product = self._like.new_zeros(self.shape[1])
+        for block in self.blocks:
+            product[block.columns] += block.transposed_times(vector[block.rows])
+        return product
+
+    def column_squares(self) -> Gradient:
+        """The squares of all entries, summed over rows, (n,); products of overlapping blocks are left out."""
+        squares = self._like.new_zeros(self.shape[1])
+        for block in self.blocks:
+            squares[block.columns] += block.column_squares()
+        return squares
+
+    def scaled(self, factors: Rows) -> "RowJacobian":
+        """Each row times its factor, (N,)."""
+        return RowJacobian([block.scaled(factors[block.rows]) for block in self.blocks], self.shape, self._like)
+
+
+def _add(total: Tensor, rows: RowIndex, values: Tensor) -> None:
+    if isinstance(rows, slice):
+        total[rows] += values
+    else:
+        total.index_add_(0, rows, values)

@@ -1,0 +1,154 @@
+"""Levenberg-Marquardt with geodesic acceleration: nonlinear least squares on all residual values at once."""
+
+from math import isfinite
+from typing import Literal, NamedTuple, final
+
+from lightning_autobalance.jacobian import RowJacobian
+from lightning_autobalance.optim.finish.base import Finisher, FinishStep, Objective, mebibytes
+from lightning_autobalance.optim.finish.normal_equations import ConjugateGradients, DenseSolver, Solver
+from lightning_autobalance.shapes import Gradient, Rows
+from lightning_autobalance.utils.arguments import check_at_least, check_positive
+
+TRIALS = 20  # dampings tried in one step
+LEAST_DAMPING = 1e-15  # of the mean diagonal of J J^T
+STENCIL = 0.1  # part of the step over which the second derivative along it is taken; Transtrum and Sethna
+IDLE_STEPS = 3
+CG_TOLERANCE = 1e-6
+MOST_SMALL = 1e-300
+LARGEST_BEND = 0.75  # of 2 |acceleration| / |velocity|; likewise
+
+
+class _Trial(NamedTuple):
+    """Where a step with one damping leads."""
+
+    weights: Gradient
+    loss: float
+    predicted: float
+    bend: float
+
+
+@final
+class LevenbergMarquardt(Finisher):
+    r"""Damped Gauss-Newton steps on all residual values, with geodesic acceleration.
+
+    .. math::
+        v = -(J^T J + \mu I)^{-1} J^T r, \qquad
+        a = -(J^T J + \mu I)^{-1} J^T \, \partial_v^2 r, \qquad w \leftarrow w + v + \tfrac12 a
+
+    A step is accepted if the loss :math:`\|r\|^2` falls. The gain ratio :math:`\rho` of the actual to the predicted
+    decrease sets the next damping: :math:`\mu \leftarrow \mu \max(\tfrac15, 1 - (2 \rho - 1)^3)`. A step that is not
+    accepted is tried again with :math:`\mu \leftarrow \mu \nu`, where :math:`\nu` doubles each time. The second
+    derivative along v is taken from one more evaluation of r; where :math:`2 |a| > 0.75 |v|`, the damping grows.
+
+    The system is solved with the smaller of :math:`J J^T`, (N, N), and :math:`J^T J`, (n, n). Memory: about
+    :math:`8 (N n + 3 \min(N, n)^2)` bytes in float64. Where that is more than ``memory``, the step is made by conjugate
+    gradients on products with J, which is then never formed.
+
+    Args:
+        steps: Number of steps, the last ones of the run; -1 for the whole run.
+        damping: The first :math:`\mu`, relative to the mean of the diagonal of :math:`J J^T`.
+        geodesic: Whether to accelerate.
+        memory: Largest memory for matrices, in bytes.
+        iterations: Largest number of iterations of the conjugate gradient method per solution.
+        tolerance: A step that lowers the loss by less than this part of it ends the run, if the next two do, too.
+        dtype: Type in which it computes.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference:
+        Marquardt, 1963; Nielsen, IMM-REP-1999-05, for the damping; Transtrum and Sethna, arXiv 1201.5885, for the
+        acceleration. For PINNs: Jnini and Vella, arXiv 2505.21404, with J J^T.
+
+    Note:
+        The damping multiplies the identity, not the diagonal of :math:`J^T J`, as Nielsen has it.
+    """
+
+    needs_rows = True
+
+    def __init__(
+        self,
+        steps: int,
+        damping: float = 1e-3,
+        geodesic: bool = True,
+        memory: float = 2 * 2**30,
+        iterations: int = 50,
+        tolerance: float = 1e-10,
+        dtype: Literal["float64", "float32"] = "float64",
+    ) -> None:
+        super().__init__(steps, dtype)
+        check_positive("damping", damping)
+        check_positive("memory", memory)
+        check_positive("iterations", iterations)
+        check_at_least("tolerance", tolerance, 0)
+        self.damping = damping
+        self.geodesic = geodesic
+        self.memory = memory
+        self.iterations = iterations
+        self.tolerance = tolerance
+
+    def step(self, objective: Objective, weights: Gradient) -> FinishStep:
+        """Take one step; see the class."""
+        rows, jacobian = objective.jacobian(weights)
+        loss, solver = float(rows @ rows), self._solver(jacobian)
+        scale = solver.square_norm / len(rows)  # mean diagonal of J J^T
+        if not isfinite(loss) or not isfinite(scale) or loss == 0 or scale == 0:
+            return FinishStep(weights, loss, False, {}, "the residuals or their derivatives are zero or not finite")
+        damping, growth = self.state.get("damping", self.damping * scale), 2.0
+        for trial in range(1, TRIALS + 1):
+            found = self._trial(objective, solver, weights, rows, damping)
+            if found is not None and found.loss < loss:
+                gain = (loss - found.loss) / max(found.predicted, MOST_SMALL)
+                least = LEAST_DAMPING * scale
+                self.state["damping"] = max(damping * max(0.2, 1 - (2 * min(gain, 1.0) - 1) ** 3), least)
+                numbers = {"damping": damping, "gain_ratio": gain, "trials": float(trial), "bend": found.bend}
+                return FinishStep(found.weights, found.loss, True, numbers, self._stop(loss, found.loss))
+            damping, growth = damping * growth, 2 * growth
+        reason = f"no step lowers the loss any more, the largest damping was {damping:.1e}"
+        return FinishStep(weights, loss, False, {"damping": damping, "trials": float(TRIALS)}, reason)
+
+    def check_size(self, rows: int, parameters: int) -> None:
+        """Refuse a number of rows or parameters for which even a single vector of each exceeds ``memory``."""
+        needed = 8.0 * 100 * (rows + parameters)
+        if needed > self.memory:
+            raise ValueError(
+                f"`memory` of LevenbergMarquardt must hold the vectors of {rows:,} rows and {parameters:,} parameters, "
+                f"{mebibytes(needed)}, got {mebibytes(self.memory)}. Raise it, or take LBFGS."
+            )
+
+    def _solver(self, jacobian: RowJacobian) -> Solver:
+        rows, parameters = jacobian.shape
+        itemsize = 8 if self.dtype == "float64" else 4
+        if itemsize * (rows * parameters + 3 * min(rows, parameters) ** 2) <= self.memory:
+            return DenseSolver(jacobian.dense())
+        return ConjugateGradients(jacobian, self.iterations, CG_TOLERANCE)
+
+    def _trial(
+        self, objective: Objective, solver: Solver, weights: Gradient, rows: Rows, damping: float
+    ) -> _Trial | None:
+        """Where one damping leads; None where it is too small."""
+        if not solver.factorise(damping):
+            return None
+        velocity = -solver.solve(rows)
+        along = solver.times(velocity)
+        predicted = float(-(2 * rows + along) @ along)
+        move, bend = velocity, 0.0
+        if self.geodesic:
+            ahead = objective.rows(weights + STENCIL * velocity)
+            curvature = 2 / STENCIL * ((ahead - rows) / STENCIL - along)
+            acceleration = -solver.solve(curvature)
+            bend = float(2 * acceleration.norm() / velocity.norm())
+            if not bend <= LARGEST_BEND:
+                return None
+            move = velocity + acceleration / 2
+        moved = weights + move
+        there = objective.rows(moved)
+        return _Trial(moved, float(there @ there), predicted, bend)
+
+    def _stop(self, before: float, after: float) -> str:
+        """Why the run ends: some steps in a row that gained next to nothing."""
+        little = before - after <= self.tolerance * before
+        self.state["idle"] = self.state.get("idle", 0) + 1 if little else 0
+        if self.state["idle"] < IDLE_STEPS:
+            return ""
+        return f"the last {IDLE_STEPS} steps lowered the loss by less than {self.tolerance:g} of it each"
