@@ -21,3 +21,4 @@ Param: TypeAlias = Float[Tensor, "*shape"]
 ParamJac: TypeAlias = Float[Tensor, "m *shape"]  # the Jacobian block of one parameter
 JacBlock: TypeAlias = Float[Tensor, "m ..."]  # a Jacobian block in a list of blocks of different shapes
 Square: TypeAlias = Float[Tensor, "n n"]  # parameters by parameters, such as a Hessian
+Matrix: TypeAlias = Float[Tensor, "r c"]  # a weight matrix
