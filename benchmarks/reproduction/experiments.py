@@ -19,7 +19,7 @@ EXTRA: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {  # name -> ti
     "up_grad": ("UPGrad", ("configs/method/up_grad.yaml",), ()),
     "adamw_twice": ("AdamW, twice the learning rate", ("configs/method/adamw.yaml",), (f"{OPTIMIZER}lr=2e-2",)),
     "soap": ("SOAP, equal weights", ("configs/extra/soap.yaml",), ()),
-    "auto_soap": ("AutoBalance around SOAP", ("configs/method/auto_soap.yaml",), ()),
+    "auto_balance_soap": ("AutoBalance around SOAP", ("configs/method/auto_balance_soap.yaml",), ()),
 }
 ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> title, options beside those of AutoAdamW
     "auto_adamw_mean": ("mean of the updates", (f"{OPTIMIZER}combine=mean",)),

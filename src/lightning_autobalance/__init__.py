@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.jacobian import backward, hessian_spectrum
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
-    from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, WarmupExponentialDecay
+    from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, AutoSOAP, WarmupExponentialDecay
     from lightning_autobalance.points import Box, Disk, Interval, Rectangle, TimeCylinder
     from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble
 
@@ -29,7 +29,7 @@ _ROOMS = {
     "jacobian": ("backward", "hessian_spectrum"),
     "module": ("PINNModule",),
     "nets": ("MLP",),
-    "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "WarmupExponentialDecay"),
+    "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "AutoSOAP", "WarmupExponentialDecay"),
     "points": ("Box", "Disk", "Interval", "Rectangle", "TimeCylinder"),
     "sweeps.seed_ensemble": ("SeedEnsemble",),
 }
@@ -41,6 +41,7 @@ __all__ = [
     "SeedEnsemble",
     "AutoAdamW",
     "AutoAdam",
+    "AutoSOAP",
     "AutoBalance",
     "WarmupExponentialDecay",
     "backward",

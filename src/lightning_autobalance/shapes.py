@@ -24,3 +24,4 @@ JacBlock: TypeAlias = Float[Tensor, "m ..."]  # a Jacobian block in a list of bl
 Rows: TypeAlias = Float[Tensor, " r"]  # one value per row
 RowMatrix: TypeAlias = Float[Tensor, "r n"]  # row j is the gradient of the j-th residual value
 Square: TypeAlias = Float[Tensor, "n n"]  # parameters by parameters, such as a Hessian
+Matrix: TypeAlias = Float[Tensor, "r c"]  # a weight matrix

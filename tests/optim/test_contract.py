@@ -19,7 +19,7 @@ from torch.testing import assert_close
 from helpers.optimizers import CallLog, Descent, net, parameter, put, train
 from lightning_autobalance import optim
 from lightning_autobalance.jacobian import backward
-from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, PostCombine
+from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, AutoSOAP, PostCombine
 
 Make = Callable[[Any], PostCombine]
 
@@ -32,9 +32,13 @@ EVERY: dict[str, Make] = {
     "auto_adamw_eps_root": lambda params: AutoAdamW(params, eps=0.0, eps_root=1e-8),
     "auto_adamw_foreach": lambda params: AutoAdamW(params, foreach=True),
     "auto_adamw_tensor_lr": lambda params: AutoAdamW(params, lr=torch.tensor(1e-3), capturable=True),
+    "auto_soap": AutoSOAP,
+    "auto_soap_frequent": lambda params: AutoSOAP(params, precondition_frequency=2, weight_decay=0.1, combine="mean"),
+    "auto_soap_tensor_lr": lambda params: AutoSOAP(params, lr=torch.tensor(1e-3)),
     "auto_balance": partial(AutoBalance, optimizer=torch.optim.RMSprop),
 }
-COMPILED = {name: make for name, make in EVERY.items() if name != "auto_balance"}  # which makes optimizers in a step
+NOT_COMPILED = ("auto_soap", "auto_balance")  # whose steps differ: one refreshes bases, the other makes optimizers
+COMPILED = {name: make for name, make in EVERY.items() if not name.startswith(NOT_COMPILED)}
 every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 
 

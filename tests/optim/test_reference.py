@@ -1,4 +1,4 @@
-"""The readable form of the paper's algorithm, against numbers worked out by hand and against torch's AdamW."""
+"""The readable forms of the algorithms, against numbers worked out by hand and against torch's AdamW."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from helpers.optimizers import STEPS, parameter, random_jacs
-from lightning_autobalance.optim.reference import auto_adamw_reference_
+from lightning_autobalance.optim.reference import SoapState, auto_adamw_reference_, auto_soap_reference_
 
 
 def run(w: Tensor, jacs: list[Tensor], **options: Any) -> list[list[float]]:
@@ -57,3 +57,30 @@ def test_one_term_is_torchs_adamw() -> None:
         w.grad = jac[0]
         torchs.step()
         assert_close(point, w.tolist(), rtol=1e-13, atol=1e-13)
+
+
+# AutoSOAP -------------------------------------------------------------------------------------------------------------
+
+
+def test_two_steps_of_auto_soap_by_hand() -> None:
+    """In the first step each coordinate is Adam's; in the second, along (1, 1) and across it, each direction is."""
+    w = torch.zeros(2, 1, dtype=torch.float64)
+    first, second = (torch.tensor([[[a], [b]]], dtype=torch.float64) for a, b in ((3.0, 3.0), (4.0, 2.0)))
+    state = SoapState.zero(first)
+    options: dict[str, Any] = {"lr": 0.1, "betas": (0.0, 0.0), "eps": 1e-12}
+    auto_soap_reference_(w, first, state, first.flatten(1).norm(dim=1), step=1, **options)
+    assert_close(w, torch.tensor([[-0.1], [-0.1]], dtype=torch.float64), rtol=0.0, atol=1e-12)
+    assert_close(state.left, torch.full((2, 2), 0.5, dtype=torch.float64))
+    w.zero_()
+    auto_soap_reference_(w, second, state, second.flatten(1).norm(dim=1), step=2, **options)
+    # (4, 2) = 3 (1, 1) + (1, -1): a step of 0.1 along each of the two unit vectors
+    assert_close(w, torch.tensor([[-0.1 * 2**0.5], [0.0]], dtype=torch.float64), rtol=0.0, atol=1e-12)
+
+
+def test_auto_soap_without_steps_in_a_basis_is_auto_adamw() -> None:
+    jac = random_jacs(1, 3, 4, 2)[0]
+    soap, adam = torch.ones(2, 4, 2, dtype=torch.float64)
+    options: dict[str, Any] = {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 0.2}
+    auto_soap_reference_(soap, jac, SoapState.zero(jac), jac.flatten(1).norm(dim=1), step=1, **options)
+    auto_adamw_reference_(adam, jac, torch.zeros_like(jac), torch.zeros_like(jac), step=1, **options)
+    assert_close(soap, adam)

@@ -1,5 +1,6 @@
 """One Adam step for a list of tensors: by torch's kernels, or with an epsilon under the root, which those lack."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -87,3 +88,16 @@ def rooted_adam_(
     torch._foreach_add_(roots, group["eps"])
     torch._foreach_copy_(deltas, torch._foreach_div(exp_avgs, roots))
     torch._foreach_mul_(deltas, [-lr / (1 - beta1**count) for count in counts])
+
+
+def check_moments(state: Mapping[str, Tensor], jac: Tensor) -> None:
+    """Check that both moments have the shape of the gradients: a fused kernel would write beyond them.
+
+    Raises:
+        ValueError: If one has not.
+    """
+    for name in ("exp_avg", "exp_avg_sq"):
+        if state[name].shape != jac.shape:
+            raise ValueError(
+                f"`{name}` must have the shape of `jac`, {tuple(jac.shape)}, got {tuple(state[name].shape)}."
+            )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lightning_autobalance.optim.adam import adam_, rooted_adam_
+from lightning_autobalance.optim.adam import adam_, check_moments, rooted_adam_
 from lightning_autobalance.optim.post_combine import PostCombine
 from lightning_autobalance.utils.arguments import check_at_least, check_interval
 
@@ -128,10 +128,8 @@ class AutoAdamW(PostCombine):
             state["step"] = torch.zeros((), dtype=torch.float32, device=p.device if step_on_device else "cpu")
             state["exp_avg"] = torch.zeros_like(jac)
             state["exp_avg_sq"] = torch.zeros_like(jac)
+        check_moments(state, jac)
         moment, square, device = state["exp_avg"], state["exp_avg_sq"], p.device
-        if moment.shape != jac.shape or square.shape != jac.shape:  # the fused kernel would write beyond them
-            name, found = ("exp_avg", moment) if moment.shape != jac.shape else ("exp_avg_sq", square)
-            raise ValueError(f"`{name}` must have the shape of `jac`, {tuple(jac.shape)}, got {tuple(found.shape)}.")
         if moment.dtype != p.dtype or moment.device != device:  # the network was moved after the last step
             state["exp_avg"] = moment.to(p)
             state["exp_avg_sq"] = square.to(p)

@@ -49,7 +49,10 @@ class PostCombine(Optimizer, ABC):
     per_term: tuple[str, ...] = ()
     """Names of the states with one row per loss term, (m, \\*shape)."""
     per_parameter: tuple[str, ...] = ()
-    """Names of the states that are one number. If a class names its states, no others are loaded."""
+    """Names of the states that all terms share, one number each unless `_shape_of` says otherwise.
+
+    If a class names its states, no others are loaded.
+    """
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._update_hooks: OrderedDict[int, UpdateHook] = OrderedDict()
