@@ -12,7 +12,18 @@ from lightning.pytorch import Trainer
 from helpers.distributed import REDRAWN, RUNS, launch, run
 from lightning_autobalance.module import PINNModule
 
-MAIN = ("auto_adamw", "config", "m_config", "ntk", "RBA", "Stack", "redrawn", "part_of_points")
+MAIN = (
+    "auto_adamw",
+    "config",
+    "m_config",
+    "ntk",
+    "RBA",
+    "Stack",
+    "redrawn",
+    "part_of_points",
+    "levenberg_marquardt",
+    "lbfgs",
+)
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
 BATCHES = {  # what one start of the processes runs: how many processes, for how many steps

@@ -20,7 +20,8 @@ from lightning_autobalance.balancing import DWA, NTK, ConFIG, MConFIG, PCGrad
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.cli import main
 from lightning_autobalance.data import CollocationPoints
-from lightning_autobalance.optim import AutoAdamW, AutoBalance
+from lightning_autobalance.optim import AutoAdamW, AutoBalance, AutoSOAP
+from lightning_autobalance.optim.finish import LBFGS, LevenbergMarquardt, SelfScaledBroyden
 
 FIRST, LATE = 0.07, 0.98  # with the points below, x of one initial point is smaller, t of two interior points larger
 COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have the same numbers of all
@@ -57,6 +58,10 @@ RUNS: dict[str, Callable[[], Any]] = {
     "dwa": lambda: Wave(optimizer=adamw, balancer=DWA()),
     "part_of_points": lambda: PartOfPoints(optimizer=AutoAdamW),
     "own_losses": lambda: OwnLosses(optimizer=AutoAdamW),
+    "auto_soap": lambda: Wave(optimizer=AutoSOAP),
+    "levenberg_marquardt": lambda: PartOfPoints(finish=LevenbergMarquardt(5)),
+    "self_scaled_broyden": lambda: Wave(finish=SelfScaledBroyden(5)),
+    "lbfgs": lambda: Wave(finish=LBFGS(2, iterations=3)),
     **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
 }
 REDRAWN = {"redrawn": RUNS["auto_adamw"]}
