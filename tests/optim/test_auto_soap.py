@@ -279,6 +279,28 @@ def test_parameters_of_different_ages_keep_their_own_refreshes() -> None:
     assert_close(young.detach(), alone[0], rtol=0.0, atol=0.0)
 
 
+def test_a_parameter_that_joins_late_starts_its_averages_anew() -> None:
+    old, young = weights(((4, 4), (4, 4)))
+    optimizer = AutoSOAP([old, young], precondition_frequency=4)
+    first, second = gradients(2, ((4, 4), (4, 4)))
+    old.jac = first[0]  # type: ignore[attr-defined]
+    optimizer.step()
+    follow(optimizer, [second])
+    units = second[1] / torch.stack(second).square().sum(dim=(0, 2, 3)).sqrt().view(-1, 1, 1)
+    state = optimizer.state[young]
+    assert_close(state["L"], (units @ units.mT).sum(dim=0))
+    assert_close(state["R"], (units.mT @ units).sum(dim=0))
+    assert not torch.equal(state["QL"], torch.eye(4).double())
+
+
+def test_autocast_changes_nothing() -> None:
+    options: dict[str, Any] = {"lr": 0.1, "precondition_frequency": 3}
+    expected = follow(AutoSOAP(weights(dtype=torch.float32), **options), gradients(10))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = follow(AutoSOAP(weights(dtype=torch.float32), **options), gradients(10))
+    assert_close(found, expected, rtol=0.0, atol=0.0)
+
+
 def test_weights_may_change_type_between_steps() -> None:
     u = nn.Linear(2, 3)
     optimizer = AutoSOAP(u.parameters(), lr=0.1, precondition_frequency=2)

@@ -133,15 +133,12 @@ class AutoSOAP(PostCombine):
         if params[0].device.type == "cuda" and torch.cuda.is_current_stream_capturing():
             raise RuntimeError("AutoSOAP must not step in a CUDA graph: the steps that refresh its bases differ.")
         states = [self._state_of(p, jac, group) for p, jac in zip(params, jacs, strict=True)]
-        stacks = _stacks(states, jacs, deltas)
-        _adam_in_the_bases_(stacks, group)
-        beta = group["betas"][1] if group["shampoo_beta"] is None else group["shampoo_beta"]
-        scales = _inverse_norms(stacks)
-        for alike in stacks:
-            weight = 1.0 if _is_first(alike.states[0]) else 1 - beta
-            average_grams_(alike.states, alike.grads * scales.to(alike.grads).view(-1, 1, 1), weight)
-        first_bases_([state for state in states if _is_first(state)], group["betas"])
-        refresh_bases_([state for state in states if _is_due(state, group["precondition_frequency"])])
+        with torch.autocast(params[0].device.type, enabled=False):  # which would take the products in bfloat16
+            stacks = _stacks(states, jacs, deltas)
+            _adam_in_the_bases_(stacks, group)
+            _average_grams_(stacks, group["betas"][1] if group["shampoo_beta"] is None else group["shampoo_beta"])
+            first_bases_([state for state in states if _is_first(state)], group["betas"])
+            refresh_bases_([state for state in states if _is_due(state, group["precondition_frequency"])])
 
     def _state_of(self, p: Tensor, jac: Tensor, group: dict[str, Any]) -> State:
         _check_precision(p)
@@ -207,6 +204,13 @@ def _adam_in_the_bases_(stacks: list[_Stack], group: dict[str, Any]) -> None:
     )
     for alike, part in zip(stacks, moved, strict=True):
         torch._foreach_copy_(alike.deltas, list(rotate_back(part, alike.left, alike.right).unbind()))
+
+
+def _average_grams_(stacks: list[_Stack], beta: float) -> None:
+    scales = _inverse_norms(stacks)
+    for alike in stacks:
+        weight = 1.0 if _is_first(alike.states[0]) else 1 - beta
+        average_grams_(alike.states, alike.grads * scales.to(alike.grads).view(-1, 1, 1), weight)
 
 
 def _inverse_norms(stacks: list[_Stack]) -> Tensor:
