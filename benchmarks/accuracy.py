@@ -69,7 +69,7 @@ def cells() -> list[Cell]:
         "poisson_inverse_2d_no_noise",
     )
     best = [
-        Cell(inverse, "auto_soap", "lm", 1000, at_noise=True),
+        Cell(inverse, "auto_soap", "lm", 400, at_noise=True),
         Cell("helmholtz_2d", "auto_soap", "lm", 3000),
         Cell("reaction_diffusion_1d", "auto_soap", "lm", 1000),
         Cell(no_noise, "auto_soap", "lm", 1000),

@@ -71,8 +71,8 @@ class PINNModule(NeuralField):
         derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
             network supports it.
         finish: Takes the last steps of the run by curvature, such as ``LevenbergMarquardt(steps=150)``.
-        stop_at_noise: Standard deviation of the noise by measured term: the run ends where the root mean square of its
-            residual has come down to it.
+        stop_at_noise: Standard deviation of the noise by measured term: the run ends where their residuals have come
+            down to it, and the other terms weigh no more than they do (the discrepancy principle).
         compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
             ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
             fails, a warning says why and the run goes on uncompiled.
@@ -137,7 +137,7 @@ class PINNModule(NeuralField):
         self.check_exact = check_exact
         self.finish = finish
         self.finish_phase = FinishPhase(finish)
-        self.end_of_run = EndOfRun(noise)
+        self.end_of_run = EndOfRun(noise, weights)
         self.terms: tuple[str, ...] = ()
         self.logs_this_step = False
         self.latest: dict[str, float] = {}
@@ -333,7 +333,7 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        self.finish_phase, self.end_of_run = FinishPhase(self.finish), EndOfRun(self.end_of_run.noise)
+        self.finish_phase, self.end_of_run = FinishPhase(self.finish), EndOfRun(self.end_of_run.noise, self.weights)
         self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
         return [self._schedules, self._termination, *callbacks_of_every_run()]
 

@@ -168,15 +168,26 @@ def test_a_finish_from_the_first_step_in_float64(tmp_path: Path) -> None:
 
 
 def test_the_noise_ends_the_run_in_either_phase(tmp_path: Path) -> None:
-    first = module(None, stop_at_noise={"boundary": 10.0})
+    first = module(None, stop_at_noise={"boundary": 10.0, "pde": 100.0})
     assert fit(first, tmp_path, max_steps=9).global_step == 1
-    second = module(LevenbergMarquardt(8), stop_at_noise={"boundary": 1e-2})
+    second = module(LevenbergMarquardt(8), stop_at_noise={"boundary": 1e-2, "pde": 1e-1})
     assert 1 < fit(second, tmp_path, max_steps=9).global_step < 9
-    assert "`boundary` has come down to the noise, 0.01" in second.end_of_run.reason
+    assert "residuals of boundary, pde have come down to their noise" in second.end_of_run.reason
 
 
-def test_the_noise_of_a_term_is_compared_with_its_root_mean_square() -> None:
-    end = EndOfRun({"data": 0.1})
-    assert not end.at_noise(("pde", "data"), torch.tensor([0.0, 0.0101]))
-    assert "0.1" in end.at_noise(("pde", "data"), torch.tensor([1.0, 0.0099]))
-    assert not end.at_noise(("pde",), torch.tensor([0.0]))
+@pytest.mark.parametrize(
+    ("losses", "ends"),
+    [
+        ((0.0, 0.0101), False),  # above 0.1 squared
+        ((0.0, 0.0099), True),
+        ((0.018, 0.0099), True),  # 0.018 < 2 * 0.0099
+        ((0.021, 0.0099), False),  # the equation is not solved yet
+    ],
+)
+def test_a_run_ends_where_noise_is_all_that_is_left(losses: tuple[float, float], ends: bool) -> None:
+    end = EndOfRun({"data": 0.1}, {"data": 2.0})
+    assert bool(end.at_noise(("pde", "data"), torch.tensor(losses))) is ends
+
+
+def test_without_noise_a_run_goes_on() -> None:
+    assert not EndOfRun({}, {}).at_noise(("pde",), torch.tensor([0.0]))

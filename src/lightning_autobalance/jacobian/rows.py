@@ -9,8 +9,6 @@ from torch import Tensor
 
 from lightning_autobalance.shapes import Gradient, RowMatrix, Rows
 
-CHUNK = 256  # rows that are dense at once where only sums of them are wanted
-
 RowIndex: TypeAlias = slice | Tensor
 """Which rows of the whole a block has: a slice, or indices (b,)."""
 
@@ -45,12 +43,10 @@ class LinearBlock:
         weighted = self.deltas * vector[:, None, None]
         return (weighted.flatten(0, 1).T @ self.inputs.flatten(0, 1)).flatten()
 
-    def column_squares(self) -> Tensor:
-        """The squares of its entries, summed over rows, (o i,)."""
-        squares = self.deltas.new_zeros(self.deltas.shape[2] * self.inputs.shape[2])
-        for deltas, inputs in zip(torch.split(self.deltas, CHUNK), torch.split(self.inputs, CHUNK), strict=True):
-            squares += torch.bmm(deltas.transpose(1, 2), inputs).square().sum(dim=0).flatten()
-        return squares
+    def picked(self, position: Tensor) -> "LinearBlock":
+        """Its rows where they have a position >= 0, (b,), at that position."""
+        kept = position >= 0
+        return replace(self, rows=position[kept], deltas=self.deltas[kept], inputs=self.inputs[kept])
 
     def scaled(self, factors: Tensor) -> "LinearBlock":
         """Each row times its factor, (b,)."""
@@ -83,9 +79,10 @@ class DenseBlock:
         """The product of its transpose with a vector of its rows, (columns,)."""
         return self.values.T @ vector
 
-    def column_squares(self) -> Tensor:
-        """The squares of its entries, summed over rows, (columns,)."""
-        return self.values.square().sum(dim=0)
+    def picked(self, position: Tensor) -> "DenseBlock":
+        """Its rows where they have a position >= 0, (b,), at that position."""
+        kept = position >= 0
+        return replace(self, rows=position[kept], values=self.values[kept])
 
     def scaled(self, factors: Tensor) -> "DenseBlock":
         """Each row times its factor, (b,)."""
@@ -134,12 +131,12 @@ class RowJacobian:
             product[block.columns] += block.transposed_times(vector[block.rows])
         return product
 
-    def column_squares(self) -> Gradient:
-        """The squares of all entries, summed over rows, (n,); products of overlapping blocks are left out."""
-        squares = self._like.new_zeros(self.shape[1])
-        for block in self.blocks:
-            squares[block.columns] += block.column_squares()
-        return squares
+    def picked(self, rows: Tensor) -> "RowJacobian":
+        """Some of the rows, (r,) different indices, in their order."""
+        position = self._like.new_full((self.shape[0],), -1, dtype=torch.long)
+        position[rows] = torch.arange(len(rows), device=rows.device)
+        blocks = [block.picked(position[block.rows]) for block in self.blocks]
+        return RowJacobian(blocks, (len(rows), self.shape[1]), self._like)
 
     def scaled(self, factors: Rows) -> "RowJacobian":
         """Each row times its factor, (N,)."""

@@ -20,28 +20,37 @@ class EndOfRun:
     """Ends a run before its last step, and remembers why.
 
     Args:
-        noise: By measured term, the standard deviation of its noise: a root mean square residual that has come down to
-            it ends the run (the discrepancy principle).
+        noise: By measured term, the standard deviation of its noise.
+        weights: Fixed weights by term; 1 where a term has none.
 
     Attributes:
         reason: Why the run ended; empty if it did not.
     """
 
-    def __init__(self, noise: Mapping[str, float]) -> None:
+    def __init__(self, noise: Mapping[str, float], weights: Mapping[str, float]) -> None:
         self.noise = noise
+        self.weights = weights
         self.reason = ""
 
     def at_noise(self, terms: Sequence[str], losses: Losses) -> str:
-        """The reason to end where a measured term has reached its noise, else nothing.
+        """The reason to end by the discrepancy principle, else nothing.
+
+        From there on a fit follows the noise: the root mean square of every measured residual has come down to its
+        noise, and the other terms together weigh no more than the measured ones.
 
         Args:
             terms: Names of the m loss terms.
             losses: Their losses, (m,).
         """
-        for term, std in self.noise.items():
-            if term in terms and float(losses[list(terms).index(term)]) <= std**2:
-                return f"the residual of `{term}` has come down to the noise, {std:g} (`stop_at_noise`)"
-        return ""
+        if not self.noise:
+            return ""
+        found = dict(zip(terms, losses.tolist(), strict=True))
+        weighted = {term: self.weights.get(term, 1.0) * loss for term, loss in found.items()}
+        measured = sum(weighted[term] for term in self.noise)
+        above = any(found[term] > std**2 for term, std in self.noise.items())
+        if above or sum(weighted.values()) > 2 * measured:
+            return ""
+        return f"the residuals of {', '.join(self.noise)} have come down to their noise (`stop_at_noise`)"
 
     def end(self, trainer: Trainer, reason: str) -> None:
         """Let Lightning end the run after this step; nothing without a reason."""

@@ -14,7 +14,6 @@ from lightning_autobalance.optim.finish.base import mebibytes
 MAKES: dict[str, Callable[..., Finisher]] = {
     "LevenbergMarquardt": LevenbergMarquardt,
     "LevenbergMarquardt, no acceleration": lambda **o: LevenbergMarquardt(**{"steps": 9, "geodesic": False, **o}),
-    "LevenbergMarquardt, by products": lambda **o: LevenbergMarquardt(**{"steps": 9, "memory": 1.0, **o}),
     "SelfScaledBroyden": SelfScaledBroyden,
     "SelfScaledBroyden, bfgs": lambda **o: SelfScaledBroyden(**{"steps": 9, "rule": "bfgs", **o}),
     "LBFGS": lambda **o: LBFGS(**{"steps": 9, "iterations": 2, **o}),

@@ -3,9 +3,9 @@
 from math import isfinite
 from typing import Literal, NamedTuple, final
 
-from lightning_autobalance.jacobian import RowJacobian
 from lightning_autobalance.optim.finish.base import Finisher, FinishStep, Objective, mebibytes
-from lightning_autobalance.optim.finish.normal_equations import ConjugateGradients, DenseSolver, Solver
+from lightning_autobalance.optim.finish.normal_equations import NormalEquations
+from lightning_autobalance.optim.finish.subsampled import subsampled_step
 from lightning_autobalance.shapes import Gradient, Rows
 from lightning_autobalance.utils.arguments import check_at_least, check_positive
 
@@ -13,7 +13,7 @@ TRIALS = 20  # dampings tried in one step
 LEAST_DAMPING = 1e-15  # of the mean diagonal of J J^T
 STENCIL = 0.1  # part of the step over which the second derivative along it is taken; Transtrum and Sethna
 IDLE_STEPS = 3
-CG_TOLERANCE = 1e-6
+FEW_ROWS = 1500  # of a step where all do not fit into the memory
 MOST_SMALL = 1e-300
 LARGEST_BEND = 0.75  # of 2 |acceleration| / |velocity|; likewise
 
@@ -41,15 +41,15 @@ class LevenbergMarquardt(Finisher):
     derivative along v is taken from one more evaluation of r; where :math:`2 |a| > 0.75 |v|`, the damping grows.
 
     The system is solved with the smaller of :math:`J J^T`, (N, N), and :math:`J^T J`, (n, n). Memory: about
-    :math:`8 (N n + 3 \min(N, n)^2)` bytes in float64. Where that is more than ``memory``, the step is made by conjugate
-    gradients on products with J, which is then never formed.
+    :math:`8 (N n + 3 \min(N, n)^2)` bytes in float64. Where that is more than ``memory``, or ``rows`` says so, a step
+    takes a random part of the rows, with momentum and a line search on all of them (see `subsampled`).
 
     Args:
         steps: Number of steps, the last ones of the run; -1 for the whole run.
         damping: The first :math:`\mu`, relative to the mean of the diagonal of :math:`J J^T`.
         geodesic: Whether to accelerate.
         memory: Largest memory for matrices, in bytes.
-        iterations: Largest number of iterations of the conjugate gradient method per solution.
+        rows: Number of rows of a step. By default all, or 1500 where all do not fit into ``memory``.
         tolerance: A step that lowers the loss by less than this part of it ends the run, if the next two do, too.
         dtype: Type in which it computes.
 
@@ -58,7 +58,8 @@ class LevenbergMarquardt(Finisher):
 
     Reference:
         Marquardt, 1963; Nielsen, IMM-REP-1999-05, for the damping; Transtrum and Sethna, arXiv 1201.5885, for the
-        acceleration. For PINNs: Jnini and Vella, arXiv 2505.21404, with J J^T.
+        acceleration. For PINNs: Jnini and Vella, arXiv 2505.21404, with J J^T; Guzman-Cordero et
+        al., arXiv 2505.12149, with parts of the rows.
 
     Note:
         The damping multiplies the identity, not the diagonal of :math:`J^T J`, as Nielsen has it.
@@ -72,25 +73,28 @@ class LevenbergMarquardt(Finisher):
         damping: float = 1e-3,
         geodesic: bool = True,
         memory: float = 2 * 2**30,
-        iterations: int = 50,
+        rows: int | None = None,
         tolerance: float = 1e-10,
         dtype: Literal["float64", "float32"] = "float64",
     ) -> None:
         super().__init__(steps, dtype)
         check_positive("damping", damping)
         check_positive("memory", memory)
-        check_positive("iterations", iterations)
+        if rows is not None:
+            check_positive("rows", rows)
         check_at_least("tolerance", tolerance, 0)
         self.damping = damping
         self.geodesic = geodesic
         self.memory = memory
-        self.iterations = iterations
+        self.rows = rows
         self.tolerance = tolerance
 
     def step(self, objective: Objective, weights: Gradient) -> FinishStep:
         """Take one step; see the class."""
         rows, jacobian = objective.jacobian(weights)
-        loss, solver = float(rows @ rows), self._solver(jacobian)
+        if (count := self._rows_that_fit(*jacobian.shape)) < len(rows):
+            return subsampled_step(objective, weights, rows, jacobian, self.state, count=count, damping=self.damping)
+        loss, solver = float(rows @ rows), NormalEquations(jacobian.dense())
         scale = solver.square_norm / len(rows)  # mean diagonal of J J^T
         if not isfinite(loss) or not isfinite(scale) or loss == 0 or scale == 0:
             return FinishStep(weights, loss, False, {}, "the residuals or their derivatives are zero or not finite")
@@ -107,24 +111,25 @@ class LevenbergMarquardt(Finisher):
         reason = f"no step lowers the loss any more, the largest damping was {damping:.1e}"
         return FinishStep(weights, loss, False, {"damping": damping, "trials": float(TRIALS)}, reason)
 
+    def _rows_that_fit(self, rows: int, parameters: int) -> int:
+        """How many of the rows a step takes."""
+        most = rows if self.rows is None else min(self.rows, rows)
+        return most if self._bytes(most, parameters) <= self.memory else min(FEW_ROWS, most)
+
+    def _bytes(self, rows: int, parameters: int) -> float:
+        return float(self.torch_dtype.itemsize) * (rows * parameters + 3 * min(rows, parameters) ** 2)
+
     def check_size(self, rows: int, parameters: int) -> None:
-        """Refuse a number of rows or parameters for which even a single vector of each exceeds ``memory``."""
-        needed = 8.0 * 100 * (rows + parameters)
-        if needed > self.memory:
+        """Refuse a network of which not even a few rows fit into ``memory``."""
+        taken = self._rows_that_fit(rows, parameters)
+        if (needed := self._bytes(taken, parameters)) > self.memory:
             raise ValueError(
-                f"`memory` of LevenbergMarquardt must hold the vectors of {rows:,} rows and {parameters:,} parameters, "
-                f"{mebibytes(needed)}, got {mebibytes(self.memory)}. Raise it, or take LBFGS."
+                f"`memory` of LevenbergMarquardt must hold {taken:,} rows of {parameters:,} parameters, "
+                f"{mebibytes(needed)}, got {mebibytes(self.memory)}. Raise it, lower `rows`, or take LBFGS."
             )
 
-    def _solver(self, jacobian: RowJacobian) -> Solver:
-        rows, parameters = jacobian.shape
-        itemsize = 8 if self.dtype == "float64" else 4
-        if itemsize * (rows * parameters + 3 * min(rows, parameters) ** 2) <= self.memory:
-            return DenseSolver(jacobian.dense())
-        return ConjugateGradients(jacobian, self.iterations, CG_TOLERANCE)
-
     def _trial(
-        self, objective: Objective, solver: Solver, weights: Gradient, rows: Rows, damping: float
+        self, objective: Objective, solver: NormalEquations, weights: Gradient, rows: Rows, damping: float
     ) -> _Trial | None:
         """Where one damping leads; None where it is too small."""
         if not solver.factorise(damping):
