@@ -157,3 +157,16 @@ def test_every_sentence_has_a_number() -> None:
     found = diagnose(bad)
     assert len(found) == 7
     assert all(any(c.isdigit() for c in sentence) for sentence in found)
+
+
+def test_a_long_run_without_a_finish_is_told_of_one() -> None:
+    (found,) = [x for x in diagnose(evidence(has_finish=False, steps=3000)) if "finish" in x]
+    assert "`--trainer.max_steps 3100 --model.finish LevenbergMarquardt --model.finish.steps 100`" in found
+    assert not any("finish" in x for x in diagnose(evidence(has_finish=True, steps=3000)))
+    assert not any("finish" in x for x in diagnose(evidence(has_finish=False, steps=10)))
+
+
+def test_measurements_of_unknown_noise_are_told_of() -> None:
+    (found,) = [x for x in diagnose(evidence(noisy=("data",), steps=3000)) if "noise" in x]
+    assert "`data` is measured" in found
+    assert "`--model.stop_at_noise '{data: 0.01}'`" in found

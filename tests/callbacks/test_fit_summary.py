@@ -9,6 +9,7 @@ from rich.console import Console
 from helpers.toys import Decay, fit
 from lightning_autobalance.callbacks import BalanceMonitor, FitSummary
 from lightning_autobalance.callbacks.fit_summary import summary
+from lightning_autobalance.optim.finish import LevenbergMarquardt
 from lightning_autobalance.step.compiled import CompiledGradients
 
 
@@ -57,3 +58,13 @@ def test_it_says_whether_the_run_was_compiled(tmp_path: Path, reason: str, said:
     module.gradient_stage.compiled.reason = reason
     console.print(summary(trainer, module, seconds=2.0, steps=2))
     assert said in re.sub(" +", " ", console.export_text())
+
+
+def test_it_tells_of_a_finish_and_why_the_run_ended(tmp_path: Path) -> None:
+    module = Decay(finish=LevenbergMarquardt(50, tolerance=0.5))
+    trainer = fit(module, tmp_path, max_steps=52)
+    console = Console(record=True, width=200)
+    console.print(summary(trainer, module, seconds=2.0, steps=2))
+    found = re.sub(" +", " ", console.export_text())
+    assert f"finish │ LevenbergMarquardt: the last {trainer.global_step - 2} of them" in found
+    assert "ended early │ the last 3 steps lowered the loss by less than 0.5" in found

@@ -14,6 +14,7 @@ TRIVIAL = 0.05  # relative to the size of the exact solution, or of the solution
 WRONG = 0.1  # relative error above which a solution is wrong
 LEFT = 0.5  # share of the zero function's loss that is left of a term, above which the term is hardly learnt
 BELOW = 10.0  # relative error over relative size of the residuals, above which the points are not representative
+LONG = 500  # steps from which a run is more than a trial
 OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
 
@@ -34,6 +35,9 @@ class Evidence:
         spread: Root mean square of the solution's deviation from its mean.
         exact_size: Root mean square of the exact solution; None if there is none.
         rel_l2: Relative L2 error; None if there is no exact solution.
+        steps: Number of optimizer steps of the run.
+        has_finish: Whether a finisher took the last of them, or cannot work on this problem.
+        noisy: Measured terms whose noise the run does not know.
     """
 
     terms: tuple[str, ...]
@@ -47,11 +51,14 @@ class Evidence:
     spread: float = 1.0
     exact_size: float | None = None
     rel_l2: float | None = None
+    steps: int = 0
+    has_finish: bool = True
+    noisy: tuple[str, ...] = ()
 
 
 def diagnose(evidence: Evidence) -> list[str]:
     """Sentences on what went wrong and what to try, the most important last, each with the number behind it."""
-    checks = (_dominance, _conflicts, _updates, _few_points, _trivial, _loss_below_error)
+    checks = (_dominance, _conflicts, _updates, _few_points, _noise, _finish, _trivial, _loss_below_error)
     return [sentence for check in checks for sentence in check(evidence)]
 
 
@@ -112,6 +119,24 @@ def _few_points(e: Evidence) -> Iterator[str]:
                 f"{fresh / trained:.3g} times as large: the points are too few. Give it more (`--data.points`), or "
                 "draw new ones as training goes on (`--data.resample_every`)."
             )
+
+
+def _noise(e: Evidence) -> Iterator[str]:
+    if e.noisy and e.steps >= LONG:
+        names = " and ".join(f"`{term}`" for term in e.noisy)
+        yield (
+            f"{names} is measured, and nothing tells the run where a fit begins to follow the noise. Give its standard "
+            f"deviation: `--model.stop_at_noise '{{{e.noisy[0]}: 0.01}}'`."
+        )
+
+
+def _finish(e: Evidence) -> Iterator[str]:
+    if not e.has_finish and e.steps >= LONG:
+        yield (
+            "The run has no finish. Curvature lowers what a first-order method leaves, often by orders of magnitude: go "
+            f"on from its checkpoint with `--trainer.max_steps {e.steps + 100} --model.finish LevenbergMarquardt "
+            "--model.finish.steps 100`."
+        )
 
 
 def _trivial(e: Evidence) -> Iterator[str]:

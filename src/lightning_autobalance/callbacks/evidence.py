@@ -34,6 +34,9 @@ def gather_evidence(trainer: Trainer, module: PINNModule) -> Evidence:
         **_losses(trainer, module),
         **_sizes(module),
         "rel_l2": float(rel_l2) if rel_l2 is not None else None,
+        "steps": trainer.global_step,
+        "has_finish": module.finish is not None or module.has_own_losses or not module.variant.has_fixed_losses,
+        "noisy": tuple(term for term in module.measured if term not in module.end_of_run.noise),
     }
     return Evidence(module.terms, isinstance(trainer.optimizers[0], PostCombine), **measured)
 

@@ -63,6 +63,11 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
             table.add_row(name, f"{float(metric):.3e}")
     table.add_section()
     table.add_row("steps", f"{trainer.global_step:,}")
+    if (stage := module.finish_phase.stage) is not None and stage.began_at is not None:
+        finishing = trainer.global_step - stage.began_at
+        table.add_row("finish", f"{type(stage.finisher).__name__}: the last {finishing:,} of them")
+    if module.end_of_run.reason:
+        table.add_row("ended early", module.end_of_run.reason)
     table.add_row(
         "time", f"{seconds:,.1f} s: {steps / seconds:,.1f} steps/s, {1e3 * seconds / max(steps, 1):.2f} ms a step"
     )
