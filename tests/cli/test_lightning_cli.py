@@ -21,6 +21,8 @@ from lightning_autobalance.training.checkpoint_io import CheckpointWriteError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+BEST = sorted((ROOT / "configs" / "best").glob("*.yaml"))
+FINISHES = sorted((ROOT / "configs" / "finish").glob("*.yaml"))
 METHODS = sorted((ROOT / "configs" / "method").glob("*.yaml"))
 NETS = sorted((ROOT / "configs" / "net").glob("*.yaml"))
 SMALL = [
@@ -92,6 +94,28 @@ def test_every_configuration_trains(config: Path, method: Path, drawn: bool, tmp
     saved = yaml.safe_load((folder / "version_0" / "config.yaml").read_text())
     chosen = yaml.safe_load(method.read_text())["model"]["init_args"]["optimizer"]["class_path"]
     assert saved["model"]["init_args"]["optimizer"]["class_path"].split(".")[-1] == chosen.split(".")[-1]
+
+
+@pytest.mark.parametrize(
+    "configs", [*([each] for each in BEST), *([CONFIGS[-1], each] for each in FINISHES)], ids=lambda c: c[-1].stem
+)
+def test_every_recipe_and_finish_trains(configs: list[Path]) -> None:
+    given = [f"--config={config}" for config in configs]
+    done = run(["fit", *given, *SMALL, *UNDRAWN, "--model.finish.steps=1", "--data.points.interior=50"])
+    assert done.trainer.global_step == 2
+    assert done.model.finish_phase.stage.began_at == 1
+    named = yaml.safe_load(configs[-1].read_text())["model"]["init_args"]["finish"]["class_path"]
+    assert type(done.model.finish).__name__ == named
+
+
+@pytest.mark.parametrize("best", BEST, ids=lambda p: p.stem)
+def test_a_recipe_has_the_papers_problem(best: Path) -> None:
+    mine, papers = (yaml.safe_load(path.read_text()) for path in (best, ROOT / "configs" / best.name))
+    method = ("optimizer", "finish", "stop_at_noise")
+    for config in (mine, papers):
+        config["trainer"] = {}
+        config["model"]["init_args"] = {k: v for k, v in config["model"]["init_args"].items() if k not in method}
+    assert mine == papers
 
 
 ONLY_WITH = {  # networks made for one problem; the others give one field of two coordinates
