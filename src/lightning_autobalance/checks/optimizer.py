@@ -55,7 +55,7 @@ def check_combination(optimizer: Optimizer, balancer: Balancer | None, terms: tu
     if isinstance(optimizer, torch.optim.LBFGS):
         raise MisconfigurationException(
             "`optimizer` must step once per evaluation of the losses, got LBFGS, which evaluates them many times. "
-            "Use AutoAdamW or another first-order optimizer."
+            "Use AutoAdamW or another first-order optimizer here, and LBFGS as `finish` for the last steps."
         )
     if not isinstance(optimizer, PostCombine):
         return

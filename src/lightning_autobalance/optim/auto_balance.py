@@ -171,7 +171,8 @@ def _check_wrapped(optimizer: Optimizer) -> None:
     name = type(optimizer).__name__
     if isinstance(optimizer, LBFGS):
         raise ValueError(
-            f"`optimizer` must evaluate the losses once per step, got {name}. Use a first-order optimizer."
+            f"`optimizer` must evaluate the losses once per step, got {name}. Use a first-order optimizer, and LBFGS "
+            "as `finish` of a `PINNModule` for the last steps."
         )
     if isinstance(optimizer, PostCombine):
         raise ValueError(f"`optimizer` must be an ordinary torch optimizer, got {name}, which is post-combine itself.")
