@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bad_inputs, docs, method_cost, quickstart, variant_cost
+from benchmarks import accuracy_page, bad_inputs, docs, method_cost, quickstart, variant_cost
 from benchmarks.peers import command as peers
 from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets, step
@@ -55,12 +56,17 @@ def commands(page: Path) -> list[str]:
 
 
 def shortened(arguments: list[str]) -> list[str]:
-    """The same run with a thousandth of its steps; a handful where the line does not say how many."""
+    """The same run with a thousandth of its steps; a handful where the line does not say how many. One of a finish."""
     short = [
-        str(max(2, int(b) // 1000)) if a == "--trainer.max_steps" else b
+        str(max(2, -(-int(b) // 1000))) if a == "--trainer.max_steps" else b
         for a, b in zip(["", *arguments], arguments, strict=False)
     ]
-    return short if "--trainer.max_steps" in arguments or "fit" not in arguments else [*short, "--trainer.max_steps=3"]
+    if "fit" not in arguments:
+        return short
+    steps = [] if "--trainer.max_steps" in arguments else ["--trainer.max_steps=3"]
+    read = [Path(b) for a, b in pairwise(arguments) if a == "--config"]
+    finishes = "--model.finish" in arguments or any("finish:" in config.read_text() for config in read)
+    return [*short, *steps, *(["--model.finish.steps=1"] if finishes else [])]
 
 
 def fenced_errors() -> Iterator[tuple[str, str]]:
@@ -133,9 +139,8 @@ def test_what_a_page_shows_works(page: Path, folder: Path) -> None:
         carry_out(line)
     for language, name, text in blocks(page):
         if language == "python" and not name:
-            exec(
-                text.replace("range(2000)", "range(3)").replace("max_steps=2000", "max_steps=3, accelerator='cpu'"), {}
-            )
+            short = text.replace("range(2000)", "range(3)").replace("max_steps=2000", "max_steps=3, accelerator='cpu'")
+            exec(re.sub(r"\(steps=\d+\)", "(steps=1)", short), {})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -319,6 +324,7 @@ def test_pages_have_no_block_of_numbers_that_nothing_writes(at_root: None) -> No
     elsewhere = {
         (page, "results") for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE)
     }  # each has its own command and test
+    elsewhere |= {(page, name) for page, name in accuracy_page.blocks([], []) if page.parts[0] == "docs"}  # likewise
     assert found == {(ROOT / page, name) for page, name in {*docs.blocks(), *elsewhere}}
 
 
