@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from helpers.toys import Decay
+from lightning_autobalance.jacobian import per_point
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Rectangle, Uniform, sample
 from lightning_autobalance.problems import Helmholtz2D, PoissonInverse2D, ReactionDiffusion1D
-from lightning_autobalance.step import ntk
+from lightning_autobalance.step import ntk_diagonals
 
 COUNTS = {"interior": 7, "boundary": 5, "initial": 4, "left": 5, "right": 5}
 
@@ -83,7 +84,7 @@ def ready(module: PINNModule) -> tuple[PINNModule, dict[str, Tensor]]:
 
 
 def diagonals(module: PINNModule, points: Mapping[str, Tensor]) -> Tensor:
-    return ntk.ntk_diagonals(module, module.residuals, points, module.weights)
+    return ntk_diagonals(module, module.residuals, points, module.weights)
 
 
 def slow(module: PINNModule, points: Mapping[str, Tensor]) -> Tensor:
@@ -119,8 +120,8 @@ def case(request: pytest.FixtureRequest) -> tuple[PINNModule, dict[str, Tensor]]
 
 @pytest.mark.parametrize("chunk", [3, 512])
 def test_equal_to_one_backward_pass_per_value(case: Any, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ntk, "CHUNK", chunk)
-    monkeypatch.setattr(ntk, "SLOW_CHUNK", min(chunk, 4))
+    monkeypatch.setattr(per_point, "CHUNK", chunk)
+    monkeypatch.setattr(per_point, "SLOW_CHUNK", min(chunk, 4))
     module, points = case
     found = diagonals(module, points)
     assert found.dtype == torch.float64
@@ -136,7 +137,7 @@ def unexpected(group: Any) -> Any:
 @pytest.mark.parametrize("name", ["helmholtz", "reaction", "inverse", "toy", "gelu", "reverse", "by hand"])
 def test_only_taylor_mode_goes_the_fast_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, points = ready(MODULES[name]())
-    monkeypatch.setattr(ntk._RowGroup, "by_backward", unexpected)
+    monkeypatch.setattr(per_point._RowGroup, "by_backward", unexpected)
     slow = pytest.raises(AssertionError, match="goes the slow way") if name in ("reverse", "by hand") else nullcontext()
     with slow:
         diagonals(module, points)

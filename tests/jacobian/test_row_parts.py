@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lightning_autobalance.step.row_parts import as_columns, first_points, parts_of_rows, parts_of_terms
+from lightning_autobalance.jacobian.row_parts import as_columns, first_points, parts_of_rows, parts_of_terms
 
 POINTS = {"interior": torch.rand(3, 2), "left": torch.rand(2, 2), "right": torch.rand(2, 2)}
 

@@ -1,13 +1,14 @@
 """Which points each row of a residual depends on, found by setting points to NaN."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from lightning_autobalance.step.losses import ByPart, PointFunction
-
 Parts = tuple[str, ...]
+ByPart: TypeAlias = Mapping[str, Tensor]  # points by part of the domain, each (b, d)
+PointFunction: TypeAlias = Callable[[ByPart], Mapping[str, Tensor]]  # to residuals by term, each (b,) or (b, k)
 
 
 def parts_of_rows(residuals: PointFunction, points: ByPart) -> dict[str, list[Parts]]:
@@ -21,7 +22,7 @@ def parts_of_rows(residuals: PointFunction, points: ByPart) -> dict[str, list[Pa
     for part, x in points.items():
         if not x.is_floating_point():  # indices, or other labels of a loader
             continue
-        spoilt = residuals({**points, part: torch.full_like(x, torch.nan)})
+        spoilt = residuals({**points, part: torch.full_like(x, torch.nan, requires_grad=x.requires_grad)})
         for term, residual in spoilt.items():
             touched = as_columns(residual).isnan().any(dim=1).tolist()
             before = rows.get(term, [()] * len(touched))
