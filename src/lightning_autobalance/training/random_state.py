@@ -24,8 +24,6 @@ class RandomState(Callback):
         """Restore the states of a checkpoint; until now, checks and data loaders may have drawn numbers."""
         if rank() < len(self._loaded):
             set_random_state(self._loaded[rank()])
-            if _begins_epoch(trainer):
-                iter(trainer.fit_loop._data_fetcher)  # type: ignore[arg-type] # a shuffle is drawn here
         self._loaded = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -35,12 +33,6 @@ class RandomState(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the states of a checkpoint until training starts."""
         self._loaded = state_dict["ranks"]
-
-
-def _begins_epoch(trainer: Trainer) -> bool:
-    """Whether the resumed run begins with an epoch whose iterator exists already; later ones are made by Lightning."""
-    loop = trainer.fit_loop.epoch_loop
-    return loop.restarted_on_train_batch_end and loop.batch_progress.current.ready >= trainer.num_training_batches
 
 
 def random_state() -> dict[str, Any]:
