@@ -11,7 +11,7 @@ from torch.func import functional_call, jacrev, vmap
 
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.step.losses import ByPart, PointFunction
-from lightning_autobalance.step.row_parts import Parts, as_columns, first_points, parts_of_rows
+from lightning_autobalance.step.row_parts import NOT_POINTWISE, Parts, as_columns, first_points, parts_of_rows
 from lightning_autobalance.utils.agreement import agree
 from lightning_autobalance.utils.distributed import sum_over_ranks
 
@@ -79,7 +79,8 @@ def _sum_of_group(group: "_RowGroup", values: Tensor) -> Tensor:
     params = list(group.params.values())
     if not values.requires_grad:
         return values.new_zeros(())
-    if group.parts and {len(group.points[part]) for part in group.parts} == {len(values)}:
+    one_row_each = group.parts and NOT_POINTWISE not in group.parts
+    if one_row_each and {len(group.points[part]) for part in group.parts} == {len(values)}:
         for chunks in (group.by_transform(), group.by_backward()):
             total = _checked_sum(chunks, values, params)
             if total is not None:
