@@ -1,14 +1,17 @@
 """EMA and SWA beside balancers and variants that have a state: only the network is averaged."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, StochasticWeightAveraging, WeightAveraging
 from torch import Tensor
 from torch.optim import Adam
+from torch.optim.lr_scheduler import StepLR
 
 from helpers.toys import Decay, fit
 from lightning_autobalance.balancing import DBMTL, DWA, NTK, GradNorm, MConFIG, ReLoBRaLo
@@ -137,3 +140,26 @@ def test_the_rows_of_all_processes_are_saved_of_both_models(tmp_path: Path, monk
         module("RAD"), tmp_path, max_steps=6, callbacks=[EMAWeightAveraging(decay=0.9)], ckpt_path=tmp_path / "two.ckpt"
     )
     assert resumed.lightning_module.variant.current.shape == (16, 1)
+
+
+def swa() -> StochasticWeightAveraging:
+    return StochasticWeightAveraging(1e-2, 2, 3, annealing_strategy="linear")
+
+
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
+@pytest.mark.parametrize("scheduler", [None, partial(StepLR, step_size=2)], ids=["alone", "after a schedule"])
+def test_swa_resumes_exactly(scheduler: Any, tmp_path: Path) -> None:
+    def run(*callbacks: Callback, **options: Any) -> PINNModule:
+        torch.manual_seed(0)
+        trained = Decay(scheduler=scheduler, scheduler_interval="epoch")
+        fit(trained, tmp_path, max_epochs=6, max_steps=-1, callbacks=list(callbacks), **options)
+        return trained
+
+    saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
+    whole = run(swa(), saves, enable_checkpointing=True)
+    for step in (5, 8, 10, 12, 15, 18, 20, 22, 25, 28):  # it starts at 10
+        resumed = run(swa(), ckpt_path=tmp_path / f"step={step}.ckpt")
+        assert torch.equal(weights(whole), weights(resumed)), step
+    with pytest.raises(MisconfigurationException, match="`callbacks` must have StochasticWeightAveraging as in the"):
+        run(ckpt_path=tmp_path / "step=12.ckpt")

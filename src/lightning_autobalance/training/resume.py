@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import StochasticWeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.swa_utils import SWALR
 
 from lightning_autobalance import optim
 from lightning_autobalance.balancing import EqualWeights
@@ -130,7 +132,8 @@ class CheckResumedRun(Callback):
         checkpoint, self._checkpoint = self._checkpoint, {}
         if "optimizer_states" not in checkpoint:
             return
-        check_schedulers(trainer, checkpoint, self._record)
+        check_schedulers(pl_module, checkpoint, self._record)
+        _check_average(trainer, self._record)
         _check_resampling(
             self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
         )
@@ -147,25 +150,34 @@ class CheckResumedRun(Callback):
                 raise MisconfigurationException(str(error)) from error
 
 
-def check_schedulers(trainer: Trainer, checkpoint: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    """Compare the schedules with those of a checkpoint.
+def check_schedulers(module: Any, checkpoint: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+    """Compare the schedules of ``configure_optimizers`` with those of a checkpoint.
 
     Args:
-        trainer: With the schedules.
+        module: A `PINNModule` with the schedules.
         checkpoint: With ``lr_schedulers``.
         saved: The record in it.
 
     Raises:
         MisconfigurationException: If the checkpoint has others, none, or some where there are none.
     """
-    mine = [describe_scheduler(config.scheduler, config.interval) for config in trainer.lr_scheduler_configs]
+    mine = [describe_scheduler(config.scheduler, config.interval) for config in module._schedules.given]
     found = saved.get("schedulers")
     if found is None:  # of an older version, which recorded no classes
         found = mine if len(mine) == len(checkpoint.get("lr_schedulers", ())) else ["another one"] * (not mine)
-    if found != mine:
+    if found != mine and not any(name.startswith(SWALR.__name__) for name in found):  # an average's, not recorded now
         raise MisconfigurationException(
             f"`scheduler` must be as in the checkpoint, {'; '.join(found) or 'none'}, got {'; '.join(mine) or 'none'}: "
             f"the learning rate would be that of neither. {NAME_IT}"
+        )
+
+
+def _check_average(trainer: Trainer, saved: Mapping[str, Any]) -> None:
+    kind = StochasticWeightAveraging
+    if saved.get("swa") and not any(isinstance(each, kind) for each in trainer.callbacks):  # type: ignore[attr-defined]
+        raise MisconfigurationException(
+            f"`callbacks` must have {kind.__name__} as in the checkpoint, whose learning rate is that of the average, "
+            f"got none. {NAME_IT}"
         )
 
 

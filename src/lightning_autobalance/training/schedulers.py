@@ -141,9 +141,15 @@ class EpochSchedules(Callback):
             config["monitor"] = config.get("monitor") or monitor or own or self.monitor
         return config
 
+    @property
+    def given(self) -> Sequence[LRSchedulerConfig]:
+        """Those of ``configure_optimizers``; `StochasticWeightAveraging` puts its own in their place in the Trainer."""
+        return tuple(self._configs)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Give Lightning the whole configuration."""
-        trainer.strategy.lr_scheduler_configs = self._configs
+        """Give Lightning the whole configuration, unless an average that goes on has removed it."""
+        if trainer.lr_scheduler_configs:
+            trainer.strategy.lr_scheduler_configs = list(self._configs)
 
     def after_optimizer_step(self, trainer: Trainer, count: int, terms: Sequence[str], losses: Tensor) -> None:
         """Step the schedules with interval "step".

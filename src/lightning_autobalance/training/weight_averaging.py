@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_swa_avg_fn
 
@@ -30,6 +30,13 @@ class AverageNetworkOnly(Callback):
                 average.balancer, average.variant = pl_module.balancer, pl_module.variant
                 leave_shared_out(callback._average_model)
                 vars(callback)["_copy_average_to_current"] = partial(self._replace, callback)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let SWA go on within an epoch, where it otherwise takes up its schedule only at the start of the next."""
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            goes_on = isinstance(callback, StochasticWeightAveraging) and callback._scheduler_state is not None
+            if goes_on and trainer.fit_loop.restarted_mid_epoch:
+                callback.on_train_epoch_start(trainer, pl_module)
 
     def _replace(self, callback: WeightAveraging, pl_module: LightningModule) -> None:
         self._trained = deepcopy(dict(pl_module.state_dict()))
