@@ -82,6 +82,7 @@ def make_record(module: Any, trainer: Any) -> dict[str, Any]:
     if trainer is not None:
         record["optimizers"] = [describe_optimizer(optimizer) for optimizer in trainer.optimizers]
         record["optimized"] = optimized(module, trainer.optimizers)
+        record["requires_grad"] = [name for name, p in module.named_parameters() if p.requires_grad]
         configs = module._schedules.given
         record["schedulers"] = [describe_scheduler(config.scheduler, config.interval) for config in configs]
         record["swa"] = any(isinstance(config.scheduler, SWALR) for config in trainer.lr_scheduler_configs)

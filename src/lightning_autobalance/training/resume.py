@@ -137,6 +137,7 @@ class CheckResumedRun(Callback):
         _check_resampling(
             self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
         )
+        _check_groups(trainer.optimizers, checkpoint["optimizer_states"])
         _check_same_parameters(self._record.get("optimized"), optimized(pl_module, trainer.optimizers))
         variant: Any = pl_module.variant
         _warn_of_length(type(variant).__name__, self._record.get("total_steps"), variant.total_steps)
@@ -148,6 +149,13 @@ class CheckResumedRun(Callback):
                 _check_optimizer_state(optimizer, state, names)
             except ValueError as error:
                 raise MisconfigurationException(str(error)) from error
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Freeze and unfreeze parameters as they were; callbacks may have set them as at the start of a run."""
+        record, self._record = self._record, {}
+        if "requires_grad" in record:
+            for name, p in pl_module.named_parameters():
+                p.requires_grad_(name in record["requires_grad"])
 
 
 def check_schedulers(module: Any, checkpoint: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
@@ -187,6 +195,17 @@ def _check_resampling(found: int | None, mine: int | None) -> None:
             f"`resample_every` must be as in the checkpoint, {found}, got {mine}: the draws would not go on. "
             "Change it back, or start a new run without `ckpt_path`."
         )
+
+
+def _check_groups(optimizers: Sequence[Optimizer], states: Sequence[Mapping[str, Any]]) -> None:
+    for optimizer, state in zip(optimizers, states, strict=False):
+        found, mine = len(state["param_groups"]), len(optimizer.param_groups)
+        if found > mine:
+            raise MisconfigurationException(
+                f"`param_groups` of the optimizer must be as in the checkpoint, {found}, got {mine}: a callback has "
+                "added parameters since the start of that run. Let it call `add_param_group` for them in "
+                "`on_fit_start`, too, before the states are loaded; Lightning's `BaseFinetuning` does."
+            )
 
 
 def _check_same_parameters(found: Sequence[str] | None, mine: Sequence[str]) -> None:
