@@ -1,13 +1,11 @@
 """The states of the random number generators, so that a resumed run draws the numbers of the uninterrupted one."""
 
-import random
 from typing import Any
 
-import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_autobalance.utils.distributed import gather_objects, rank
+from lightning_autobalance.utils.generators import random_state, set_random_state
 
 
 class RandomState(Callback):
@@ -33,33 +31,3 @@ class RandomState(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the states of a checkpoint until training starts."""
         self._loaded = state_dict["ranks"]
-
-
-def random_state() -> dict[str, Any]:
-    """The states of the global generators of python, numpy, and torch on every device, as tensors and numbers.
-
-    No GPU was ever used to test those of CUDA.
-    """
-    _, keys, *others = np.random.get_state()
-    version, words, gauss = random.getstate()
-    return {
-        "python": [version, torch.tensor(words), gauss],
-        "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), *others],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
-    }
-
-
-def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what `random_state` gave.
-
-    Args:
-        state: Its result; states of devices that are not here are left out.
-    """
-    version, words, gauss = state["python"]
-    keys, *others = state["numpy"]
-    random.setstate((version, tuple(words.tolist()), gauss))
-    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *others))
-    torch.set_rng_state(state["torch"])
-    for device, found in enumerate(state["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(found, device)
