@@ -2,8 +2,8 @@
 
 L1 = (w1^2 + 10 w2^2) / 2 and L2 = (10 (w1 - 1)^2 + (w2 - 1)^2) / 2. In the open unit square their gradients have
 opposite signs in both coordinates. AutoAdamW divides each by its own size: the updates are (1, 1) and (-1, -1), and
-cancel, whatever the gradients are. Both losses could fall together, except on the line of Pareto-stationary points, which the
-minima of all weighted sums form. AdamW, along the sum of the gradients, ends on that line.
+cancel, whatever the gradients are. Both losses could fall together, except on the line of Pareto-stationary points,
+which the minima of all weighted sums form. AdamW, along the sum of the gradients, ends on that line.
 
 Draw it with: python examples/stall.py [stall.png]
 """

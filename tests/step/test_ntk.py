@@ -55,6 +55,14 @@ class Coupled(Toy):
         return {"mean": u - u.mean(), "hidden": u + u.mean() - u.mean().detach(), "sum": u.sum()[None], "plain": u}
 
 
+class Selecting(Toy):
+    """Residuals at the points that meet a condition."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        x = points["interior"]
+        return {"some": self(x[x[:, 0] > 0.5]), "all": self(x)}
+
+
 class ByHand(Toy):
     """Derivatives that torch.func cannot take."""
 
@@ -108,6 +116,7 @@ MODULES = {
     "reverse": lambda: Toy(derivatives="reverse"),
     "unknown net": lambda: Toy(net=nn.Sequential(nn.Linear(2, 4), nn.RMSNorm(4), nn.Tanh(), nn.Linear(4, 2))),
     "coupled": Coupled,
+    "selecting": Selecting,
     "by hand": ByHand,
 }
 

@@ -2,7 +2,7 @@
 
 `terms`: one gradient per loss term, the rows of the Jacobian J, (m, n). `row_builder`: one per residual value, (N, n),
 which `rows` keeps, and `linear_tape`, `per_point` or `single_rows` find. `row_parts`: which points a row follows from.
-`operators`: Hessians by their products with a vector. `lanczos` and `spectrum`: their eigenvalues and condition numbers.
+`operators`: Hessians by their products with a vector. `lanczos`, `spectrum`: their eigenvalues and condition.
 """
 
 from lightning_autobalance.jacobian.lanczos import Ritz, lanczos

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from lightning_autobalance.jacobian.row_parts import (
+    NOT_POINTWISE,
     ByPart,
     Parts,
     PointFunction,
@@ -56,7 +57,7 @@ def rows_per_point(
     found = values.detach().new_zeros((*values.shape, width))
     for parts in sorted(set(row_parts)):
         rows = [row for row, others in enumerate(row_parts) if others == parts]
-        if not parts or {len(points[part]) for part in parts} != {len(rows)}:
+        if not parts or NOT_POINTWISE in parts or {len(points[part]) for part in parts} != {len(rows)}:
             return None
         group = _RowGroup(network, residuals, points, term, parts, params)
         some = _first_right((group.by_transform, group.by_backward), values[rows], list(params.values()))
