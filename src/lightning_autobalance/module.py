@@ -376,7 +376,7 @@ class PINNModule(NeuralField):
             "record": make_record(self, self._trainer),
             "finish": self.finish_phase.state_dict(),
         }
-        gather_per_point_state(self.variant, checkpoint["state_dict"])
+        gather_per_point_state(self.variant, checkpoint["state_dict"], checkpoint.get("current_model_state", {}))
         drop_objects(checkpoint)
         checkpoint.update(plain(checkpoint))
 
@@ -392,4 +392,4 @@ class PINNModule(NeuralField):
         counts = own.get("guard")
         if counts is not None:
             self.finite_check.load_state_dict(counts)
-        keep_own_per_point_state(self.variant, checkpoint["state_dict"])
+        keep_own_per_point_state(self.variant, checkpoint["state_dict"], checkpoint.get("current_model_state", {}))

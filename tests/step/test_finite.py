@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -41,6 +43,14 @@ def test_the_first_bad_term_is_named(bad: float) -> None:
     assert "The loss of loss term `b` must be finite at step 7 (lr 0.1)" in str(error)
     assert not are_finite(found(entry=bad))
     assert "The gradient of loss term `a`" in str(non_finite_error(found(loss=bad, entry=bad), step=7, lr=0.1))
+
+
+@pytest.mark.parametrize("counts", [[3, 0], torch.tensor([3.0, 0.0])], ids=["one process", "several"])
+def test_a_term_without_rows_is_said_to_have_none(counts: Any) -> None:
+    error = non_finite_error(replace(found(loss=math.nan), counts=counts), step=7, lr=0.1)
+    assert "The residual of loss term `b` must have rows at step 7, got none" in str(error)
+    of_others = non_finite_error(replace(found(entry=math.nan), counts=counts), step=7, lr=0.1)
+    assert "The gradient of loss term `a`" in str(of_others)
 
 
 def test_a_gradient_whose_square_is_infinite_is_not_finite() -> None:

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from helpers.toys import Decay
+from lightning_autobalance.jacobian import per_point
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Rectangle, Uniform, sample
 from lightning_autobalance.problems import Helmholtz2D, PoissonInverse2D, ReactionDiffusion1D
-from lightning_autobalance.step import ntk
+from lightning_autobalance.step import ntk_diagonals
 
 COUNTS = {"interior": 7, "boundary": 5, "initial": 4, "left": 5, "right": 5}
 
@@ -54,6 +55,14 @@ class Coupled(Toy):
         return {"mean": u - u.mean(), "hidden": u + u.mean() - u.mean().detach(), "sum": u.sum()[None], "plain": u}
 
 
+class Selecting(Toy):
+    """Residuals at the points that meet a condition."""
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        x = points["interior"]
+        return {"some": self(x[x[:, 0] > 0.5]), "all": self(x)}
+
+
 class ByHand(Toy):
     """Derivatives that torch.func cannot take."""
 
@@ -83,7 +92,7 @@ def ready(module: PINNModule) -> tuple[PINNModule, dict[str, Tensor]]:
 
 
 def diagonals(module: PINNModule, points: Mapping[str, Tensor]) -> Tensor:
-    return ntk.ntk_diagonals(module, module.residuals, points, module.weights)
+    return ntk_diagonals(module, module.residuals, points, module.weights)
 
 
 def slow(module: PINNModule, points: Mapping[str, Tensor]) -> Tensor:
@@ -107,6 +116,7 @@ MODULES = {
     "reverse": lambda: Toy(derivatives="reverse"),
     "unknown net": lambda: Toy(net=nn.Sequential(nn.Linear(2, 4), nn.RMSNorm(4), nn.Tanh(), nn.Linear(4, 2))),
     "coupled": Coupled,
+    "selecting": Selecting,
     "by hand": ByHand,
 }
 
@@ -119,8 +129,8 @@ def case(request: pytest.FixtureRequest) -> tuple[PINNModule, dict[str, Tensor]]
 
 @pytest.mark.parametrize("chunk", [3, 512])
 def test_equal_to_one_backward_pass_per_value(case: Any, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ntk, "CHUNK", chunk)
-    monkeypatch.setattr(ntk, "SLOW_CHUNK", min(chunk, 4))
+    monkeypatch.setattr(per_point, "CHUNK", chunk)
+    monkeypatch.setattr(per_point, "SLOW_CHUNK", min(chunk, 4))
     module, points = case
     found = diagonals(module, points)
     assert found.dtype == torch.float64
@@ -136,7 +146,7 @@ def unexpected(group: Any) -> Any:
 @pytest.mark.parametrize("name", ["helmholtz", "reaction", "inverse", "toy", "gelu", "reverse", "by hand"])
 def test_only_taylor_mode_goes_the_fast_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, points = ready(MODULES[name]())
-    monkeypatch.setattr(ntk._RowGroup, "by_backward", unexpected)
+    monkeypatch.setattr(per_point._RowGroup, "by_backward", unexpected)
     slow = pytest.raises(AssertionError, match="goes the slow way") if name in ("reverse", "by hand") else nullcontext()
     with slow:
         diagonals(module, points)

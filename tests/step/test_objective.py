@@ -36,7 +36,7 @@ def objective(net: nn.Module, *, own: bool = False) -> PointObjective:
     params: list[Tensor] = list(net.parameters())
     stage = residuals_of(net)
     losses = OwnLosses(lambda points: stage.again(points), "Mine") if own else stage
-    return PointObjective(losses, POINTS, params, flat_of(params), WEIGHTS, RowJacobians())
+    return PointObjective(losses, POINTS, params, flat_of(params), WEIGHTS, RowJacobians(net))
 
 
 def expected(net: nn.Module) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,7 @@ def test_residuals_that_differentiate_themselves() -> None:
 
     params: list[Tensor] = list(net.parameters())
     stage = ResidualLosses(MeanSquares(), residuals)  # type: ignore[arg-type]
-    found = PointObjective(stage, POINTS, params, flat_of(params), {}, RowJacobians())
+    found = PointObjective(stage, POINTS, params, flat_of(params), {}, RowJacobians(net))
     start = found.flat.clone()
     rows, jacobian = found.jacobian(start)
     loss, gradient = found.gradient(start)
@@ -147,7 +147,7 @@ def test_variants_that_add_rows() -> None:
     variant.prepare(problem(pde="interior"))
     placed = stage.begin_fixed(points, 0)
     params: list[Tensor] = list(net.parameters())
-    found = PointObjective(stage, placed, params, flat_of(params), {}, RowJacobians())
+    found = PointObjective(stage, placed, params, flat_of(params), {}, RowJacobians(net))
     start = found.flat.clone()
     rows, jacobian = found.jacobian(start)
     loss, gradient = found.gradient(start)

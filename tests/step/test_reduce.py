@@ -32,6 +32,7 @@ def test_means_are_weighted_by_counts_for_parameters_of_any_shape(monkeypatch: p
     number, unreached, matrix = result.blocks
     assert result.terms == ("a", "b")
     torch.testing.assert_close(result.losses, torch.tensor([2.0, 2.0]))
+    torch.testing.assert_close(result.counts, torch.tensor([4.0, 2.0]))
     torch.testing.assert_close(number, torch.tensor([2.0, 4.0]))
     assert unreached is None
     torch.testing.assert_close(matrix, torch.stack([torch.full((2, 3), 0.75), torch.full((2, 3), 0.5)]))

@@ -97,8 +97,9 @@ def changed(found: dict[str, Any]) -> set[str]:
 def test_a_process_keeps_the_rows_of_its_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
-    found = state()
-    keep_own_per_point_state(nn.Sequential(nn.Identity(), PerPoint(), PerPoint(), PerPoint()), found)
+    found, average = state(), state()
+    keep_own_per_point_state(nn.Sequential(nn.Identity(), PerPoint(), PerPoint(), PerPoint()), found, average, {})
+    assert changed(average) == changed(found)
     assert found["variant.1.weights"].tolist() == [1.0, 3.0]
     assert found["variant.1.history"].tolist() == [[1, 3], [6, 8]]
     assert changed(found) == {"variant.1.weights", "variant.1.history"}

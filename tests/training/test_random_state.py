@@ -17,6 +17,7 @@ from helpers.runs import assert_equal, assert_same_state
 from helpers.signals import Terminate
 from helpers.toys import Decay, fit, points, trainer
 from lightning_autobalance.training import random_state
+from lightning_autobalance.utils import generators
 
 
 class Dropout(Decay):
@@ -64,26 +65,6 @@ def test_resume_is_exact(kind: type[Decay], step: int, tmp_path: Path) -> None:
     assert_equal(*({name: state[name] for name in ("torch", "numpy", "cuda")} for state in found))
 
 
-# Python's own generator is drawn from by the type checker of these tests, so that whole runs cannot show it.
-
-
-def test_nothing_is_drawn_and_what_was_drawn_is_drawn_again() -> None:
-    def draw() -> list[float]:
-        numbers = [torch.randn(()).item(), torch.rand(3).sum().item(), float(np.random.randn()), random.gauss(0, 1)]
-        return [*numbers, random.random(), float(np.random.rand())]
-
-    np.random.seed(1)
-    np.random.randn()  # the second of a pair is left
-    random.seed(1)
-    random.gauss(0, 1)
-    torch.manual_seed(1)
-    state = random_state.random_state()
-    first = draw()
-    assert draw() != first
-    random_state.set_random_state(state)
-    assert draw() == first
-
-
 def test_a_checkpoint_without_the_state_still_loads(tmp_path: Path) -> None:
     found = train(tmp_path, Noise, max_steps=4)
     del found["callbacks"]["RandomState"]
@@ -95,7 +76,7 @@ def test_a_process_that_the_checkpoint_does_not_know_keeps_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     callback, before = random_state.RandomState(), torch.get_rng_state()
-    callback.load_state_dict({"ranks": [random_state.random_state()]})
+    callback.load_state_dict({"ranks": [generators.random_state()]})
     torch.rand(1)
     monkeypatch.setattr(random_state, "rank", lambda: 1)
     callback.on_train_start(trainer(tmp_path), Noise())

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import BaseFinetuning, ModelCheckpoint
 from torch import nn
 from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import ExponentialLR, StepLR
@@ -117,6 +119,64 @@ def test_other_frozen_layers_are_refused_by_name(optimizer: Any, before: str, af
     path, name = saved(tmp_path, frozen(before)), min({before, after} - {""})
     with pytest.raises(MisconfigurationException, match=rf"`requires_grad` of {name} must be as in the checkpoint"):
         fit(frozen(after), tmp_path, max_steps=8, ckpt_path=path)
+
+
+class Freezes(Callback):
+    """Trains the first layer from the second epoch on only; the optimizer holds it always."""
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        pl_module.get_submodule("net.0").requires_grad_(trainer.current_epoch >= 1)
+
+
+class Unfreezes(BaseFinetuning):
+    def freeze_before_training(self, pl_module: LightningModule) -> None:
+        self.freeze(pl_module.get_submodule("net.0"))
+
+    def finetune_function(self, pl_module: LightningModule, epoch: int, optimizer: Any) -> None:
+        if epoch == 1:
+            self.unfreeze_and_add_param_group(pl_module.get_submodule("net.0"), optimizer, lr=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
+@pytest.mark.parametrize("kind", [Freezes, Unfreezes])
+def test_what_is_frozen_at_the_moment_stays_so(kind: Any, tmp_path: Path) -> None:
+    def run(*callbacks: Callback, **options: Any) -> Decay:
+        torch.manual_seed(0)
+        module = Decay()
+        fit(module, tmp_path, max_steps=12, callbacks=[kind(), *callbacks], **options)
+        return module
+
+    saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
+    whole = run(saves, enable_checkpointing=True)
+    for step in (3, 5, 8):
+        resumed = run(ckpt_path=tmp_path / f"step={step}.ckpt")
+        assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), resumed.parameters(), strict=True)), step
+
+
+def test_a_group_that_a_callback_has_added_is_asked_for(tmp_path: Path) -> None:
+    def add(trainer: Trainer, pl_module: LightningModule) -> None:
+        layer = pl_module.get_submodule("net.0").requires_grad_()
+        trainer.optimizers[0].add_param_group({"params": list(layer.parameters())})
+
+    class Adds(Callback):
+        def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            if trainer.current_epoch == 1:
+                add(trainer, pl_module)
+
+    class AddsAtOnce(Callback):
+        def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            add(trainer, pl_module)
+
+    def frozen() -> Decay:
+        module = Decay()
+        module.net[0].requires_grad_(False)
+        return module
+
+    fit(frozen(), tmp_path, max_steps=7, callbacks=[Adds()]).save_checkpoint(tmp_path / "7.ckpt")
+    with pytest.raises(MisconfigurationException, match=r"`param_groups` .* checkpoint, 2, got 1: .*`add_param_group`"):
+        fit(frozen(), tmp_path, max_steps=9, callbacks=[Adds()], ckpt_path=tmp_path / "7.ckpt")
+    fit(frozen(), tmp_path, max_steps=9, callbacks=[AddsAtOnce()], ckpt_path=tmp_path / "7.ckpt")
 
 
 def test_other_draws_are_refused(tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def _noise(e: Evidence) -> Iterator[str]:
 def _finish(e: Evidence) -> Iterator[str]:
     if not e.has_finish and e.steps >= LONG:
         yield (
-            "The run has no finish. Curvature lowers what a first-order method leaves, often by orders of magnitude: go "
-            f"on from its checkpoint with `--trainer.max_steps {e.steps + 100} --model.finish LevenbergMarquardt "
+            "The run has no finish. Curvature lowers what a first-order method leaves, often by orders of magnitude: "
+            f"go on from its checkpoint with `--trainer.max_steps {e.steps + 100} --model.finish LevenbergMarquardt "
             "--model.finish.steps 100`."
         )
 

@@ -15,7 +15,7 @@ from lightning_autobalance.checks.variant import (
     holds_points,
     prepare_variant,
 )
-from lightning_autobalance.step import parts_of_terms
+from lightning_autobalance.jacobian import parts_of_terms
 from lightning_autobalance.training.batches import has_own_loader, point_counts
 from lightning_autobalance.variants import MeanSquares, ProblemInfo
 

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.points import Sampler
 
 NOISE = (  # lines of jsonargparse's messages that say nothing about the mistake
@@ -51,7 +52,7 @@ def _suggestion(message: str, parser: LightningArgumentParser) -> str:
         if re.search(rf"\b{name}\b", message):
             return f": {remedy}"
     if wrong := re.search(r"Expected a dot import path string: ([\w.]+)$", message, re.MULTILINE):
-        bases = (PINNModule, torch.nn.Module, torch.optim.Optimizer, Sampler, LRScheduler, Callback, Logger)
+        bases = (PINNModule, torch.nn.Module, torch.optim.Optimizer, Finisher, Sampler, LRScheduler, Callback, Logger)
         known = sorted({child.__name__ for base in bases for child in _subclasses(base)})
         close = get_close_matches(wrong.group(1), known, n=3)
         return f" is no class that is imported. {_did_you_mean(close)}Write a full path, such as my_pde.MyPDE."

@@ -1,11 +1,11 @@
-"""Rows of the Jacobian for any residual: in one backward pass per column where layers are linear, else row by row."""
+"""Rows of the Jacobian for any residual: all in one backward pass where layers are linear, else a few at a time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_autobalance.jacobian.linear_tape import (
     LinearCall,
@@ -14,12 +14,14 @@ from lightning_autobalance.jacobian.linear_tape import (
     find_map,
     row_numbers,
 )
+from lightning_autobalance.jacobian.per_point import rows_per_point
+from lightning_autobalance.jacobian.row_parts import ByPart, PointFunction
 from lightning_autobalance.jacobian.rows import DenseBlock, LinearBlock, RowBlock, RowIndex, RowJacobian
+from lightning_autobalance.jacobian.single_rows import rows_one_by_one
 from lightning_autobalance.shapes import Rows
 from lightning_autobalance.utils.agreement import agree
 
 FEW = 64  # numbers in parameters outside linear layers for which a backward pass each is cheaper than one per row
-CHUNK = 16  # rows in one batched backward pass
 
 
 class RowJacobians:
@@ -31,20 +33,26 @@ class RowJacobians:
     the calls and the Taylor streams s. Where every point feeds one row of a term, one backward pass of the sum of the
     rows gives all :math:`\delta` at once. Which row each point feeds, a second pass finds, and a third compares the
     result with automatic differentiation; both are done once for each sequence of calls. Parameters outside linear
-    layers, such as an unknown coefficient, get their columns one by one. What fails the comparison, such as a residual
-    that is not pointwise or derivatives in reverse mode, is done row by row.
+    layers, such as an unknown coefficient, get their columns one by one. A term that fails the comparison, such as one
+    with derivatives in reverse mode, is done a few points at a time (`per_point`), or, where its rows do not follow
+    from single points, row by row (`single_rows`).
+
+    Args:
+        network: Owns the parameters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
         self._maps: dict[tuple[Any, ...], list[PointMap | None] | None] = {}
 
     def __call__(
-        self, residuals: Callable[[], Mapping[str, Tensor]], params: Sequence[Tensor]
+        self, residuals: PointFunction, points: ByPart, params: Sequence[Tensor]
     ) -> tuple[dict[str, Tensor], RowJacobian]:
         r"""The residuals and their Jacobian.
 
         Args:
-            residuals: Computes them, by term, each (b,) or (b, k), from the parameters.
+            residuals: From points to residuals by term, each (b,) or (b, k).
+            points: By part, each (b, d).
             params: n numbers in total, in the order of the columns.
 
         Returns:
@@ -52,27 +60,53 @@ class RowJacobians:
         """
         tape = LinearTape(params)
         with torch.enable_grad(), tape:
-            found = dict(residuals())
+            found = dict(residuals(points))
         columns = dict(zip(params, _slices([p.numel() for p in params]), strict=True))
         blocks: list[RowBlock] = []
         offset = 0
-        for term, values in found.items():
-            each = values[:, None] if values.dim() == 1 else values
-            for column, group in enumerate(each.unbind(1)):
-                rows = _Group(group, offset + column, each.shape[1], tape, columns)
-                blocks += self._blocks((term, column), rows)
-            offset += values.numel()
+        with torch.enable_grad():
+            for term, values in found.items():
+                each = values[:, None] if values.dim() == 1 else values
+                groups = [
+                    _Group(group, offset + column, each.shape[1], tape, columns)
+                    for column, group in enumerate(each.unbind(1))
+                ]
+                fast = self._fast(term, groups)
+                blocks += fast if fast is not None else self._slow(term, each, offset, residuals, points, params)
+                offset += values.numel()
         shape = (offset, sum(p.numel() for p in params))
         return {term: values.detach() for term, values in found.items()}, RowJacobian(blocks, shape, params[0].detach())
 
-    def _blocks(self, name: tuple[str, int], group: "_Group") -> list[RowBlock]:
-        if not len(group.values) or not group.values.requires_grad:
-            return []
-        key = (*name, len(group.values), *(len(call.inputs) for call in group.tape.calls))
-        if key not in self._maps:
-            self._maps[key] = group.find_maps()
-        maps = self._maps[key]
-        return group.row_by_row() if maps is None else [*group.linear(maps), *group.others()]
+    def _fast(self, term: str, groups: Sequence["_Group"]) -> list[RowBlock] | None:
+        blocks: list[RowBlock] = []
+        for column, group in enumerate(groups):
+            if not len(group.values) or not group.values.requires_grad:
+                continue
+            key = (term, column, len(group.values), *(len(call.inputs) for call in group.tape.calls))
+            if key not in self._maps:
+                self._maps[key] = group.find_maps()
+            if (maps := self._maps[key]) is None:
+                return None
+            blocks += [*group.linear(maps), *group.others()]
+        return blocks
+
+    def _slow(
+        self,
+        term: str,
+        values: Tensor,
+        offset: int,
+        residuals: PointFunction,
+        points: ByPart,
+        params: Sequence[Tensor],
+    ) -> list[RowBlock]:
+        names: dict[Tensor, str] = {p: name for name, p in self.network.named_parameters()}
+        rows = None
+        if all(p in names for p in params):
+            named = {names[p]: p for p in params}
+            rows = rows_per_point(self.network, residuals, points, term, values, named)
+        if rows is None:
+            rows = rows_one_by_one(values.flatten(), params)
+        return [DenseBlock(slice(offset, offset + len(rows)), slice(0, rows.shape[1]), rows)]
 
 
 class _Group:
@@ -138,12 +172,6 @@ class _Group:
             ]
             yield DenseBlock(self._rows(slice(None)), self.columns[p], torch.stack(columns, dim=1).detach())
 
-    def row_by_row(self) -> list[RowBlock]:
-        """All columns, by a backward pass per row, a few rows at a time."""
-        params = list(self.columns)
-        rows = torch.cat([_gradients(some, params) for some in torch.split(self.values, CHUNK)])
-        return [DenseBlock(self._rows(slice(None)), slice(0, rows.shape[1]), rows)]
-
     def _outside(self) -> list[Tensor]:
         rest = [p for p in self.columns if p not in self.tape.recorded()]
         if not rest:
@@ -188,21 +216,6 @@ def _equal(one: RowIndex | None, other: RowIndex | None) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return torch.equal(one, other)
     return type(one) is type(other) and one == other
-
-
-def _gradients(values: Rows, params: list[Tensor]) -> Tensor:
-    """The gradients of some rows by all parameters, (rows, n)."""
-    units = torch.eye(len(values), dtype=values.dtype, device=values.device)
-    options: dict[str, Any] = {"retain_graph": True, "allow_unused": True}
-    found: Sequence[Tensor | None]
-    try:
-        found = torch.autograd.grad(values, params, units, is_grads_batched=True, **options)
-    except RuntimeError:  # an operation that cannot be batched
-        rows = [torch.autograd.grad(values, params, unit, **options) for unit in units]
-        found = [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
-    shapes = [(len(values), p.numel()) for p in params]
-    columns = [values.new_zeros(s) if g is None else g.reshape(s) for g, s in zip(found, shapes, strict=True)]
-    return torch.cat(columns, dim=1).detach()
 
 
 def _slices(sizes: Sequence[int]) -> list[slice]:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from lightning_autobalance.shapes import Gradient, RowMatrix, Rows
 
+CHUNK = 256  # rows that are dense at once where only their squares are wanted
+
 RowIndex: TypeAlias = slice | Tensor
 """Which rows of the whole a block has: a slice, or indices (b,)."""
 
@@ -130,6 +132,11 @@ class RowJacobian:
         for block in self.blocks:
             product[block.columns] += block.transposed_times(vector[block.rows])
         return product
+
+    def row_squares(self) -> Rows:
+        """The squared norm of every row, (N,)."""
+        some = torch.split(torch.arange(self.shape[0], device=self._like.device), CHUNK)
+        return torch.cat([self.picked(rows).dense().square().sum(dim=1) for rows in some])
 
     def picked(self, rows: Tensor) -> "RowJacobian":
         """Some of the rows, (r,) different indices, in their order."""

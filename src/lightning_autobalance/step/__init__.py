@@ -14,8 +14,7 @@ optimizer, or the rows stay apart for a post-combine optimizer, which keeps one 
 finite, be it a loss, a clipped gradient or what a balancer made, never reaches the weights (`finite`): one number tells
 it of all of them, and a step that is not taken leaves the balancer as it was (`checked`). State per parameter follows
 the parameters when layers are frozen (`columns`). The optimizer steps (`update`); on logged steps `log_line` writes
-what was seen. Balancers that weigh terms by their neural tangent kernels call `ntk`, which asks `row_parts` which
-points a residual follows from.
+what was seen. Balancers that weigh terms by their neural tangent kernels call `ntk`.
 
 The last steps of a run may be a finisher's (`finish`): it takes the place of everything behind stage 1, and sees an
 `objective`, the weighted losses as a function of one vector of parameters, in its own type.
@@ -34,7 +33,6 @@ from lightning_autobalance.step.log_line import LogLine
 from lightning_autobalance.step.losses import LossStage, OwnLosses, ResidualLosses, losses_outside_training
 from lightning_autobalance.step.ntk import ntk_diagonals
 from lightning_autobalance.step.reduce import reduce_over_ranks
-from lightning_autobalance.step.row_parts import parts_of_terms
 from lightning_autobalance.step.term_gradients import (
     ChangedTermsError,
     TermGradients,
@@ -70,5 +68,4 @@ __all__ = [
     "clear",
     "LogLine",
     "ntk_diagonals",
-    "parts_of_terms",
 ]

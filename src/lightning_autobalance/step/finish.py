@@ -31,7 +31,7 @@ class FinishStage:
         self.began_at: int | None = None
         self.losses: Mapping[str, Tensor] = {}
         self._weights: Tensor | None = None  # (n,), of which the parameters are the rounded values
-        self._jacobians = RowJacobians()
+        self._jacobians: RowJacobians | None = None
         self._points: dict[str, Tensor] = {}
         self._seen: Evaluation | None = None  # at these points
 
@@ -71,6 +71,7 @@ class FinishStage:
         with in_dtype(network, params, start) as flat:
             converted = {part: _converted(x, start.dtype) for part, x in placed.items()}
             seen = self._seen if _equal(self._points, converted) else None
+            self._jacobians = self._jacobians or RowJacobians(network)
             objective = PointObjective(losses, converted, params, flat, weights, self._jacobians, seen)
             found = self.finisher.step(objective, start)
         self.losses, self._seen, self._points = objective.at_start, objective.seen, converted

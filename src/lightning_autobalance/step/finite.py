@@ -121,6 +121,12 @@ def non_finite_error(gradients: TermGradients, *, step: int, lr: float) -> NonFi
         lr: Its learning rate.
     """
     what, term = _first_non_finite(gradients)
+    if 0 in (found[1] for found in zip(gradients.terms, gradients.counts, strict=False) if found[0] == term):
+        return NonFiniteError(
+            f"The residual of loss term `{term}` must have rows at step {step}, got none at its points: a "
+            "mean of nothing. Where `residuals` selects points by a condition, draw more points, or multiply by the "
+            "condition instead."
+        )
     losses = dict(zip(gradients.terms, gradients.losses.tolist(), strict=True))
     return NonFiniteError(
         f"The {what} of loss term `{term}` must be finite at step {step} (lr {lr:.3g}), got losses "

@@ -92,7 +92,7 @@ class PointObjective:
     def jacobian(self, weights: Gradient) -> tuple[Rows, RowJacobian]:
         """r, (N,), and its Jacobian, (N, n)."""
         self._move(weights)
-        own, jacobian = self.jacobians(self._rows, self.params)
+        own, jacobian = self.jacobians(self.losses.rows, self.points, self.params)  # type: ignore[union-attr]
         if world_size() > 1:
             jacobian = _gathered(jacobian, own)
         factors = self._factors(own)
@@ -104,7 +104,7 @@ class PointObjective:
             self.flat.copy_(weights)
 
     def _rows(self) -> dict[str, Tensor]:
-        return self.losses.rows(self.points)  # type: ignore[union-attr]  # a finisher without rows does not ask
+        return self.losses.rows(self.points)  # type: ignore[union-attr]  # a finisher without residuals does not ask
 
     def _own_rows(self) -> dict[str, Tensor]:
         try:

@@ -45,5 +45,6 @@ def reduce_over_ranks(gradients: TermGradients, *, stop: bool = False) -> tuple[
         gradients,
         losses=means[:, 0].to(gradients.losses),
         blocks=[block if block is None else next(parts).reshape(block.shape) for block in gradients.blocks],
+        counts=sums[:, 0],
     )
     return reduced, sums[0, 1] > 0

@@ -25,13 +25,13 @@ class TermGradients:
         terms: Names of the m loss terms, in the order of all rows.
         losses: One loss per term, without its fixed weight and without a graph, (m,).
         blocks: The Jacobian J by parameter, (m, \*shape) each, fixed weights included; None where no term reaches it.
-        counts: Over how many residual values each loss averages, m numbers.
+        counts: Over how many residual values each loss averages, m numbers; of all processes once reduced.
     """
 
     terms: tuple[str, ...]
     losses: Losses
     blocks: Sequence[JacBlock | None]
-    counts: Sequence[int] = field(default=())
+    counts: Sequence[int] | Tensor = field(default=())
 
     def jacobian(self) -> Jacobian:
         """The blocks of all parameters that are reached, side by side, (m, n)."""

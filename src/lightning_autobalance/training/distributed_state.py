@@ -30,26 +30,28 @@ def synchronise(module: LightningModule, trainer: Trainer | None) -> None:
             part.seed = strategy.broadcast(part.seed)
 
 
-def gather_per_point_state(variant: nn.Module, state: dict[str, Any]) -> None:
+def gather_per_point_state(variant: nn.Module, *states: dict[str, Any]) -> None:
     """Gather the state per point of all processes before a checkpoint is saved.
 
     Args:
         variant: Lists its buffers with one entry per point in ``per_point``.
-        state: State of the module that owns the variant, modified in place.
+        states: Of the module that owns the variant, one or with that of an average; modified in place.
     """
-    for key, axis in _per_point(variant, state):
-        state[key] = gather_rows(state[key], axis)
+    for state in states:
+        for key, axis in _per_point(variant, state):
+            state[key] = gather_rows(state[key], axis)
 
 
-def keep_own_per_point_state(variant: nn.Module, state: dict[str, Any]) -> None:
+def keep_own_per_point_state(variant: nn.Module, *states: dict[str, Any]) -> None:
     """Select the state of this process's points before a checkpoint is loaded.
 
     Args:
         variant: Lists its buffers with one entry per point in ``per_point``.
-        state: State of the module that owns the variant, modified in place.
+        states: Of the module that owns the variant, one or with that of an average; modified in place.
     """
-    for key, axis in _per_point(variant, state):
-        state[key] = own_rows(state[key], axis)
+    for state in states:
+        for key, axis in _per_point(variant, state):
+            state[key] = own_rows(state[key], axis)
 
 
 def _per_point(variant: nn.Module, state: dict[str, Any]) -> list[tuple[str, int]]:

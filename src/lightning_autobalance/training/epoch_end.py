@@ -1,57 +1,60 @@
-"""The end of an epoch, from which a run is resumed: Lightning goes through it again, without its metrics."""
+"""A resumed run goes on where the checkpoint was saved: no end of an epoch, and no validation, is lost or doubled."""
 
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
+
+from lightning_autobalance.training.loop_state import (
+    Position,
+    go_on,
+    leave_epoch,
+    normalise,
+    steps_logged,
+    validation_is_due,
+)
 
 KEY = "lightning_autobalance_epoch_end"  # in a checkpoint
 
 
 class EpochEnd(Callback):
-    """Makes the end of an epoch count once, for callbacks that monitor a metric.
+    """Saves where in an epoch the run is, and its metrics, which Lightning does not, and goes on from there.
 
-    A checkpoint of the end of an epoch is resumed within it: Lightning calls ``on_train_epoch_end`` again. It has not
-    saved the metrics, on which ``EarlyStopping`` then fails; with them, it would count the same validation twice.
+    A run that ends within an epoch validates once more. A longer run does not, so it goes on from the metrics, and with
+    the ``EarlyStopping``, before that. A run that ``EarlyStopping`` has ended stays ended.
     """
 
     def __init__(self) -> None:
         self._ended_at = -1  # the optimizer step of the last end
-        self._resumed_at = -1  # that of the checkpoint, if it was saved after its end
+        self._position: Position | None = None
         self._metrics: dict[str, Any] = {}
-        self._paused: list[EarlyStopping] = []
+        self._before: dict[str, Any] = {}  # before what is only done because the run ends here
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Put back the metrics."""
+        """Put back the metrics and the position."""
         trainer.callback_metrics.update(self._metrics)
-        self._metrics = {}
+        if self._position is not None:
+            go_on(trainer, self._position)
+            reasons = {callback.stopping_reason for callback in trainer.early_stopping_callbacks}
+            trainer.should_stop = trainer.should_stop or bool(reasons - {EarlyStoppingReason.NOT_STOPPED})
+        self._metrics, self._position = {}, None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Remember what was before a validation that is only due because the run ends."""
+        if trainer.should_stop and not trainer.sanity_checking and not validation_is_due(trainer):
+            self._before["metrics"] = _metrics(trainer)
+            self._remember(trainer, at_epoch_end=False)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """At an end that has been counted, let no check count it again, except one that has ended the run."""
-        if trainer.global_step == self._resumed_at:
-            for callback in trainer.early_stopping_callbacks:
-                if callback._check_on_train_epoch_end and callback.stopping_reason is EarlyStoppingReason.NOT_STOPPED:
-                    callback._check_on_train_epoch_end = False
-                    self._paused.append(callback)
+        """Remember the step, and what was before the end of a run within an epoch."""
         self._ended_at = trainer.global_step
+        if not trainer.is_last_batch:
+            self._remember(trainer, at_epoch_end=True)
+        leave_epoch(trainer)
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Check again from here on."""
-        self._go_on()
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Check again in the next run."""
-        self._go_on()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
-        """Check again in the next run."""
-        self._go_on()
-
-    def _go_on(self) -> None:
-        for callback in self._paused:
-            callback._check_on_train_epoch_end = True
-        self._paused = []
+    def _remember(self, trainer: Trainer, *, at_epoch_end: bool) -> None:
+        checks = [each for each in trainer.early_stopping_callbacks if each._check_on_train_epoch_end == at_epoch_end]
+        self._before.setdefault("callbacks", {}).update({each.state_key: each.state_dict() for each in checks})
 
     def on_save_checkpoint(
         self,
@@ -59,17 +62,25 @@ class EpochEnd(Callback):
         pl_module: LightningModule,  # noqa: ARG002
         checkpoint: dict[str, Any],
     ) -> None:
-        """Save the metrics, and whether this is after the end of an epoch."""
-        metrics = {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()}
-        checkpoint[KEY] = {"metrics": metrics, "ended_at": self._ended_at}
+        """Save the metrics, and what the loops do not say of the position."""
+        found = {"metrics": _metrics(trainer), "ended_at": self._ended_at, "logged": steps_logged(trainer)}
+        checkpoint[KEY] = found | self._before
 
     def on_load_checkpoint(
         self,
-        trainer: Trainer,  # noqa: ARG002
+        trainer: Trainer,
         pl_module: LightningModule,  # noqa: ARG002
         checkpoint: dict[str, Any],
     ) -> None:
         """Keep them until training starts; a checkpoint without them still loads."""
-        found = checkpoint.get(KEY, {"metrics": {}, "ended_at": -1})
-        self._metrics, self._ended_at = dict(found["metrics"]), found["ended_at"]
-        self._resumed_at = found["ended_at"] if found["ended_at"] == checkpoint["global_step"] else -1
+        loops = checkpoint.get("loops", {}).get("fit_loop")
+        if not loops or trainer.state.fn != "fit":
+            return
+        saved = checkpoint.get(KEY, {})
+        self._metrics, self._ended_at = dict(saved.get("metrics", {})), saved.get("ended_at", -1)
+        self._position = normalise(loops, saved, checkpoint["global_step"])
+        checkpoint["callbacks"].update(saved.get("callbacks", {}))
+
+
+def _metrics(trainer: Trainer) -> dict[str, Any]:
+    return {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()}

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import SWALR
 
 from lightning_autobalance.points import Domain
 from lightning_autobalance.training.hyperparameters import PARTS, is_plain
@@ -81,8 +82,10 @@ def make_record(module: Any, trainer: Any) -> dict[str, Any]:
     if trainer is not None:
         record["optimizers"] = [describe_optimizer(optimizer) for optimizer in trainer.optimizers]
         record["optimized"] = optimized(module, trainer.optimizers)
-        configs = trainer.lr_scheduler_configs
+        record["requires_grad"] = [name for name, p in module.named_parameters() if p.requires_grad]
+        configs = module._schedules.given
         record["schedulers"] = [describe_scheduler(config.scheduler, config.interval) for config in configs]
+        record["swa"] = any(isinstance(config.scheduler, SWALR) for config in trainer.lr_scheduler_configs)
         record["total_steps"] = module.variant.total_steps
         record["precision"] = str(trainer.precision_plugin.precision)
         record["resample_every"] = getattr(trainer.datamodule, "resample_every", None)

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import StochasticWeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.swa_utils import SWALR
 
 from lightning_autobalance import optim
 from lightning_autobalance.balancing import EqualWeights
@@ -130,10 +132,12 @@ class CheckResumedRun(Callback):
         checkpoint, self._checkpoint = self._checkpoint, {}
         if "optimizer_states" not in checkpoint:
             return
-        check_schedulers(trainer, checkpoint, self._record)
+        check_schedulers(pl_module, checkpoint, self._record)
+        _check_average(trainer, self._record)
         _check_resampling(
             self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
         )
+        _check_groups(trainer.optimizers, checkpoint["optimizer_states"])
         _check_same_parameters(self._record.get("optimized"), optimized(pl_module, trainer.optimizers))
         variant: Any = pl_module.variant
         _warn_of_length(type(variant).__name__, self._record.get("total_steps"), variant.total_steps)
@@ -146,26 +150,42 @@ class CheckResumedRun(Callback):
             except ValueError as error:
                 raise MisconfigurationException(str(error)) from error
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Freeze and unfreeze parameters as they were; callbacks may have set them as at the start of a run."""
+        record, self._record = self._record, {}
+        if "requires_grad" in record:
+            for name, p in pl_module.named_parameters():
+                p.requires_grad_(name in record["requires_grad"])
 
-def check_schedulers(trainer: Trainer, checkpoint: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    """Compare the schedules with those of a checkpoint.
+
+def check_schedulers(module: Any, checkpoint: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+    """Compare the schedules of ``configure_optimizers`` with those of a checkpoint.
 
     Args:
-        trainer: With the schedules.
+        module: A `PINNModule` with the schedules.
         checkpoint: With ``lr_schedulers``.
         saved: The record in it.
 
     Raises:
         MisconfigurationException: If the checkpoint has others, none, or some where there are none.
     """
-    mine = [describe_scheduler(config.scheduler, config.interval) for config in trainer.lr_scheduler_configs]
+    mine = [describe_scheduler(config.scheduler, config.interval) for config in module._schedules.given]
     found = saved.get("schedulers")
     if found is None:  # of an older version, which recorded no classes
         found = mine if len(mine) == len(checkpoint.get("lr_schedulers", ())) else ["another one"] * (not mine)
-    if found != mine:
+    if found != mine and not any(name.startswith(SWALR.__name__) for name in found):  # an average's, not recorded now
         raise MisconfigurationException(
             f"`scheduler` must be as in the checkpoint, {'; '.join(found) or 'none'}, got {'; '.join(mine) or 'none'}: "
             f"the learning rate would be that of neither. {NAME_IT}"
+        )
+
+
+def _check_average(trainer: Trainer, saved: Mapping[str, Any]) -> None:
+    kind = StochasticWeightAveraging
+    if saved.get("swa") and not any(isinstance(each, kind) for each in trainer.callbacks):  # type: ignore[attr-defined]
+        raise MisconfigurationException(
+            f"`callbacks` must have {kind.__name__} as in the checkpoint, whose learning rate is that of the average, "
+            f"got none. {NAME_IT}"
         )
 
 
@@ -175,6 +195,17 @@ def _check_resampling(found: int | None, mine: int | None) -> None:
             f"`resample_every` must be as in the checkpoint, {found}, got {mine}: the draws would not go on. "
             "Change it back, or start a new run without `ckpt_path`."
         )
+
+
+def _check_groups(optimizers: Sequence[Optimizer], states: Sequence[Mapping[str, Any]]) -> None:
+    for optimizer, state in zip(optimizers, states, strict=False):
+        found, mine = len(state["param_groups"]), len(optimizer.param_groups)
+        if found > mine:
+            raise MisconfigurationException(
+                f"`param_groups` of the optimizer must be as in the checkpoint, {found}, got {mine}: a callback has "
+                "added parameters since the start of that run. Let it call `add_param_group` for them in "
+                "`on_fit_start`, too, before the states are loaded; Lightning's `BaseFinetuning` does."
+            )
 
 
 def _check_same_parameters(found: Sequence[str] | None, mine: Sequence[str]) -> None:

@@ -141,9 +141,15 @@ class EpochSchedules(Callback):
             config["monitor"] = config.get("monitor") or monitor or own or self.monitor
         return config
 
+    @property
+    def given(self) -> Sequence[LRSchedulerConfig]:
+        """Those of ``configure_optimizers``; `StochasticWeightAveraging` puts its own in their place in the Trainer."""
+        return tuple(self._configs)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Give Lightning the whole configuration."""
-        trainer.strategy.lr_scheduler_configs = self._configs
+        """Give Lightning the whole configuration, unless an average that goes on has removed it."""
+        if trainer.lr_scheduler_configs:
+            trainer.strategy.lr_scheduler_configs = list(self._configs)
 
     def after_optimizer_step(self, trainer: Trainer, count: int, terms: Sequence[str], losses: Tensor) -> None:
         """Step the schedules with interval "step".
@@ -166,13 +172,11 @@ class EpochSchedules(Callback):
                 if watches_value(config) and (interval == "step" or self._is_late(config)):
                     self._step_by_value(trainer, config)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make up for an epoch's end, which Lightning skips where a checkpoint of its last batch is resumed."""
-        loop = trainer.fit_loop
-        if loop.restarted_mid_epoch and loop.epoch_loop.restarted_on_train_batch_end:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Tell torch that the optimizer of a resumed run has stepped: it would warn of a schedule that steps first."""
+        if trainer.global_step:
             for optimizer in trainer.optimizers:
-                optimizer._opt_called = True  # type: ignore[attr-defined]  # before the resume; else torch warns
-            self.on_train_epoch_end(trainer, pl_module)
+                optimizer._opt_called = True  # type: ignore[attr-defined]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Step, unless the run stopped within the epoch, or resumed from the end of an epoch already counted."""
