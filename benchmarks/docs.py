@@ -24,6 +24,7 @@ def blocks() -> dict[tuple[Path, str], str]:
         (Path("docs/how-to/speed.md"), "speed"): speed(SPEED),
         (Path("docs/how-to/hard-constraints.md"), "derivatives"): derivatives(SPEED / "derivatives.json"),
         (Path("docs/how-to/multi-gpu.md"), "ddp"): ddp(SPEED / "ddp.json"),
+        (Path("docs/methods/which.md"), "finish_cost"): finish_cost(SPEED / "finish.json"),
         (Path("docs/when-not.md"), "comparison"): comparison(read(OUT)),
     }
 
@@ -59,6 +60,28 @@ def ddp(path: Path) -> str:
     return (
         "Measured on the Helmholtz benchmark, two processes beside one, one CPU thread each, on two cores:\n"
         f"a step takes {one} times as long, and {ten} with `steps_per_call: 10`."
+    )
+
+
+def finish_cost(path: Path) -> str:
+    """What a step of Levenberg-Marquardt costs, and what it gains on a large problem, as sentences.
+
+    Args:
+        path: Results of `finish_cost`; it need not be there.
+    """
+    if not path.exists():
+        return "Not measured yet: `python -m benchmarks finish_cost` compares this with a step."
+    found = json.loads(path.read_text())
+    step, large = found["step"], found["large"]
+    low, high = step["ratio_quartiles"]
+    ends = {name: large[name][-1] for name in ("LevenbergMarquardt", "LBFGS")}
+    after = ", ".join(f"{name} {loss:.2e} after {seconds:.0f} CPU s" for name, (seconds, loss) in ends.items())
+    return (
+        f"Measured on Helmholtz, {step['rows']:,} rows and {step['parameters']:,} parameters, one thread: a step took\n"
+        f"{step['step_seconds']:.2f} s, {step['ratio']:.2f} times its bare matrix work "
+        f"(quartiles {low:.2f} to {high:.2f}), and raised the peak memory by\n{step['peak_bytes'] / 2**20:.0f} MiB where the formula gives "
+        f"{step['formula_bytes'] / 2**20:.0f} MiB. On {large['rows']:,} rows and {large['parameters']:,} parameters, "
+        f"parts of the rows against\nL-BFGS from the same start, the loss was: {after}."
     )
 
 

@@ -39,6 +39,19 @@ def test_cost_of_reverse_mode_is_the_inverse_ratio(tmp_path: Path) -> None:
     assert "2,000 points" in sentence
 
 
+def test_the_cost_of_a_finish_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "finish.json"
+    assert docs.finish_cost(path).startswith("Not measured yet")
+    step = {"rows": 2400, "parameters": 5301, "step_seconds": 1.5, "ratio": 1.2, "ratio_quartiles": [1.1, 1.3]}
+    step |= {"peak_bytes": 300 * 2**20, "formula_bytes": 229 * 2**20}
+    large = {"rows": 10_000, "parameters": 30_701, "LBFGS": [[1, 9.0], [60, 3.0]], "LevenbergMarquardt": [[61, 2.0]]}
+    path.write_text(json.dumps({"step": step, "large": large}))
+    found = " ".join(docs.finish_cost(path).split())
+    assert "1.50 s, 1.20 times its bare matrix work (quartiles 1.10 to 1.30)" in found
+    assert "by 300 MiB where the formula gives 229 MiB" in found
+    assert found.endswith("LevenbergMarquardt 2.00e+00 after 61 CPU s, LBFGS 3.00e+00 after 60 CPU s.")
+
+
 def test_only_what_is_between_the_markers_changes() -> None:
     page = "before\n<!-- a:begin -->\nold\n<!-- a:end -->\nafter <!-- b:begin -->\n"
     assert docs.between(page, "a", "new") == page.replace("old", "new")
