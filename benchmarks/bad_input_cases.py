@@ -21,9 +21,10 @@ from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
+from lightning_autobalance.optim.finish import LBFGS, LevenbergMarquardt, SelfScaledBroyden
 from lightning_autobalance.points import Interval, Sobol
 from lightning_autobalance.shapes import Fields, Points
-from lightning_autobalance.variants import GPINN, RBA, Causal
+from lightning_autobalance.variants import GPINN, RBA, Causal, RoPINN
 
 COUNTS = {"interior": 16, "boundary": 2}
 LAST = Path("last.ckpt")
@@ -177,6 +178,13 @@ class _Measured(Decay):
     measured = ("sensors",)
 
 
+class _Losses(PINNModule):
+    domain = Interval(0.0, 1.0)
+
+    def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"pde": self(points["interior"]).square().mean()}
+
+
 def _cut() -> None:
     LAST.write_bytes(LAST.read_bytes()[:-2000])
 
@@ -283,6 +291,18 @@ CASES = [
     Case("`BatchSizeFinder`", lambda: fit(callbacks=[BatchSizeFinder()])),
     Case("precision bf16-true", lambda: fit(precision="bf16-true")),
     Case("LBFGS", options(optimizer=torch.optim.LBFGS)),
+    Case("`finish` with more steps than the run", options(finish=LevenbergMarquardt(9))),
+    Case("`finish` without `max_steps`", lambda: fit(Decay(finish=LBFGS(2)), max_steps=-1, max_epochs=1)),
+    Case("`finish` in bf16", lambda: fit(Decay(finish=LBFGS(2)), precision="bf16-mixed")),
+    Case("`finish` with RoPINN", options(finish=LevenbergMarquardt(2), variant=RoPINN())),
+    Case("`finish` with dropout", options(finish=LBFGS(2), net=_layers(nn.Tanh(), nn.Dropout(0.5)))),
+    Case("LevenbergMarquardt where a class gives `losses`", lambda: fit(_Losses(finish=LevenbergMarquardt(2)))),
+    Case("a balancer and `finish`", options(finish=LBFGS(2), optimizer=torch.optim.Adam, balancer=NTK())),
+    Case(
+        "a network too large for the memory of `finish`",
+        options(finish=SelfScaledBroyden(2, memory=1e6), net=MLP(1, 1, [200, 200])),
+    ),
+    Case("an unknown term in `stop_at_noise`", options(stop_at_noise={"dta": 0.01})),
     Case("a negative learning rate", options(optimizer=partial(AutoAdamW, lr=-1.0))),
     Case("`combine` with a weight too many", options(optimizer=partial(AutoAdamW, combine=[1.0, 1.0, 1.0]))),
     Case("an aggregator before AutoAdamW", options(balancer=ConFIG())),

@@ -79,9 +79,10 @@ def finish_cost(path: Path) -> str:
     return (
         f"Measured on Helmholtz, {step['rows']:,} rows and {step['parameters']:,} parameters, one thread: a step took\n"
         f"{step['step_seconds']:.2f} s, {step['ratio']:.2f} times its bare matrix work "
-        f"(quartiles {low:.2f} to {high:.2f}), and raised the peak memory by\n{step['peak_bytes'] / 2**20:.0f} MiB where the formula gives "
-        f"{step['formula_bytes'] / 2**20:.0f} MiB. On {large['rows']:,} rows and {large['parameters']:,} parameters, "
-        f"parts of the rows against\nL-BFGS from the same start, the loss was: {after}."
+        f"(quartiles {low:.2f} to {high:.2f}), and raised the peak memory by\n"
+        f"{step['peak_bytes'] / 2**20:.0f} MiB where the formula gives {step['formula_bytes'] / 2**20:.0f} MiB. "
+        f"On {large['rows']:,} rows and {large['parameters']:,} parameters, parts of the rows "
+        f"against\nL-BFGS from the same start, the loss was: {after}."
     )
 
 

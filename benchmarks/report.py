@@ -126,8 +126,22 @@ def picture(checkpoint: Path, out: Path) -> None:
     module = Helmholtz2D.load_from_checkpoint(checkpoint, map_location="cpu")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure = draw(module, "u")
-    figure.suptitle("Helmholtz2D with AutoAdamW, 30,000 steps")
+    figure.suptitle(f"Helmholtz2D with {method(checkpoint)}")
     figure.savefig(out, dpi=110)
+
+
+def method(checkpoint: Path) -> str:
+    """Optimizer, finish and steps of a run of the command line, as a title.
+
+    Args:
+        checkpoint: Its checkpoint.
+    """
+    import torch
+
+    found = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    parts = [found["hyper_parameters"].get(name) for name in ("optimizer", "finish")]
+    names = [part["class_path"].split(".")[-1] for part in parts if part]
+    return f"{' and '.join(names)}, {found['global_step']:,} steps"
 
 
 def main(args: list[str]) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import report
 from benchmarks.sweeps import read
@@ -48,3 +49,11 @@ def test_speed_lines(tmp_path: Path) -> None:
     (tmp_path / "loop.json").write_text(json.dumps(loop))
     assert "1.040x (1.010 to 1.060)" in report.speed(tmp_path)
     assert "against without: 1.010x (0.980 to 1.030)" in report.speed(tmp_path)
+
+
+def test_the_picture_names_the_method(tmp_path: Path) -> None:
+    path, optimizer = tmp_path / "last.ckpt", {"class_path": "lightning_autobalance.AutoSOAP"}
+    finish = {"class_path": "lightning_autobalance.optim.finish.LBFGS"}
+    for parts, said in [({"finish": finish}, "AutoSOAP and LBFGS"), ({"finish": None}, "AutoSOAP")]:
+        torch.save({"hyper_parameters": {"optimizer": optimizer, **parts}, "global_step": 3080}, path)
+        assert report.method(path) == f"{said}, 3,080 steps"
