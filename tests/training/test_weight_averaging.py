@@ -68,7 +68,9 @@ def halve(averaged: Any, current: Any, count: Any) -> None:
         one.lerp_(other, 0.5)
 
 
-@pytest.mark.parametrize("how", [{}, {"multi_avg_fn": halve}, {"use_buffers": False}], ids=["default", "own function", "no buffers"])
+@pytest.mark.parametrize(
+    "how", [{}, {"multi_avg_fn": halve}, {"use_buffers": False}], ids=["default", "own function", "no buffers"]
+)
 @pytest.mark.parametrize("part", ["SAPINN", "GradNorm"])
 def test_no_average_touches_the_state(part: str, how: Any, tmp_path: Path) -> None:
     plain, averaged = module(part), module(part)
