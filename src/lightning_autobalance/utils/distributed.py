@@ -94,6 +94,8 @@ def own_rows(x: Tensor, axis: int = 0) -> Tensor:
 def gather_rows(x: Tensor, axis: int = 0) -> Tensor:
     """The rows of all processes, in the order of a single process; the inverse of `own_rows`.
 
+    Where the numbers are not those of `own_rows`, the rows of one process come after those of another.
+
     Args:
         x: The rows of this process; their number may differ between processes.
         axis: The axis of the rows.
@@ -107,9 +109,15 @@ def gather_rows(x: Tensor, axis: int = 0) -> Tensor:
     parts = [torch.empty_like(padded) for _ in counts]
     with _answered():
         dist.all_gather(parts, padded)
+    found = [part[:count] for part, count in zip(parts, counts, strict=True)]
     gathered = rows.new_empty((sum(counts), *rows.shape[1:]))
-    for r, (part, count) in enumerate(zip(parts, counts, strict=True)):
-        gathered[r :: world_size()] = part[:count]
+    own = [gathered[r :: world_size()] for r in range(world_size())]
+    if [
+        len(mine) for mine in own
+    ] != counts:  # of points that meet a condition: their places in the whole are not known
+        return torch.cat(found).movedim(0, axis)
+    for mine, part in zip(own, found, strict=True):
+        mine.copy_(part)
     return gathered.movedim(0, axis)
 
 
