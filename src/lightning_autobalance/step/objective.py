@@ -144,7 +144,7 @@ def _gathered(jacobian: RowJacobian, own: Mapping[str, Tensor]) -> RowJacobian:
     """The rows of all processes, in the order of a single one."""
     dense, offset, parts = jacobian.dense(), 0, []
     for row in own.values():
-        some = dense[offset : offset + row.numel()].reshape(len(row), -1, dense.shape[1])
+        some = dense[offset : offset + row.numel()].reshape(len(row), prod(row.shape[1:]), dense.shape[1])
         parts.append(gather_rows(some).flatten(0, 1))
         offset += row.numel()
     whole = torch.cat(parts)
