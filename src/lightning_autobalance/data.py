@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Domain, Sampler, Uniform, sample
+from lightning_autobalance.points import Domain, Sampler, Uniform, sample, shared_out
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows
 from lightning_autobalance.utils.plain import plain
@@ -103,11 +103,12 @@ class CollocationPoints(LightningDataModule):
         self._own = {}
         try:
             for part, count in self.counts.items():
-                faces = len(module.domain.faces(part))
-                if count < faces:
+                empty = [n for _, n in shared_out(module.domain, part, count)].count(0)
+                if empty:
+                    faces = len(module.domain.faces(part))
                     raise ValueError(
-                        f"`points` of {part!r} must be >= {faces}, one for each of its faces, got {count}: a face "
-                        "without points would leave the solution free."
+                        f"`points` of {part!r} must be >= {faces}, one for each of its faces, got {count}: {empty} "
+                        "face(s) without points would leave the solution free."
                     )
                 if count < processes:
                     raise ValueError(f"`points` of {part!r} must be >= {processes}, one for each process, got {count}.")

@@ -13,6 +13,7 @@ from torch import Tensor
 Scalar: TypeAlias = Float[Tensor, ""]
 Points: TypeAlias = Float[Tensor, "b d"]  # one row per collocation point, one column per coordinate
 Fields: TypeAlias = Float[Tensor, "b k"]  # one row per point, one column per field of the solution
+PointValues: TypeAlias = Float[Tensor, " b"]  # one number per point
 Residual: TypeAlias = Float[Tensor, "b *k"]  # (b,) or (b, k)
 Losses: TypeAlias = Float[Tensor, " m"]  # one value per loss term, in the order of the terms' names
 Jacobian: TypeAlias = Float[Tensor, "m n"]  # row i is the gradient of loss term i

@@ -26,8 +26,8 @@ def test_given_coordinates_hold() -> None:
         (["y", "t"], 2, None, r"`names` must use the coordinates x, t, got 'y'"),
         (["x", "xz"], 2, ("x", "y"), r"got 'z' in 'xz'"),
         (["xx+y"], 2, None, r"`names` must add derivatives of one order, got 'xx\+y'"),
-        (["x"], 2, ("x",), r"`coordinates` must be 2 different letters"),
-        (["x"], 2, ("x", "x"), r"`coordinates` must be 2 different letters"),
+        (["x"], 2, ("x",), r"`coordinates` must be 2 different words of letters"),
+        (["x"], 2, ("x", "x"), r"`coordinates` must be 2 different words of letters"),
     ],
 )
 def test_names_that_cannot_be_read(names: list[str], d: int, coordinates: tuple[str, ...] | None, message: str) -> None:

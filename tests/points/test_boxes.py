@@ -13,7 +13,7 @@ def test_names_and_bounds() -> None:
     box = Box((0.0, 1.0), (2.0, 4.0), (-1.0, 0.0))
     assert box.coordinates == ("x", "y", "z")
     assert box.bounds == ((0.0, 1.0), (2.0, 4.0), (-1.0, 0.0))
-    assert box.parts == ("interior", "boundary")
+    assert box.parts == ("interior", "boundary", "left", "right", "y=2", "y=4", "z=-1", "z=0")
     assert Interval(-2.0, 5.0).coordinates == ("x",)
     assert Rectangle((0.0, 1.0), (0.0, 1.0)).coordinates == ("x", "y")
     assert Box((0.0, 1.0), (0.0, 1.0), coordinates=["r", "s"]).coordinates == ("r", "s")
@@ -69,11 +69,11 @@ def test_bounds_out_of_order_are_refused(bounds: tuple[float, float]) -> None:
 
 @pytest.mark.parametrize(
     ("bounds", "names"),
-    [(4, None), (2, "xx"), (2, "x"), (1, ["xy"]), (1, "1")],
-    ids=["too many", "doubled", "too few", "long", "digit"],
+    [(4, None), (2, "xx"), (2, "x"), (1, ["x_y"]), (1, "1")],
+    ids=["too many", "doubled", "too few", "underscore", "digit"],
 )
 def test_names_that_are_not_letters_are_refused(bounds: int, names: Any) -> None:
-    with pytest.raises(ValueError, match=f"`coordinates` must be {bounds} different letters, got"):
+    with pytest.raises(ValueError, match=f"`coordinates` must be {bounds} different words of letters, got"):
         Box(*[(0.0, 1.0)] * bounds, coordinates=names)
 
 

@@ -20,6 +20,7 @@ from lightning_autobalance.points import (
     Interval,
     LatinHypercube,
     Rectangle,
+    Shape,
     TimeCylinder,
     Uniform,
     rounded_inside,
@@ -32,7 +33,7 @@ domains = pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
 
 def test_every_domain_is_tested() -> None:
     kinds = [kind for kind in vars(room).values() if isinstance(kind, type) and issubclass(kind, Domain)]
-    assert {type(domain) for domain in DOMAINS.values()} == set(kinds) - {Domain}
+    assert {type(domain) for domain in DOMAINS.values()} == set(kinds) - {Domain, Shape}
 
 
 @pytest.mark.parametrize(("domain", "part"), CASES)
@@ -110,7 +111,7 @@ def test_a_grid_wholly_outside_is_refused() -> None:
     ("part", "hint"), [("boundry", r" Did you mean 'boundary'\?"), ("initial", r"$")], ids=["typo", "missing"]
 )
 def test_an_unknown_part_lists_the_known(part: str, hint: str) -> None:
-    with pytest.raises(ValueError, match=f"`part` must be one of interior, boundary, got '{part}'.{hint}"):
+    with pytest.raises(ValueError, match=f"`part` must be one of interior, boundary, left, right, got '{part}'.{hint}"):
         Interval(0.0, 1.0).faces(part)
 
 
@@ -134,8 +135,8 @@ def test_copies_draw_the_same_points(domain: Domain, copied: object) -> None:
 )
 def test_a_face_that_gives_no_points_is_named(place: Any, found: str) -> None:
     class Own(Interval):
-        def _faces(self) -> dict[str, tuple[Face, ...]]:
-            return {"interior": (Face(1, place),), "boundary": super()._faces()["boundary"]}
+        def faces_by_part(self) -> dict[str, tuple[Face, ...]]:
+            return {"interior": (Face(1, place),), "boundary": super().faces_by_part()["boundary"]}
 
     domains = Own(0.0, 1.0), TimeCylinder(Own(0.0, 1.0), (0.0, 1.0))
     for domain in domains:

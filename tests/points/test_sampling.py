@@ -99,7 +99,10 @@ def test_a_negative_number_is_refused(name: str) -> None:
 
 
 def test_an_unknown_part_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"one of interior, boundary, got 'boundry'\. Did you mean 'boundary'\?"):
+    with pytest.raises(
+        ValueError,
+        match=r"one of interior, .*, top, got 'boundry'\. Did you mean 'boundary'\?",
+    ):
         draw(part="boundry")
 
 

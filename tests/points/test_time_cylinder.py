@@ -12,7 +12,7 @@ HEAT = TimeCylinder(Interval(0.0, 1.0), (2.0, 6.0))
 def test_names_and_bounds() -> None:
     assert HEAT.coordinates == ("x", "t")
     assert HEAT.bounds == ((0.0, 1.0), (2.0, 6.0))
-    assert HEAT.parts == ("interior", "boundary", "initial")
+    assert HEAT.parts == ("interior", "boundary", "left", "right", "initial")
     assert TimeCylinder(Rectangle((0.0, 1.0), (0.0, 1.0)), (0.0, 1.0)).coordinates == ("x", "y", "t")
 
 

@@ -17,7 +17,7 @@ def parse(names: Sequence[str], d: int, coordinates: Sequence[str] | None = None
     Args:
         names: "" for the field, "x", "xy", ...; "xx+yy" for a sum of derivatives of one order.
         d: Number of coordinates.
-        coordinates: One letter per coordinate. By default x, y, z are the first three and t is the last.
+        coordinates: A word of letters per coordinate. By default x, y, z are the first three and t is the last.
 
     Returns:
         One stream per name.
@@ -31,8 +31,10 @@ def parse(names: Sequence[str], d: int, coordinates: Sequence[str] | None = None
 
 def _columns(names: Sequence[str], d: int, coordinates: Sequence[str] | None) -> dict[str, int]:
     if coordinates is not None:
-        if len(coordinates) != d or len(set(coordinates)) != d or any(len(c) != 1 for c in coordinates):
-            raise ValueError(f"`coordinates` must be {d} different letters, one per column, got {tuple(coordinates)}.")
+        if len(coordinates) != d or len(set(coordinates)) != d or not all(c.isalpha() for c in coordinates):
+            raise ValueError(
+                f"`coordinates` must be {d} different words of letters, one per column, got {tuple(coordinates)}."
+            )
         return {c: i for i, c in enumerate(coordinates)}
     columns = {c: i for i, c in enumerate(SPACE[:d])}
     if any("t" in name for name in names):
@@ -41,16 +43,26 @@ def _columns(names: Sequence[str], d: int, coordinates: Sequence[str] | None) ->
 
 
 def _stream(name: str, columns: dict[str, int]) -> Stream:
-    parts = name.split("+")
-    for letter in "".join(parts):
-        if letter not in columns:
-            raise ValueError(
-                f"`names` must use the coordinates {', '.join(columns)}, got {letter!r} in {name!r}. Without "
-                "`coordinates`, x, y, z are the first columns and t is the last."
-            )
+    parts = [_index(part, name, columns) for part in name.split("+")]
     if len({len(part) for part in parts}) > 1:
         raise ValueError(f"`names` must add derivatives of one order, got {name!r}. Ask for each by itself.")
-    return tuple(sorted(tuple(sorted(columns[letter] for letter in part)) for part in parts))
+    return tuple(sorted(parts))
+
+
+def _index(part: str, name: str, columns: dict[str, int]) -> Index:
+    """The columns that a product of coordinates names, the longest name first: "xnu" is x, then nu."""
+    found: list[int] = []
+    while part:
+        fits = [coordinate for coordinate in columns if part.startswith(coordinate)]
+        if not fits:
+            raise ValueError(
+                f"`names` must use the coordinates {', '.join(columns)}, got {part[0]!r} in {name!r}. Without "
+                "`coordinates`, x, y, z are the first columns and t is the last."
+            )
+        longest = max(fits, key=len)
+        found.append(columns[longest])
+        part = part[len(longest) :]
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)

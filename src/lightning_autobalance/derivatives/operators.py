@@ -25,7 +25,7 @@ def partials(
         x: Points, (b, d).
         names: "" for the field, "x", "xy", "ttt", ...; "xx+yy" for a sum of derivatives of one order, which costs as
             much as one of them.
-        coordinates: Single letters naming the columns. By default x, y, z are the first three and t is the last.
+        coordinates: Words of letters naming the columns. By default x, y, z are the first three and t is the last.
         mode: Forward Taylor mode, nested reverse mode, or "auto": Taylor mode where the network allows it.
 
     Returns:

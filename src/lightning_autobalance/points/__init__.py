@@ -2,13 +2,17 @@
 
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
-from lightning_autobalance.points.domain import Domain, Face, rounded_inside
+from lightning_autobalance.points.domain import Domain, rounded_inside
+from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
-from lightning_autobalance.points.sampling import sample
+from lightning_autobalance.points.sampling import sample, shared_out
+from lightning_autobalance.points.shape import Shape
 from lightning_autobalance.points.time_cylinder import TimeCylinder
 
 __all__ = [
     "Domain",
+    "Shape",
     "Face",
     "rounded_inside",
     "Interval",
@@ -16,10 +20,13 @@ __all__ = [
     "Box",
     "Disk",
     "TimeCylinder",
+    "ParameterRange",
+    "Parametric",
     "Sampler",
     "Uniform",
     "Grid",
     "LatinHypercube",
     "Sobol",
     "sample",
+    "shared_out",
 ]

@@ -1,17 +1,21 @@
 """The disk."""
 
 from math import isfinite, pi
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightning_autobalance.points.domain import Array, Domain, Face, rounding
+from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.rounding import Array, Bounds, slack
+from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_positive
 
 
-class Disk(Domain):
+class Disk(Shape):
     """A disk with parts "interior" and "boundary", the circle.
 
     Args:
@@ -30,17 +34,17 @@ class Disk(Domain):
         self._radius = float(radius)
 
     @property
-    def coordinates(self) -> tuple[str, ...]:
-        """The letters x and y."""
-        return "x", "y"
-
-    @property
-    def bounds(self) -> tuple[tuple[float, float], ...]:
+    def bounds(self) -> Bounds:
         """The square around it."""
         return tuple((c - self._radius, c + self._radius) for c in self._center)
 
-    def _faces(self) -> dict[str, tuple[Face, ...]]:
-        return {"interior": (Face(2, self._polar),), "boundary": (Face(1, self._on_circle),)}
+    def faces_by_part(self) -> dict[str, tuple[Face, ...]]:
+        """The disk and the circle."""
+        area, length = pi * self._radius**2, 2 * pi * self._radius
+        return {
+            "interior": (Face(2, self._polar, measure=area),),
+            "boundary": (Face(1, self._on_circle, measure=length),),
+        }
 
     def _polar(self, unit: Tensor) -> Tensor:
         return self._at(self._radius * torch.sqrt(unit[:, 0]), 2 * pi * unit[:, 1])  # the root: uniform by area
@@ -59,5 +63,29 @@ class Disk(Domain):
             points: (n, 2).
         """
         distance = np.linalg.norm(points - np.array(self._center), axis=1)
-        found: NDArray[np.bool_] = distance <= self._radius + max(rounding(*b) for b in self.bounds)
+        found: NDArray[np.bool_] = distance <= self._radius + slack(self.bounds)
         return found
+
+    def distance(self, x: Points) -> PointValues:
+        """Distance to the circle, negative inside.
+
+        Args:
+            x: (b, 2).
+        """
+        from_center: Tensor = (x - x.new_tensor(self._center)).norm(dim=1)
+        return from_center - self._radius
+
+    def normal(self, x: Points, part: str = "boundary") -> Points:  # noqa: ARG002
+        """Unit vectors away from the center.
+
+        Args:
+            x: (b, 2).
+            part: Any; there is one.
+        """
+        return torch.nn.functional.normalize(x - x.new_tensor(self._center), dim=1)
+
+    def outline(self) -> Any:
+        """As a polygon of shapely with 256 corners."""
+        from shapely import Polygon
+
+        return Polygon(self._on_circle(torch.arange(256, dtype=torch.float64)[:, None] / 256).numpy())

@@ -1,73 +1,50 @@
 """The base class of all domains: named parts, made of faces that are images of unit cubes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from copy import copy
 from difflib import get_close_matches
-from math import isfinite
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lightning_autobalance.points.crossings import on_crossings
+from lightning_autobalance.points.face import Face, accepted, single_point
+from lightning_autobalance.points.rejection import in_bounds
+from lightning_autobalance.points.rounding import Array, Bounds
+from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_at_least
-from lightning_autobalance.utils.plain import plain
 
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Face:
-    """A piece of a domain, as the image of a unit cube.
-
-    Args:
-        dim: Dimension of the cube; 0 for a single point.
-        place: Maps points of the cube, (n, dim), to points of the domain, (n, d), so that uniform points stay uniform;
-            by operations of torch.
-    """
-
-    dim: int
-    place: Callable[[Tensor], Tensor]
-
-    def points(self, unit: Tensor) -> Tensor:
-        """Points of the face.
-
-        Args:
-            unit: Points of the cube, (n, dim).
-
-        Returns:
-            (n, d).
-
-        Raises:
-            ValueError: If ``place`` returns anything but a tensor with one row per point.
-        """
-        points = self.place(unit)
-        if not isinstance(points, Tensor) or points.dim() != 2 or len(points) != len(unit):
-            found = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
-            raise ValueError(
-                f"`place` of a `Face` must give a tensor of shape ({len(unit)}, d), by operations of torch such as "
-                f"`torch.stack`, got {found}."
-            )
-        return points
+Own = TypeVar("Own", bound="Domain")
 
 
 class Domain(ABC):
-    """Where a PDE holds: coordinates, and parts with names such as "interior" and "boundary"."""
+    """Where a PDE holds: coordinates, and parts with names such as "interior" and "boundary".
+
+    A domain of one's own has ``bounds`` and ``contains``; then its points are found by rejection, see
+    `faces_by_part`. With `distance` it also has normals and joins the algebra of shapes.
+    """
+
+    _aliases: Mapping[str, str] = {}  # name given by `named` -> own name
+    _added: Mapping[str, tuple[Face, ...]] = {}  # by `with_part`
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "_faces" in cls.__dict__:
+            raise TypeError(f"`_faces` of {cls.__name__} was renamed and would not be called: write `faces_by_part`.")
 
     @property
-    @abstractmethod
     def coordinates(self) -> tuple[str, ...]:
-        """Single letters, one per coordinate; time is "t" and comes last."""
+        """Names, one per coordinate; x, y, z by default, and time is "t"."""
+        return tuple("xyz"[: len(self.bounds)])
 
     @property
     @abstractmethod
-    def bounds(self) -> tuple[tuple[float, float], ...]:
+    def bounds(self) -> Bounds:
         """The bounding box, (low, high) per coordinate."""
-
-    @abstractmethod
-    def _faces(self) -> dict[str, tuple[Face, ...]]:
-        """The faces of each part."""
 
     @abstractmethod
     def contains(self, points: Array) -> NDArray[np.bool_]:
@@ -80,10 +57,112 @@ class Domain(ABC):
             (n,).
         """
 
+    def faces_by_part(self) -> Mapping[str, tuple[Face, ...]]:
+        """The faces of each part: what a domain of one's own writes for exact places, or for further parts.
+
+        By default the interior is drawn from the bounding box by rejection, and the boundary from where random lines
+        enter or leave: lines that are uniform among all lines cross it uniformly by area (Crofton). A line is followed
+        in 64 steps, so that details smaller than that are missed.
+        """
+        return {
+            "interior": (in_bounds(self.bounds, self.contains),),
+            "boundary": (on_crossings(self.bounds, self.contains),),
+        }
+
+    def distance(self, x: Points) -> PointValues:
+        """Distance to the boundary, negative inside, by operations of torch.
+
+        Of a combination of shapes: exact on the boundary, and nowhere more than the distance.
+
+        Args:
+            x: (b, d).
+
+        Returns:
+            (b,).
+        """
+        raise NotImplementedError(
+            f"`{type(self).__name__}` must define `distance(x)`, (b, d) to (b,), negative inside, for normals and for "
+            "the algebra of shapes."
+        )
+
+    def normal(self, x: Points, part: str = "boundary") -> Points:
+        """Outward unit normals at points of the boundary; by default the gradient of `distance`.
+
+        Args:
+            x: On the boundary, (b, d).
+            part: Part of the boundary that the points are on, which settles corners.
+
+        Returns:
+            (b, d).
+        """
+        del part
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.distance(x).sum(), x)
+        return torch.nn.functional.normalize(gradient, dim=1)
+
+    # Parts ----------------------------------------------------------------------------------------------------------
+
+    def named(self: Own, boundary: str | None = None, /, **parts: str) -> Own:
+        """The same domain with names for parts of its boundary, such as ``named(left="inlet", right="outlet")``.
+
+        Args:
+            boundary: Name for the whole boundary, by which a combination of shapes knows what is left of it.
+            **parts: New name by name of a part.
+
+        Raises:
+            ValueError: If a part is unknown, or a name is taken.
+        """
+        twin = copy(self)
+        wanted = {new: self._own_name(old) for old, new in parts.items()} | ({boundary: "boundary"} if boundary else {})
+        kept = {new: old for new, old in self._aliases.items() if new not in parts}
+        for new, old in wanted.items():
+            self.faces(old)
+            if not isinstance(new, str) or not new.isidentifier() or new in {*self.parts, *kept} - set(parts):
+                raise ValueError(f"`named` must give words that are no part yet, {self.parts}, got {new!r}.")
+        twin._aliases = {**kept, **wanted}
+        return twin
+
+    @property
+    def given_names(self) -> tuple[str, ...]:
+        """The names given by `named`."""
+        return tuple(self._aliases)
+
+    def with_part(self: Own, name: str, place: "Domain | Sequence[float]", part: str = "interior") -> Own:
+        """The same domain with a further part: a single point, or a part of another domain that lies within.
+
+        Such as a corner where the pressure is known, a sensor, an inclusion or its edge.
+
+        Args:
+            name: Of the part.
+            place: A point, one number per coordinate, or a domain with the same coordinates.
+            part: The part of that domain.
+
+        Raises:
+            ValueError: If the name is taken, the coordinates differ, or the part does not lie in this domain.
+        """
+        if not name.isidentifier() or name in self.parts:
+            raise ValueError(f"`name` must be a word that is no part yet, {self.parts}, got {name!r}.")
+        if isinstance(place, Domain):
+            if place.coordinates != self.coordinates:
+                raise ValueError(f"`place` must have coordinates {self.coordinates}, got {place.coordinates}.")
+            faces = place.faces(part)
+        else:
+            if len(place) != len(self.bounds):
+                raise ValueError(f"`place` must be {len(self.bounds)} numbers or a domain, got {place}.")
+            faces = (single_point(torch.tensor(place, dtype=torch.float64)),)
+        twin = copy(self)
+        for face in faces:
+            found = face.points(torch.rand(64, face.dim, generator=torch.Generator().manual_seed(0)).double())
+            if not self.contains(found[accepted(found)].numpy()).all():
+                raise ValueError(f"`place` must lie in the domain, got points outside for {name!r}.")
+        twin._added = {**self._added, name: faces}
+        return twin
+
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the parts."""
-        return tuple(self._faces())
+        return tuple(self._all_faces())
 
     def faces(self, part: str) -> tuple[Face, ...]:
         """The faces of a part.
@@ -91,12 +170,34 @@ class Domain(ABC):
         Raises:
             ValueError: If there is no such part.
         """
-        faces = self._faces()
+        faces = self._all_faces()
+        if part not in faces and (own := self._own_name(part)) in faces:
+            return faces[own]
         if part not in faces:
             close = get_close_matches(part, faces, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"`part` must be one of {', '.join(faces)}, got {part!r}.{hint}")
         return faces[part]
+
+    def measure(self, part: str = "interior") -> float:
+        """Length, area or volume of a part; NaN if unknown.
+
+        Raises:
+            ValueError: If there is no such part.
+        """
+        return sum(face.measure for face in self.faces(part))
+
+    def _own_name(self, part: str) -> str:
+        """The name of a part before `named`."""
+        return self._aliases.get(part, part)
+
+    def _all_faces(self) -> dict[str, tuple[Face, ...]]:
+        own: Mapping[str, tuple[Face, ...]] = self.__dict__.setdefault("_own_faces", self.faces_by_part())
+        given = {new: own[old] for new, old in self._aliases.items()}
+        renamed = set(self._aliases.values()) - {"interior", "boundary", "initial"}
+        return {**{part: faces for part, faces in own.items() if part not in renamed}, **given, **self._added}
+
+    # Evaluation -----------------------------------------------------------------------------------------------------
 
     def grid(self, count: int) -> Array:
         """A regular grid over the domain, its edge included, for evaluation.
@@ -139,38 +240,3 @@ def rounded_inside(domain: Domain, points: Array, dtype: torch.dtype) -> Tensor:
     center = ((low + high) / 2).to(dtype).expand_as(rounded)
     rounded[outside] = torch.nextafter(rounded[outside], center[outside])
     return rounded[torch.from_numpy(domain.contains(rounded.double().numpy()))]
-
-
-def checked_bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
-    """Both as floats, if they are finite numbers in increasing order.
-
-    Args:
-        name: Name of the argument, for the error.
-        bounds: (low, high).
-
-    Raises:
-        ValueError: If they are not.
-    """
-    bounds = plain(bounds)
-    two = isinstance(bounds, Sequence) and len(bounds) == 2 and all(isinstance(b, int | float) for b in bounds)
-    if not two or not all(isfinite(b) for b in bounds) or not bounds[0] < bounds[1]:
-        raise ValueError(f"`{name}` must be two finite numbers (low, high) with low < high, got {bounds}.")
-    return float(bounds[0]), float(bounds[1])
-
-
-def rounding(low: float, high: float) -> float:
-    """How far rounding can move a point on the edge of an interval; it grows with the distance from the origin."""
-    return 1e-12 * (high - low) + 4 * float(np.finfo(np.float64).eps) * max(abs(low), abs(high))
-
-
-def inside(points: Array, bounds: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
-    """Which points lie in a box, up to rounding.
-
-    Args:
-        points: (n, d).
-        bounds: (low, high) per coordinate.
-    """
-    low, high = np.array(bounds).T
-    slack = np.array([rounding(*b) for b in bounds])
-    found: NDArray[np.bool_] = ((points >= low - slack) & (points <= high + slack)).all(axis=1)
-    return found

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from scipy.stats import qmc
 
-from lightning_autobalance.points.domain import Array
+from lightning_autobalance.points.rounding import Array
 
 
 class Sampler(ABC):
@@ -37,6 +37,14 @@ class Sampler(ABC):
     def _draw(self, count: int, dim: int, rng: np.random.Generator) -> Array:
         """Draw points in a cube of at least one dimension."""
 
+    def at_least(self, count: int, dim: int) -> int:  # noqa: ARG002
+        """The smallest number of points, not below ``count``, that can be drawn; for places that reject some."""
+        return count
+
+    def kept(self, points: Array, count: int) -> Array:
+        """``count`` of the points, (n, d), that a place has not rejected; the first ones, if they are in any order."""
+        return points[:count]
+
 
 @final
 class Uniform(Sampler):
@@ -49,6 +57,9 @@ class Uniform(Sampler):
 @final
 class Grid(Sampler):
     """Midpoints of a regular grid; the count must be a square, cube, ... for a face of 2, 3, ... dimensions.
+
+    On a face that is found by rejection it is any count: the finest grid that leaves enough points, of which those too
+    many are left out evenly.
 
     Raises:
         ValueError: When it draws another count.
@@ -64,6 +75,15 @@ class Grid(Sampler):
             )
         axis = (np.arange(along) + 0.5) / along
         return np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
+
+    def at_least(self, count: int, dim: int) -> int:
+        """The next whole power."""
+        along = round(count ** (1 / dim))
+        return int((along + (along**dim < count)) ** dim)
+
+    def kept(self, points: Array, count: int) -> Array:
+        """Evenly chosen ones."""
+        return points[np.arange(count) * len(points) // count]
 
 
 @final

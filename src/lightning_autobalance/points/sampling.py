@@ -1,13 +1,20 @@
 """Points of a part of a domain, from a sampler and a seed."""
 
+from collections.abc import Callable
+from functools import partial
+from math import ceil
 from zlib import crc32
 
 import numpy as np
 import torch
 
-from lightning_autobalance.points.domain import Array, Domain, Face
+from lightning_autobalance.points.domain import Domain
+from lightning_autobalance.points.face import Face, accepted
+from lightning_autobalance.points.rounding import Array
 from lightning_autobalance.points.samplers import Sampler
 from lightning_autobalance.utils.arguments import check_at_least
+
+MOST = 10**8  # candidates for one face
 
 
 def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, draw: int) -> Array:
@@ -16,7 +23,8 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
     Args:
         domain: The domain.
         part: Name of the part, such as "interior".
-        count: Number of points, divided evenly among the faces of the part; the first faces take the remainder.
+        count: Number of points, divided among the faces of the part by their weights: evenly for the sides of a box,
+            by length or area for other shapes.
         sampler: How the points are spread over a face.
         seed: Seed of the run, >= 0.
         draw: Number of the draw, from 0.
@@ -34,12 +42,26 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
     for i, (face, n) in enumerate(shares):
         if n:
             try:
-                unit = sampler(n, face.dim, _generator(seed, part, i, draw))
-                places.append(face.points(torch.from_numpy(unit)))
+                places.append(_points_of(face, n, sampler, partial(_generator, seed, part, i, draw)))
             except ValueError as error:
                 raise ValueError(f"`points` of {part!r}, {count} over {len(shares)} face(s): {error}") from error
-    points: Array = torch.cat(places).numpy()
-    return points
+    return np.concatenate(places)
+
+
+def _points_of(face: Face, count: int, sampler: Sampler, generator: Callable[[], np.random.Generator]) -> Array:
+    if face.rate == 1.0:
+        points: Array = face.points(torch.from_numpy(sampler(count, face.dim, generator()))).numpy()
+        return points
+    tried = ceil(1.05 * count / face.rate) + 8
+    while tried <= MOST:  # from the start each time, so that the points do not depend on the guess
+        unit = torch.from_numpy(sampler(sampler.at_least(tried, face.dim), face.dim, generator()))
+        found = face.points(unit)
+        found = found[accepted(found)]
+        if len(found) >= count:
+            kept: Array = sampler.kept(found.numpy(), count)
+            return kept
+        tried *= 2
+    raise ValueError(f"fewer than {count} of {MOST:,} candidates were accepted: it fills too little of its bounds.")
 
 
 def shared_out(domain: Domain, part: str, count: int) -> list[tuple[Face, int]]:
@@ -48,7 +70,7 @@ def shared_out(domain: Domain, part: str, count: int) -> list[tuple[Face, int]]:
     Args:
         domain: The domain.
         part: Name of the part, such as "interior".
-        count: Number of points, divided evenly; the first faces take the remainder.
+        count: Number of points, divided by the faces' weights; the first faces take the remainder of equal ones.
 
     Raises:
         ValueError: If there is no such part, or ``count`` is not positive.
@@ -56,8 +78,13 @@ def shared_out(domain: Domain, part: str, count: int) -> list[tuple[Face, int]]:
     if count < 1:
         raise ValueError(f"`points` of {part!r} must be >= 1, got {count}.")
     faces = domain.faces(part)
-    each, left = divmod(count, len(faces))
-    return [(face, each + (i < left)) for i, face in enumerate(faces)]
+    weights = np.array([face.weight for face in faces])
+    wanted = count * (weights / weights.sum())
+    floors = np.floor(wanted + 1e-9)
+    left = count - int(floors.sum())
+    last = np.argsort(floors - wanted, kind="stable")[:left]  # the largest remainders, the first of equal ones
+    floors[last] += 1
+    return [(face, int(n)) for face, n in zip(faces, floors, strict=True)]
 
 
 def _generator(seed: int, part: str, face: int, draw: int) -> np.random.Generator:

@@ -60,7 +60,9 @@ def describe_scheduler(scheduler: object, interval: str) -> str:
 
 def describe_domain(domain: Domain) -> Entry:
     """The class of a domain, its coordinates, bounding box and arguments."""
-    box = {"coordinates": domain.coordinates, "bounds": domain.bounds}
+    box: dict[str, Any] = {"coordinates": domain.coordinates, "bounds": domain.bounds}
+    if domain.given_names:
+        box["given_names"] = domain.given_names
     found = describe(domain)
     return {**found, "arguments": {**found["arguments"], **plain(box)}}
 
