@@ -7,6 +7,7 @@ import torch
 
 from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
 from lightning_autobalance.callbacks.diagnosis import Evidence, diagnose
+from lightning_autobalance.callbacks.surviving_descent import ETA, EndOfDescent
 
 TERMS = ("pde", "boundary")
 
@@ -83,6 +84,34 @@ def test_updates_that_cancel() -> None:
     assert any("mean cosine -1.00" in s and s.endswith("go 33% of the way that both go alone.") for s in found)
     stalled = diagnose(evidence(update=update, rel_l2=0.55, zero={}))
     assert any("go 33% of the way" in s and "Where it stalls, try torch.optim.AdamW" in s for s in stalled)
+
+
+def at_the_end(eta: float, falls: float, steps: int = 20) -> EndOfDescent:
+    descent = EndOfDescent()
+    for i in range(steps):
+        descent.add({ETA: eta, "loss/pde": falls ** (2 * i / steps)})
+    return descent
+
+
+def test_a_stall_and_its_remedy() -> None:
+    stalled = at_the_end(0.004, 0.99)
+    only(diagnose(evidence(descent=stalled)), "0.004 of their descent is left", "last 20 logged", "torch.optim.AdamW")
+    (found,) = [s for s in diagnose(evidence(descent=stalled, has_finish=False, steps=900)) if "finish" in s]
+    assert "Add a finish (`--trainer.max_steps 1000 --model.finish LevenbergMarquardt" in found
+
+
+@pytest.mark.parametrize(
+    ("descent", "finished"),
+    [
+        (at_the_end(0.1, 0.99), False),
+        (at_the_end(0.004, 0.5), False),
+        (at_the_end(0.004, 0.99, steps=9), False),
+        (at_the_end(0.004, 0.99), True),
+    ],
+    ids=["survives", "falls", "short", "finished"],
+)
+def test_no_stall(descent: EndOfDescent, finished: bool) -> None:
+    assert diagnose(evidence(descent=descent, finished=finished)) == diagnose(evidence())
 
 
 def test_too_few_points() -> None:
