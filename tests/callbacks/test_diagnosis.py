@@ -119,6 +119,13 @@ def test_too_few_points() -> None:
     only(found, "loss of `pde` is 0.0001 at the training points and 0.005 at new points", "50 times", "--data.points")
 
 
+@pytest.mark.parametrize(("rel_l2", "said"), [(1e-4, 0), (9e-4, 0), (1e-3, 1), (None, 1)])
+def test_points_are_not_too_few_where_the_error_is_small(rel_l2: float | None, said: int) -> None:
+    """As after a finish, which brings the loss at its points far below that between them."""
+    found = diagnose(evidence(rel_l2=rel_l2, trained={"pde": 1e-10}, fresh={"pde": 1e-6}))
+    assert sum("the points are too few" in sentence for sentence in found) == said
+
+
 def test_a_solution_near_zero() -> None:
     only(diagnose(evidence(size=0.005)), "looks trivial: its size is 1.00% of the exact solution's")
 

@@ -18,6 +18,7 @@ BELOW = 10.0  # relative error over relative size of the residuals, above which 
 LONG = 500  # steps from which a run is more than a trial
 STALLED = 0.01  # mean surviving descent at the end of a run, below which the updates gain nothing together
 FALLS = 0.9  # the losses fall where the second half of the end of a run has less than this of the first
+ACCURATE = 1e-3  # relative error below which the points are enough, whatever the losses
 OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
 
@@ -132,6 +133,8 @@ def _stall(e: Evidence) -> Iterator[str]:
 
 
 def _few_points(e: Evidence) -> Iterator[str]:
+    if e.rel_l2 is not None and e.rel_l2 < ACCURATE:  # a finish takes the losses far below what the error needs
+        return
     for term, fresh in e.fresh.items():
         trained = e.trained[term]
         if trained > 0 and fresh / trained >= OVERFIT:
