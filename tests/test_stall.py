@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from lightning_autobalance import AutoAdamW, backward
+from lightning_autobalance.callbacks.surviving_descent import ETA, descent_numbers
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "stall.py"
 START = (0.2, 0.7)
 
@@ -52,6 +55,24 @@ def test_from_outside_it_stops_soon_after_it_enters_the_square(stall: Any) -> No
     assert end[1] == pytest.approx(0.5, abs=1e-3)
     assert 0.0 < end[0] < 0.3  # as far as momentum carries it
     assert cosine(stall, end) > -0.9
+
+
+def surviving(stall: Any, *, per_term: bool) -> float:
+    """Mean surviving descent of the last steps from the start."""
+    w = torch.tensor(START, dtype=torch.float64, requires_grad=True)
+    optimizer, found = AutoAdamW([w], lr=1e-2), []
+    optimizer.register_update_hook(lambda p, d: found.append(float(descent_numbers(optimizer, p, d)[ETA])))
+    for _ in range(50):
+        terms = stall.losses(w)
+        backward(terms if per_term else {"sum": terms["L1"] + terms["L2"]}, [w])
+        optimizer.step()
+        optimizer.zero_grad()
+    return sum(found[-20:]) / 20
+
+
+def test_nothing_of_the_descent_survives_where_it_rests_and_all_of_it_along_the_sum(stall: Any) -> None:
+    assert abs(surviving(stall, per_term=True)) < 1e-4
+    assert surviving(stall, per_term=False) == pytest.approx(1.0)
 
 
 def test_the_picture(stall: Any) -> None:

@@ -25,6 +25,8 @@ KEYS = {
     "balance/update_norm/boundary",
     "balance/update_ratio/pde_x_boundary",
     "balance/update_cos/pde_x_boundary",
+    "balance/surviving_descent",
+    "balance/cancelled_share",
 }
 
 

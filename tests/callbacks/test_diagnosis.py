@@ -7,6 +7,7 @@ import torch
 
 from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
 from lightning_autobalance.callbacks.diagnosis import Evidence, diagnose
+from lightning_autobalance.callbacks.surviving_descent import ETA, EndOfDescent
 
 TERMS = ("pde", "boundary")
 
@@ -85,9 +86,44 @@ def test_updates_that_cancel() -> None:
     assert any("go 33% of the way" in s and "Where it stalls, try torch.optim.AdamW" in s for s in stalled)
 
 
+def at_the_end(eta: float, falls: float, steps: int = 20) -> EndOfDescent:
+    descent = EndOfDescent()
+    for i in range(steps):
+        descent.add({ETA: eta, "loss/pde": falls ** (2 * i / steps)})
+    return descent
+
+
+def test_a_stall_and_its_remedy() -> None:
+    stalled = at_the_end(0.004, 0.99)
+    only(diagnose(evidence(descent=stalled)), "0.004 of their descent is left", "last 20 logged", "torch.optim.AdamW")
+    (found,) = [s for s in diagnose(evidence(descent=stalled, has_finish=False, steps=900)) if "finish" in s]
+    assert "Add a finish (`--trainer.max_steps 1000 --model.finish LevenbergMarquardt" in found
+
+
+@pytest.mark.parametrize(
+    ("descent", "finished"),
+    [
+        (at_the_end(0.1, 0.99), False),
+        (at_the_end(0.004, 0.5), False),
+        (at_the_end(0.004, 0.99, steps=9), False),
+        (at_the_end(0.004, 0.99), True),
+    ],
+    ids=["survives", "falls", "short", "finished"],
+)
+def test_no_stall(descent: EndOfDescent, finished: bool) -> None:
+    assert diagnose(evidence(descent=descent, finished=finished)) == diagnose(evidence())
+
+
 def test_too_few_points() -> None:
     found = diagnose(evidence(fresh={"pde": 5e-3, "boundary": 1e-5}))
     only(found, "loss of `pde` is 0.0001 at the training points and 0.005 at new points", "50 times", "--data.points")
+
+
+@pytest.mark.parametrize(("rel_l2", "said"), [(1e-4, 0), (9e-4, 0), (1e-3, 1), (None, 1)])
+def test_points_are_not_too_few_where_the_error_is_small(rel_l2: float | None, said: int) -> None:
+    """As after a finish, which brings the loss at its points far below that between them."""
+    found = diagnose(evidence(rel_l2=rel_l2, trained={"pde": 1e-10}, fresh={"pde": 1e-6}))
+    assert sum("the points are too few" in sentence for sentence in found) == said
 
 
 def test_a_solution_near_zero() -> None:

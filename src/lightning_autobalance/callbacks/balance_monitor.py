@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
+from lightning_autobalance.callbacks.surviving_descent import EndOfDescent, descent_numbers
 from lightning_autobalance.jacobian import gramian
 from lightning_autobalance.optim import PostCombine
 from lightning_autobalance.shapes import Gramian
@@ -40,10 +41,14 @@ class BalanceMonitor(Callback):
     term's own optimizer state: norms :math:`\sqrt{K_{ii}}`, ratios :math:`\sqrt{K_{ii} / K_{jj}}` and cosines
     :math:`K_{ij} / \sqrt{K_{ii} K_{jj}}`. Only post-combine optimizers have updates per term.
 
+    Of the updates' sum, ``balance/surviving_descent`` is what is left of the descent that each makes by itself, and
+    ``balance/cancelled_share`` what is lost of their lengths; see `descent_numbers`. Near 0 and near 1 the terms stand
+    still together, whatever their gradients.
+
     The keys are ``balance/grad_norm/<term>``, ``balance/grad_ratio/<a>_x_<b>``, ``balance/grad_cos/<a>_x_<b>``, the
     same with ``update``, and ``balance/weight/<term>`` if a balancer has weights. Nothing is computed on steps that are
     not logged (``Trainer(log_every_n_steps=...)``). The attribute ``statistics`` holds means over the logged steps of
-    the run, under "grad" and "update".
+    the run, under "grad" and "update", and ``descent`` the surviving descent at its end.
 
     Reference:
         The AutoBalance paper, section 3.3 and figure 2.
@@ -51,19 +56,21 @@ class BalanceMonitor(Callback):
 
     def __init__(self) -> None:
         self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
+        self.descent = EndOfDescent()
         self._handle: RemovableHandle | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Reset the statistics; those of a checkpoint are loaded afterwards."""
         if stage == "fit":
             self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
+            self.descent = EndOfDescent()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Register a hook that receives the updates of a post-combine optimizer."""
         module = _recorder(pl_module)
         for optimizer in trainer.optimizers:
             if isinstance(optimizer, PostCombine):
-                self._handle = optimizer.register_update_hook(partial(_record_updates, self, module))
+                self._handle = optimizer.register_update_hook(partial(_record_updates, self, module, optimizer))
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
         """Record the gradients, which the parameters hold as ``jac``, and the weights of the balancer."""
@@ -75,6 +82,11 @@ class BalanceMonitor(Callback):
             for term, weight in zip(module.terms, weights, strict=True):
                 module.record(f"balance/weight/{term}", weight)
 
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Keep what a logged step has written, which the host knows by then."""
+        if _recorder(pl_module).logs_this_step:
+            self.descent.add(getattr(pl_module, "latest", {}))
+
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Remove the hook."""
         if self._handle is not None:
@@ -83,12 +95,15 @@ class BalanceMonitor(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The statistics so far, for the checkpoint."""
-        return {kind: statistics.state_dict() for kind, statistics in self.statistics.items()}
+        statistics = {kind: statistics.state_dict() for kind, statistics in self.statistics.items()}
+        return {**statistics, "descent": self.descent.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the statistics of a checkpoint."""
-        for kind, statistics in state_dict.items():
-            self.statistics[kind].load_state_dict(statistics)
+        for kind, statistics in self.statistics.items():
+            statistics.load_state_dict(state_dict[kind])
+        if "descent" in state_dict:  # older checkpoints have none
+            self.descent.load_state_dict(state_dict["descent"])
 
     def _record(self, module: Recorder, kind: str, blocks: list[Tensor]) -> None:
         if not module.logs_this_step:
@@ -99,8 +114,13 @@ class BalanceMonitor(Callback):
             module.record(name, value)
 
 
-def _record_updates(monitor: BalanceMonitor, module: Recorder, _: list[Tensor], deltas: list[Tensor]) -> None:
-    monitor._record(module, "update", deltas)
+def _record_updates(
+    monitor: BalanceMonitor, module: Recorder, optimizer: PostCombine, params: list[Tensor], deltas: list[Tensor]
+) -> None:
+    if module.logs_this_step:
+        monitor._record(module, "update", deltas)
+        for name, value in descent_numbers(optimizer, params, deltas).items():
+            module.record(name, value)
 
 
 def gram_statistics(gram: Gramian, terms: tuple[str, ...], kind: str) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ LAYOUT = {
         RATIOS.format("updates"): ["Multiline", [r"balance/update_ratio/.*$", IDEAL + "$"]],
         "cosines of the gradients": ["Multiline", [r"balance/grad_cos/.*$"]],
         "cosines of the updates": ["Multiline", [r"balance/update_cos/.*$"]],
+        "what is left of the updates": ["Multiline", [r"balance/(surviving_descent|cancelled_share)$"]],
         "norms of the gradients": ["Multiline", [r"balance/grad_norm/.*$"]],
         "norms of the updates": ["Multiline", [r"balance/update_norm/.*$"]],
         "weights of the balancer": ["Multiline", [r"balance/weight/.*$"]],

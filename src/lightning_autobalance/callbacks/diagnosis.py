@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
+from lightning_autobalance.callbacks.surviving_descent import EndOfDescent
 
 SIMILAR = 3.0  # norms within this factor of each other are balanced
 OPPOSED = -0.5  # with a mean cosine below this, two updates largely cancel
@@ -15,6 +16,9 @@ WRONG = 0.1  # relative error above which a solution is wrong
 LEFT = 0.5  # share of the zero function's loss that is left of a term, above which the term is hardly learnt
 BELOW = 10.0  # relative error over relative size of the residuals, above which the points are not representative
 LONG = 500  # steps from which a run is more than a trial
+STALLED = 0.01  # mean surviving descent at the end of a run, below which the updates gain nothing together
+FALLS = 0.9  # the losses fall where the second half of the end of a run has less than this of the first
+ACCURATE = 1e-3  # relative error below which the points are enough, whatever the losses
 OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
 
@@ -27,6 +31,7 @@ class Evidence:
         post_combine: Whether each term has its own optimizer state.
         grad: Statistics of the terms' gradients over the logged steps.
         update: Statistics of the terms' updates over the logged steps; empty if the optimizer is not post-combine.
+        descent: Surviving descent and losses of the last logged steps; empty likewise.
         trained: Mean squared residual by term, at the training points.
         fresh: Mean squared residual by term, at points not used in training; empty if there are none.
         zero: Mean squared residual by term of the function that is zero everywhere, at the training points; empty if it
@@ -37,6 +42,7 @@ class Evidence:
         rel_l2: Relative L2 error; None if there is no exact solution.
         steps: Number of optimizer steps of the run.
         has_finish: Whether a finisher took the last of them, or cannot work on this problem.
+        finished: Whether a finisher took the last of them.
         noisy: Measured terms whose noise the run does not know.
     """
 
@@ -44,6 +50,7 @@ class Evidence:
     post_combine: bool
     grad: BalanceStatistics
     update: BalanceStatistics
+    descent: EndOfDescent = field(default_factory=EndOfDescent)
     trained: Mapping[str, float] = field(default_factory=dict)
     fresh: Mapping[str, float] = field(default_factory=dict)
     zero: Mapping[str, float] = field(default_factory=dict)
@@ -53,12 +60,13 @@ class Evidence:
     rel_l2: float | None = None
     steps: int = 0
     has_finish: bool = True
+    finished: bool = False
     noisy: tuple[str, ...] = ()
 
 
 def diagnose(evidence: Evidence) -> list[str]:
     """Sentences on what went wrong and what to try, the most important last, each with the number behind it."""
-    checks = (_dominance, _conflicts, _updates, _few_points, _noise, _finish, _trivial, _loss_below_error)
+    checks = (_dominance, _conflicts, _updates, _stall, _few_points, _noise, _finish, _trivial, _loss_below_error)
     return [sentence for check in checks for sentence in check(evidence)]
 
 
@@ -110,7 +118,23 @@ def _relative_length_of_sum(a: float, b: float, cosine: float) -> float:
     return math.sqrt(max(a * a + b * b + 2 * a * b * cosine, 0.0)) / (a + b)
 
 
+def _is_stalled(e: Evidence) -> bool:
+    return not e.finished and e.descent.eta is not None and e.descent.eta < STALLED and e.descent.loss_ratio >= FALLS
+
+
+def _stall(e: Evidence) -> Iterator[str]:
+    if _is_stalled(e):
+        remedy = "" if e.has_finish else f"Add a finish ({_finish_arguments(e)}), or compare with torch.optim.AdamW."
+        yield (
+            f"The updates of the terms cancel: {e.descent.eta:.2g} of their descent is left in the sum (mean of the "
+            f"last {e.descent.steps} logged steps), and the losses do not fall. "
+            f"{remedy or 'Compare with torch.optim.AdamW, which adds the gradients.'}"
+        )
+
+
 def _few_points(e: Evidence) -> Iterator[str]:
+    if e.rel_l2 is not None and e.rel_l2 < ACCURATE:  # a finish takes the losses far below what the error needs
+        return
     for term, fresh in e.fresh.items():
         trained = e.trained[term]
         if trained > 0 and fresh / trained >= OVERFIT:
@@ -131,12 +155,15 @@ def _noise(e: Evidence) -> Iterator[str]:
 
 
 def _finish(e: Evidence) -> Iterator[str]:
-    if not e.has_finish and e.steps >= LONG:
+    if not e.has_finish and e.steps >= LONG and not _is_stalled(e):
         yield (
             "The run has no finish. Curvature lowers what a first-order method leaves, often by orders of magnitude: "
-            f"go on from its checkpoint with `--trainer.max_steps {e.steps + 100} --model.finish LevenbergMarquardt "
-            "--model.finish.steps 100`."
+            f"go on from its checkpoint with {_finish_arguments(e)}."
         )
+
+
+def _finish_arguments(e: Evidence) -> str:
+    return f"`--trainer.max_steps {e.steps + 100} --model.finish LevenbergMarquardt --model.finish.steps 100`"
 
 
 def _trivial(e: Evidence) -> Iterator[str]:

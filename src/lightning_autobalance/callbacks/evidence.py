@@ -30,12 +30,13 @@ def gather_evidence(trainer: Trainer, module: PINNModule) -> Evidence:
     empty = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
     rel_l2 = trainer.callback_metrics.get("val/rel_l2")
     measured: dict[str, Any] = {
-        **(monitor.statistics if monitor is not None else empty),
+        **(monitor.statistics | {"descent": monitor.descent} if monitor is not None else empty),
         **_losses(trainer, module),
         **_sizes(module),
         "rel_l2": float(rel_l2) if rel_l2 is not None else None,
         "steps": trainer.global_step,
         "has_finish": module.finish is not None or module.has_own_losses or not module.variant.has_fixed_losses,
+        "finished": module.finish is not None,
         "noisy": tuple(term for term in module.measured if term not in module.end_of_run.noise),
     }
     return Evidence(module.terms, isinstance(trainer.optimizers[0], PostCombine), **measured)

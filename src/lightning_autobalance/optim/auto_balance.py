@@ -1,7 +1,7 @@
 """AutoBalance: post-combine around any torch optimizer."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, final
 
@@ -115,6 +115,18 @@ class AutoBalance(PostCombine):
     def _make_term_optimizer(self, group: dict[str, Any]) -> Optimizer:
         copies = [p.detach().clone().requires_grad_() for p in group["params"]]
         return self._make([{"params": copies, **self._inner_options(group)}])
+
+    def first_moments(self, params: Sequence[Tensor]) -> list[Tensor] | None:
+        """As of the base class: those of torch's optimizers, which lie in the parameters' coordinates."""
+        by_param = {
+            p: [optimizer.state[optimizer.param_groups[0]["params"][i]] for optimizer in made]
+            for index, made in self._optimizers.items()
+            for i, p in enumerate(self.param_groups[index]["params"])
+        }
+        states = [by_param[p] for p in params]
+        if _class_of_torch(self._wrapped) is None or any("exp_avg" not in state for of in states for state in of):
+            return None
+        return [torch.stack([state["exp_avg"] for state in of_terms]) for of_terms in states]
 
     def _all_states(self) -> dict[int, list[dict[str, Any]]]:
         current = {i: [optimizer.state_dict() for optimizer in made] for i, made in self._optimizers.items()}

@@ -1,6 +1,6 @@
 """AutoSOAP: one Adam state per loss term, all in one eigenbasis of each weight matrix."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, final
 
 import torch
@@ -156,6 +156,14 @@ class AutoSOAP(PostCombine):
         if state["step"].device.type != "cpu":
             state["step"] = state["step"].cpu()
         return state
+
+    def first_moments(self, params: Sequence[Tensor]) -> list[Tensor]:
+        """As of the base class: rotated back from their bases."""
+        states = [self.state[p] for p in params]
+        return [
+            rotate_back(as_matrices(s["exp_avg"])[None], s["QL"][None], s["QR"][None]).view_as(s["exp_avg"])
+            for s in states
+        ]
 
     def _shape_of(self, name: str, p: Tensor, group: Mapping[str, Any]) -> tuple[int, ...] | None:
         if name in SIDES:

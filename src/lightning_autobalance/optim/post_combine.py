@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
@@ -132,6 +132,29 @@ class PostCombine(Optimizer, ABC):
         handle = RemovableHandle(self._update_hooks)
         self._update_hooks[handle.id] = hook
         return handle
+
+    def first_moments(self, params: Sequence[Tensor]) -> list[Tensor] | None:
+        r"""The terms' running means of gradients after a step, in the parameters' coordinates.
+
+        Args:
+            params: Some of the parameters that moved.
+
+        Returns:
+            (m, \*shape) each; None if the optimizer keeps none.
+        """
+        return [self.state[p]["exp_avg"] for p in params] if "exp_avg" in self.per_term else None
+
+    def combine_weights(self, params: Sequence[Tensor]) -> list[Tensor]:
+        """The weights of the terms' updates in their sum, as ``combine`` of the group has them.
+
+        Args:
+            params: Some of the parameters that moved.
+
+        Returns:
+            (m,) for each.
+        """
+        by_param = {p: group for group in self.param_groups for p in group["params"]}
+        return [torch.tensor(_weights(by_param[p]), dtype=torch.float64) for p in params]
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a parameter group, as in torch, and validate its options.
