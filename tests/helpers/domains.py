@@ -1,6 +1,24 @@
 """Domains of every kind, near the origin and far from it."""
 
-from lightning_autobalance.points import Box, Disk, Domain, Interval, ParameterRange, Rectangle, TimeCylinder
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_autobalance.points import Ball, Box, Disk, Domain, Interval, ParameterRange, Rectangle, TimeCylinder
+
+
+class Ring(Domain):
+    """A domain of one's own, 1/2 < r < 1 around (2, 1), that knows only which points it contains."""
+
+    inner, outer = 0.5, 1.0
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return (1.0, 3.0), (0.0, 2.0)
+
+    def contains(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        radius = np.hypot(points[:, 0] - 2, points[:, 1] - 1)
+        return (radius >= self.inner) & (radius <= self.outer)
+
 
 DOMAINS: dict[str, Domain] = {
     "interval": Interval(-2.0, 5.0),
@@ -8,9 +26,18 @@ DOMAINS: dict[str, Domain] = {
     "box": Box((0.0, 1.0), (2.0, 4.0), (-1.0, 0.0)),
     "box4": Box((0.0, 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 2.0), coordinates="xyzw"),
     "disk": Disk((1.0, -2.0), 3.0),
+    "ball1": Ball((3.0,), 2.0),
+    "ball": Ball((1.0, -2.0, 3.0), 2.0),
+    "ball4": Ball((0.0, 1.0, 2.0, 3.0), 0.5, coordinates="xyzw"),
+    "own": Ring(),
     "heat": TimeCylinder(Interval(0.0, 1.0), (2.0, 5.0)),
     "wave": TimeCylinder(Disk(), (0.0, 1.0)),
     "parametric": TimeCylinder(Interval(0.0, 1.0), (0.0, 1.0)) * ParameterRange("nu", 0.01, 0.1, log=True),
+    "parametric_box": Box((0.0, 1.0), (0.0, 2.0))
+    * ParameterRange("a", -1.0, 1.0)
+    * ParameterRange("k", 1.0, 100.0, log=True),
+    "parametric_wave": TimeCylinder(Disk(), (0.0, 1.0)) * ParameterRange("c", 1.0, 2.0),
+    "parametric_own": Ring() * ParameterRange("c", 1.0, 2.0),
     "far": Disk((1e6, -1e6), 1e-2),
     "far_box": Rectangle((1e6, 1e6 + 1e-2), (0.0, 1.0)),
 }

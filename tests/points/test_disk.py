@@ -53,5 +53,5 @@ def test_a_radius_that_is_not_positive_is_refused(radius: float) -> None:
 
 
 def test_a_center_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`center` must be two finite numbers, got \(0.0, nan\)"):
+    with pytest.raises(ValueError, match=r"`center` must be a finite number per coordinate, got \(0.0, nan\)"):
         Disk((0.0, float("nan")), 1.0)

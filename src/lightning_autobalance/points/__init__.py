@@ -1,5 +1,6 @@
 """Domains with named parts, and samplers of collocation points."""
 
+from lightning_autobalance.points.ball import Ball
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, rounded_inside
@@ -19,6 +20,7 @@ __all__ = [
     "Rectangle",
     "Box",
     "Disk",
+    "Ball",
     "TimeCylinder",
     "ParameterRange",
     "Parametric",
