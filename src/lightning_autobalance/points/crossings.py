@@ -68,7 +68,7 @@ class _Crossings:
         chosen = changes & (order == slot[:, None] + 1)
         accept = chosen.any(dim=1)
         step = 2 * self.radius / STEPS
-        low = chosen.double().argmax(dim=1) * step
+        low = chosen.double().argmax(dim=1).to(unit) * step  # whole numbers times a step would be float32
         points = start.new_full((len(unit), d), float("nan"))
         if accept.any():
             points[accept] = self._bisected(start[accept], direction[accept], low[accept], step)
