@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
     from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, AutoSOAP, WarmupExponentialDecay
-    from lightning_autobalance.points import Ball, Box, Disk, Interval, Rectangle, TimeCylinder
+    from lightning_autobalance.points import Ball, Box, Disk, Interval, PointCloud, Rectangle, TimeCylinder
     from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble
 
 __version__ = version("lightning-autobalance")
@@ -30,7 +30,7 @@ _ROOMS = {
     "module": ("PINNModule",),
     "nets": ("MLP",),
     "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "AutoSOAP", "WarmupExponentialDecay"),
-    "points": ("Ball", "Box", "Disk", "Interval", "Rectangle", "TimeCylinder"),
+    "points": ("Ball", "Box", "Disk", "Interval", "PointCloud", "Rectangle", "TimeCylinder"),
     "sweeps.seed_ensemble": ("SeedEnsemble",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -56,6 +56,7 @@ __all__ = [
     "Box",
     "Disk",
     "Ball",
+    "PointCloud",
     "TimeCylinder",
     "MLP",
     "BalanceMonitor",

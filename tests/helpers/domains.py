@@ -3,7 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_autobalance.points import Ball, Box, Disk, Domain, Interval, ParameterRange, Rectangle, TimeCylinder
+from lightning_autobalance.points import (
+    Ball,
+    Box,
+    Disk,
+    Domain,
+    Interval,
+    ParameterRange,
+    PointCloud,
+    Rectangle,
+    TimeCylinder,
+)
 
 
 class Ring(Domain):
@@ -19,6 +29,10 @@ class Ring(Domain):
         radius = np.hypot(points[:, 0] - 2, points[:, 1] - 1)
         return (radius >= self.inner) & (radius <= self.outer)
 
+
+GRID = np.stack(np.meshgrid(np.linspace(0, 2, 33), np.linspace(1, 2, 33), indexing="ij"), axis=-1).reshape(-1, 2)
+_ON_EDGE = np.isin(GRID[:, 0], [0, 2]) | np.isin(GRID[:, 1], [1, 2])
+CLOUD = PointCloud(GRID[~_ON_EDGE], {"wall": GRID[_ON_EDGE]})
 
 DOMAINS: dict[str, Domain] = {
     "interval": Interval(-2.0, 5.0),
@@ -38,6 +52,8 @@ DOMAINS: dict[str, Domain] = {
     * ParameterRange("k", 1.0, 100.0, log=True),
     "parametric_wave": TimeCylinder(Disk(), (0.0, 1.0)) * ParameterRange("c", 1.0, 2.0),
     "parametric_own": Ring() * ParameterRange("c", 1.0, 2.0),
+    "cloud": CLOUD,
+    "cloud_wave": TimeCylinder(CLOUD, (0.0, 1.0)) * ParameterRange("c", 1.0, 2.0),
     "far": Disk((1e6, -1e6), 1e-2),
     "far_box": Rectangle((1e6, 1e6 + 1e-2), (0.0, 1.0)),
 }

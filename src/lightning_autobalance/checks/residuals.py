@@ -8,7 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.field import NeuralField
-from lightning_autobalance.points import Domain, Uniform, sample
+from lightning_autobalance.points import Domain, Uniform, most_points, sample
 
 POINTS = 64  # per part, minus a little where counts differ
 
@@ -27,7 +27,8 @@ def few_points(domain: Domain, counts: Mapping[str, int] | None) -> dict[str, Te
     order = {count: index for index, count in enumerate(sorted(set(counts.values()), reverse=True))}
     found = {}
     for part, count in counts.items():
-        points = sample(domain, part, max(POINTS - 3 * order[count], 1), Uniform(), seed=0, draw=0)
+        number = int(min(max(POINTS - 3 * order[count], 1), most_points(domain, part)))
+        points = sample(domain, part, number, Uniform(), seed=0, draw=0)
         found[part] = torch.as_tensor(points, dtype=torch.float64)
     return found
 

@@ -6,8 +6,9 @@ from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, rounded_inside
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
+from lightning_autobalance.points.point_cloud import PointCloud
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
-from lightning_autobalance.points.sampling import sample, shared_out
+from lightning_autobalance.points.sampling import most_points, sample, shared_out
 from lightning_autobalance.points.shape import Shape
 from lightning_autobalance.points.time_cylinder import TimeCylinder
 
@@ -21,6 +22,7 @@ __all__ = [
     "Box",
     "Disk",
     "Ball",
+    "PointCloud",
     "TimeCylinder",
     "ParameterRange",
     "Parametric",
@@ -31,4 +33,5 @@ __all__ = [
     "Sobol",
     "sample",
     "shared_out",
+    "most_points",
 ]

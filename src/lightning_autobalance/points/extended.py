@@ -54,7 +54,7 @@ class Extended(Domain):
     def _times_interval(self, face: Face) -> Face:
         low, high = self.interval
         larger = self._changed(face, partial(self._over_interval, face))
-        return replace(larger, dim=face.dim + 1, measure=face.measure * (high - low))
+        return replace(larger, dim=face.dim + 1, measure=face.measure * (high - low), size=None)
 
     def _changed(self, face: Face, place: Callable[[Tensor], Tensor]) -> Face:
         return replace(face, place=place)

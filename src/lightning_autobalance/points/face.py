@@ -19,6 +19,8 @@ class Face:
         measure: Length, area or volume of the face; 1 for a single point. NaN if unknown.
         weight: How many of the part's points fall to this face, relative to its other faces.
         rate: Share of the cube that ``place`` accepts, in (0, 1].
+        size: Number of points of a face that is a finite set, for which ``place`` divides (0, 1) into equal pieces, one
+            per point. None is drawn twice.
     """
 
     dim: int
@@ -26,6 +28,7 @@ class Face:
     measure: float = nan
     weight: float = 1.0
     rate: float = 1.0
+    size: int | None = None
 
     def points(self, unit: Tensor) -> Tensor:
         """Points of the face, (n, d); rows of NaN are rejected.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from zlib import crc32
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 
 from lightning_autobalance.points.domain import Domain
 from lightning_autobalance.points.face import Face, accepted
+from lightning_autobalance.points.finite import distinct
 from lightning_autobalance.points.rounding import Array
 from lightning_autobalance.points.samplers import Sampler
 from lightning_autobalance.utils.arguments import check_at_least
@@ -49,6 +50,12 @@ def sample(domain: Domain, part: str, count: int, sampler: Sampler, seed: int, d
 
 
 def _points_of(face: Face, count: int, sampler: Sampler, generator: Callable[[], np.random.Generator]) -> Array:
+    if face.size is not None:
+        if count > face.size:
+            raise ValueError(f"it has only {face.size} points, of which none is drawn twice.")
+        index = distinct(sampler(count, 1, generator())[:, 0], face.size)
+        chosen: Array = face.points(torch.from_numpy((index[:, None] + 0.5) / face.size)).numpy()
+        return chosen
     if face.rate == 1.0:
         points: Array = face.points(torch.from_numpy(sampler(count, face.dim, generator()))).numpy()
         return points
@@ -62,6 +69,15 @@ def _points_of(face: Face, count: int, sampler: Sampler, generator: Callable[[],
             return kept
         tried *= 2
     raise ValueError(f"fewer than {count} of {MOST:,} candidates were accepted: it fills too little of its bounds.")
+
+
+def most_points(domain: Domain, part: str) -> float:
+    """The largest number of points that can be drawn: infinity but for parts that are finite sets.
+
+    Raises:
+        ValueError: If there is no such part.
+    """
+    return sum(inf if face.size is None else face.size for face in domain.faces(part))
 
 
 def shared_out(domain: Domain, part: str, count: int) -> list[tuple[Face, int]]:

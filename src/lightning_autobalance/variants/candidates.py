@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_autobalance.points import Domain, Uniform, sample
+from lightning_autobalance.points import Domain, Uniform, most_points, sample
 from lightning_autobalance.shapes import Points
 from lightning_autobalance.variants.base import ByPart, StepContext
 
@@ -26,7 +26,7 @@ class Candidates:
         self.part = part
 
     def points(self, domain: Domain, count: int, step: int, like: Tensor) -> Points:
-        """Draw ``count`` candidates, (count, d).
+        """Draw ``count`` candidates, (count, d); all points of a cloud that has fewer.
 
         Args:
             domain: The domain that has the part.
@@ -34,6 +34,7 @@ class Candidates:
             step: Number of optimizer steps taken so far.
             like: A tensor with the dtype and the device wanted.
         """
+        count = int(min(count, most_points(domain, self.part)))
         drawn = sample(domain, self.part, count, Uniform(), self.seed, FIRST_DRAW + step)
         return torch.as_tensor(drawn, dtype=like.dtype).to(like.device)
 
