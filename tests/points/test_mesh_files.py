@@ -23,10 +23,8 @@ def mesh(folder: Path, name: str = "m.vtu", points: Any = SQUARE, cells: Any = F
     return folder / name
 
 
-@pytest.mark.parametrize("name", ["m.vtu", "m.vtk", "m.xdmf"])
+@pytest.mark.parametrize("name", ["m.vtu", "m.vtk"])
 def test_sides_of_a_single_cell_are_the_boundary(tmp_path: Path, name: str) -> None:
-    if name == "m.xdmf":
-        pytest.importorskip("h5py")
     cloud = PointCloud.from_file(mesh(tmp_path, name))
     assert cloud.coordinates == ("x", "y")  # z is 0 everywhere
     assert sample(cloud, "interior", 1, Uniform(), 0, 0).tolist() == [[0.5, 0.5]]

@@ -124,7 +124,7 @@ def test_normals_that_are_not_given_are_named(cloud: PointCloud, part: str, mess
 
 
 def test_a_distance_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="`PointCloud` has no distance to its boundary.*`domain.with_part"):
+    with pytest.raises(NotImplementedError, match=r"`PointCloud` has no distance to its boundary.*`domain.with_part"):
         SMALL.distance(torch.zeros(1, 2))
 
 
@@ -161,7 +161,7 @@ def test_tensors_and_arrays_are_copied() -> None:
     cloud = PointCloud(points)
     points[:] = 7
     assert cloud.bounds == ((0.25, 0.75), (0.5, 0.5))
-    assert PointCloud(torch.tensor(INSIDE)).bounds == cloud.bounds
+    assert PointCloud(torch.tensor(INSIDE, requires_grad=True)).bounds == cloud.bounds
 
 
 NAN = float("nan")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from lightning_autobalance.points.cloud_files import read_cloud
 from lightning_autobalance.points.domain import Domain
@@ -42,9 +43,9 @@ class PointCloud(Domain):
 
     def __init__(
         self,
-        interior: ArrayLike,
-        parts: Mapping[str, ArrayLike] | None = None,
-        normals: Mapping[str, ArrayLike] | None = None,
+        interior: ArrayLike | Tensor,
+        parts: Mapping[str, ArrayLike | Tensor] | None = None,
+        normals: Mapping[str, ArrayLike | Tensor] | None = None,
         coordinates: Sequence[str] | None = None,
         reach: float | None = None,
     ) -> None:
@@ -89,7 +90,7 @@ class PointCloud(Domain):
         except ValueError as error:
             raise ValueError(f"`path` must be a cloud of points, got {str(path)!r}: {error}") from error
 
-    def _unit(self, part: str, rows: ArrayLike) -> Array:
+    def _unit(self, part: str, rows: ArrayLike | Tensor) -> Array:
         if part not in self._points:
             raise ValueError(f"`normals` must be of parts, {', '.join(self._points)}, got {part!r}.")
         found, points = _rows(part, rows, argument="normals"), self._points[part]
@@ -167,8 +168,8 @@ class PointCloud(Domain):
             ValueError: If ``count`` is not positive.
         """
         check_at_least("count", count, 1)
-        number = len(self._all)
-        chosen: Array = self._all[np.linspace(0, number - 1, count).round().astype(int)] if count < number else self._all
+        last = len(self._all) - 1
+        chosen: Array = self._all[np.linspace(0, last, min(count, last + 1)).round().astype(int)]
         return chosen
 
     def distance(self, x: Points) -> PointValues:
@@ -202,10 +203,10 @@ class PointCloud(Domain):
         return torch.as_tensor(normals).to(x)[nearest(x, torch.as_tensor(places).to(x))]
 
 
-def _rows(part: str, rows: ArrayLike, columns: int | None = None, argument: str = "points") -> Array:
+def _rows(part: str, rows: ArrayLike | Tensor, columns: int | None = None, argument: str = "points") -> Array:
     """Rows as an array of float64, if all are finite."""
     try:
-        found = np.array(rows, dtype=np.float64)  # a copy
+        found = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows, dtype=np.float64).copy()
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{argument}` of {part!r} must be a table of numbers: {error}") from error
     if found.ndim != 2 or not found.size or (columns is not None and found.shape[1] != columns):
