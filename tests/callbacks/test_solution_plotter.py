@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from helpers.domains import CLOUD, Ring
 from helpers.toys import Decay, Poisson2D, fit, points
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.callbacks.solution_plotter import draw
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Disk, Rectangle, TimeCylinder
+from lightning_autobalance.points import Ball, Disk, Domain, Interval, ParameterRange, Rectangle, TimeCylinder
 
 
 class Heat2D(PINNModule):
@@ -25,6 +27,10 @@ class OnDisk(PINNModule):
 
     def exact(self, x: Tensor) -> Tensor:
         return 1 - x.square().sum(dim=1, keepdim=True)
+
+
+def field_on(domain: Domain) -> PINNModule:
+    return type("OnDomain", (PINNModule,), {"domain": domain})()
 
 
 def test_files_and_figures(tmp_path: Path) -> None:
@@ -54,6 +60,38 @@ def test_points_outside_the_domain_stay_blank() -> None:
     values = draw(OnDisk(), "u", 11).axes[0].collections[0].get_array().reshape(11, 11)
     assert values.mask[0, 0]
     assert not values.mask[5, 5]
+
+
+@pytest.mark.parametrize("domain", [Ring(), TimeCylinder(Ring(), (0.0, 1.0)), Ring() * ParameterRange("c", 1.0, 2.0)])
+def test_a_hole_that_only_contains_knows_stays_blank_and_has_an_edge(domain: Domain) -> None:
+    axis = draw(field_on(domain), "u", 41).axes[0]
+    values = axis.collections[0].get_array().reshape(41, 41)
+    x, y = np.meshgrid(np.linspace(1, 3, 41), np.linspace(0, 2, 41))
+    radius = np.hypot(x - 2, y - 1)
+    assert values.mask[(radius < 0.499) | (radius > 1.001)].all()
+    assert not values.mask[(radius > 0.501) & (radius < 0.999)].any()
+    (edge,) = axis.lines
+    found = np.hypot(edge.get_xdata() - 2, edge.get_ydata() - 1)
+    assert np.isclose(found, 0.5).any()
+    assert (np.isclose(found, 0.5) | np.isclose(found, 1)).all()
+
+
+def test_a_cloud_has_its_own_points_as_edge() -> None:
+    (edge,) = draw(field_on(CLOUD), "u", 11).axes[0].lines
+    assert len(edge.get_xdata()) == 128
+
+
+@pytest.mark.parametrize("domain", [Rectangle((0, 1), (0, 1)), TimeCylinder(Interval(0, 1), (0.0, 1.0)), Ball()])
+def test_a_rectangle_and_a_slice_have_no_edge(domain: Domain) -> None:
+    assert not draw(field_on(domain), "u", 11).axes[0].lines
+
+
+def test_a_slice_outside_the_domain_is_blank() -> None:
+    class Shells(Ball):
+        def contains(self, points: np.ndarray) -> np.ndarray:
+            return super().contains(points) & (abs(points[:, 2]) > 0.5)
+
+    assert draw(field_on(Shells()), "u", 11).axes[0].collections[0].get_array().mask.all()
 
 
 def test_the_panels_show_prediction_exact_and_error() -> None:

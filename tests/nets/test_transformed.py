@@ -42,6 +42,24 @@ def test_zero_at_start_by_hand() -> None:
     assert ZeroAtStart()(torch.tensor([[0.25]])).item() == 0.25
 
 
+@pytest.mark.parametrize("column", [1, -2])
+def test_time_before_a_parameter(column: int) -> None:
+    factor = ZeroAtStart(1.0, 3.0, column)
+    x = torch.tensor([[7.0, 1.0, 5.0], [7.0, 2.0, 1.0]], dtype=torch.float64)
+    assert factor(x).flatten().tolist() == [0.0, 0.5]
+    net = Transformed(MLP(3, 1, [4]), factor).double()
+    assert supports_taylor(net)
+    for name in ("t", "nu", "tt", "xt"):
+        found = [partials(net, x, name, coordinates=("x", "t", "nu"), mode=mode)[0] for mode in ("taylor", "reverse")]
+        torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("column", [2, -3])
+def test_a_column_that_is_none_is_refused(column: int) -> None:
+    with pytest.raises(ValueError, match=f"`column` must be from -2 to 1 with 2 coordinates, got {column}"):
+        ZeroAtStart(column=column)(torch.rand(3, 2))
+
+
 def test_the_condition_holds_whatever_the_network_gives() -> None:
     torch.manual_seed(0)
 

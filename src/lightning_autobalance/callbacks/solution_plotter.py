@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from lightning_autobalance.callbacks.figures import new_figure, save_figure
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.points import Box, Domain, Extended, Sobol, most_points, sample
 
+EDGE = 1024  # points of a boundary
 Panel = tuple[str, NDArray[np.float64]]
 
 
@@ -18,7 +20,8 @@ class SolutionPlotter(Callback):
     """Plots each field, as a PNG in the run's folder and in the loggers, during ``fit`` and at its end.
 
     One coordinate is plotted as curves, two as heatmaps. With more, the heatmaps show a slice: at the final time, and
-    at the middle of any other coordinate after the second. Without an exact solution, only the prediction is shown. No
+    at the middle of any other coordinate after the second. What is outside the domain stays blank, and the boundary of
+    a domain in the plane that is no rectangle is drawn. Without an exact solution, only the prediction is shown. No
     display is needed.
 
     Args:
@@ -72,7 +75,8 @@ def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
     if len(axes) == 1:
         _curves(figure, axes[0], panels, module.domain.coordinates[0])
     else:
-        _heatmaps(figure, axes, panels, module.domain.coordinates)
+        subplots = _heatmaps(figure, axes, panels, module.domain.coordinates)
+        _draw_edge(subplots, module.domain)
     figure.suptitle(f"{type(module).__name__}, step {module.global_step}" + _slice_title(module))
     return figure
 
@@ -95,6 +99,17 @@ def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> 
             return [(field, predicted)]
         exact = values(module.exact(x))
     return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
+
+
+def _draw_edge(subplots: list[Axes], domain: Domain) -> None:
+    """The boundary of a domain in the plane; a rectangle fills its picture and needs none."""
+    while isinstance(domain, Extended):  # time and parameters have no boundary
+        domain = domain.base
+    if len(domain.bounds) == 2 and not isinstance(domain, Box) and "boundary" in domain.parts:
+        count = int(min(EDGE, most_points(domain, "boundary")))
+        x, y = sample(domain, "boundary", count, Sobol(), seed=0, draw=0).T
+        for axis in subplots:
+            axis.plot(x, y, "k.", markersize=1, rasterized=True)
 
 
 def _slice_values(module: PINNModule) -> list[float]:
@@ -121,9 +136,10 @@ def _curves(figure: Figure, x: NDArray[np.float64], panels: list[Panel], coordin
 
 def _heatmaps(
     figure: Figure, axes: list[NDArray[np.float64]], panels: list[Panel], coordinates: tuple[str, ...]
-) -> None:
+) -> list[Axes]:
     shared = [values for title, values in panels if "error" not in title][-1]
-    limits = float(np.nanmin(shared)), float(np.nanmax(shared))
+    shown = shared[np.isfinite(shared)]
+    limits = (float(shown.min()), float(shown.max())) if shown.size else (None, None)
     subplots: list[Axes] = list(np.atleast_1d(np.asarray(figure.subplots(1, len(panels), sharex=True, sharey=True))))
     for axis, (title, values) in zip(subplots, panels, strict=True):
         low, high = (None, None) if "error" in title else limits
@@ -133,3 +149,4 @@ def _heatmaps(
         axis.set_title(title)
         axis.set_xlabel(coordinates[0])
     subplots[0].set_ylabel(coordinates[1])
+    return subplots

@@ -15,6 +15,7 @@ from lightning_autobalance.checks.loader import check_batch
 from lightning_autobalance.checks.optimizer import check_parameters
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
+from lightning_autobalance.nets import Transformed, ZeroAtStart
 
 NON_SMOOTH = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
 
@@ -93,12 +94,26 @@ def _check_net(field: NeuralField, x: Tensor) -> None:
             f"`net` must give {len(field.fields)} field(s) {field.fields}, shape {(len(x), len(field.fields))}, got "
             f"shape {tuple(fields.shape)}. Change the network's `out_features` or the class attribute `fields`."
         )
+    _check_time(field)
     non_smooth = [type(layer).__name__ for layer in field.net.modules() if isinstance(layer, NON_SMOOTH)]
     if non_smooth:
         rank_zero_warn(
             f"`net` should be smooth, got {non_smooth[0]}: its second derivatives are zero, so that a residual with "
             "u_xx does not see the network. Use tanh, sin, silu, gelu or softplus."
         )
+
+
+def _check_time(field: NeuralField) -> None:
+    coordinates, net = field.domain.coordinates, field.net
+    while "t" in coordinates and isinstance(net, Transformed):
+        if isinstance(net.factor, ZeroAtStart):
+            found, wanted = net.factor.index(len(coordinates)), coordinates.index("t")
+            if found != wanted:
+                raise MisconfigurationException(
+                    f"`column` of ZeroAtStart must be {wanted - len(coordinates)}, that of t among the coordinates "
+                    f"{coordinates}, got {net.factor.column}, which is {coordinates[found]}."
+                )
+        net = net.net
 
 
 def _check_exact_shape(field: NeuralField, x: Tensor) -> None:

@@ -116,28 +116,38 @@ class ZeroOnEdge(nn.Module):
 
 
 class ZeroAtStart(nn.Module):
-    r"""A factor that grows with time, the last coordinate, from 0 to 1: :math:`f(x) = (t - t_0) / (t_1 - t_0)`.
+    r"""A factor that grows with time from 0 to 1: :math:`f(x) = (t - t_0) / (t_1 - t_0)`.
 
     Args:
         start: t_0.
         end: t_1.
+        column: Index of time among the coordinates, from the end where it is negative: -1 for a `TimeCylinder`, -2 with
+            one parameter after the time.
 
     Raises:
-        ValueError: If the end is not after the start.
+        ValueError: If the end is not after the start, or there is no such column.
     """
 
-    def __init__(self, start: float = 0.0, end: float = 1.0) -> None:
+    def __init__(self, start: float = 0.0, end: float = 1.0, column: int = -1) -> None:
         super().__init__()
         if not start < end:
             raise ValueError(f"`end` must be > `start`, {start}, got {end}.")
         self.start = start
         self.duration = end - start
+        self.column = column
 
     def forward(self, x: Points) -> Fields:
         """Points, (b, d), to the factor, (b, 1)."""
-        return (x[:, -1:] - self.start) / self.duration
+        i = self.index(x.shape[1])
+        return (x[:, i : i + 1] - self.start) / self.duration
 
     def taylor(self, jet: Any) -> Any:
         """The same on a `Jet`, for Taylor mode."""
-        d = jet.value.shape[1]
-        return jet.features(d - 1, d).rescaled([1 / self.duration], [-self.start / self.duration])
+        i = self.index(jet.value.shape[1])
+        return jet.features(i, i + 1).rescaled([1 / self.duration], [-self.start / self.duration])
+
+    def index(self, d: int) -> int:
+        """Index of time among d coordinates, from the start."""
+        if not -d <= self.column < d:
+            raise ValueError(f"`column` must be from {-d} to {d - 1} with {d} coordinates, got {self.column}.")
+        return self.column % d

@@ -4,6 +4,7 @@ from lightning_autobalance.points.ball import Ball
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, rounded_inside
+from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.point_cloud import PointCloud
@@ -23,6 +24,7 @@ __all__ = [
     "Disk",
     "Ball",
     "PointCloud",
+    "Extended",
     "TimeCylinder",
     "ParameterRange",
     "Parametric",

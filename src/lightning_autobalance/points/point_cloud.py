@@ -135,9 +135,13 @@ class PointCloud(Domain):
     def _tree(self) -> cKDTree:
         return cKDTree(self._all)
 
-    @cached_property
+    @property
     def reach(self) -> float:
         """How far the domain extends around each point."""
+        return self._own_reach
+
+    @cached_property
+    def _own_reach(self) -> float:
         if self._reach is not None or len(self._all) == 1:
             return self._reach or 0.0
         apart = float(self._tree.query(self._all, k=2)[0][:, 1].max())

@@ -90,5 +90,6 @@ def radius_for(neighbours: float, count: int, d: int) -> float:
 
 def _to_unit_cube(x: Points, bounds: Bounds) -> Array:
     low, high = np.array(bounds, dtype=np.float64).T
-    scaled: Array = (x.detach().cpu().double().numpy() - low) / (high - low)
+    size = np.where(high > low, high - low, 1.0)  # a cloud of points may be flat
+    scaled: Array = (x.detach().cpu().double().numpy() - low) / size
     return scaled

@@ -45,6 +45,7 @@ class RoPINN(ParameterColumns, Seeded, PartVariant):
     Note:
         With sigma = 0, as after a single step, q is r_0, as in the authors' code. The gradient of a step is that of the
         weighted sum of the terms' losses, also with an optimizer that keeps the terms apart.
+        Parameters of the equation are coordinates, and are displaced, too; ``clamp`` keeps them within their ranges.
         The history is of the parameters that are trained: it loses those of a layer that is frozen, and starts anew
         when one is unfrozen.
     """
