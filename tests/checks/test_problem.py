@@ -13,7 +13,9 @@ from helpers.checks import refuses
 from helpers.toys import Decay
 from lightning_autobalance.checks import check_problem
 from lightning_autobalance.checks.problem import NON_SMOOTH
-from lightning_autobalance.nets import MLP
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.nets import MLP, Transformed, ZeroAtStart
+from lightning_autobalance.points import Interval, ParameterRange, TimeCylinder
 
 COUNTS = {"interior": 16, "boundary": 2}
 
@@ -34,7 +36,8 @@ def test_the_terms_are_found_on_few_points_of_the_fields_dtype() -> None:
     assert check_problem(Decay().double(), COUNTS, find_terms, named={}, exact=True) == ("b", "a")
     assert found == [("interior", (64, 1), torch.float64), ("boundary", (61, 1), torch.float64)]
     assert check_problem(Decay(), None, find_terms, named={}, exact=True) == ("b", "a")
-    assert set(found[2:]) == {("interior", (64, 1), torch.float32), ("boundary", (64, 1), torch.float32)}
+    parts = ("interior", "boundary", "left", "right")
+    assert set(found[2:]) == {(part, (64, 1), torch.float32) for part in parts}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,23 @@ def test_a_smooth_network_does_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(Decay(net=nn.Sequential(nn.Linear(1, 4), nn.Softplus(), nn.Linear(4, 1))))
+
+
+class Aged(PINNModule):
+    domain = TimeCylinder(Interval(0.0, 1.0), (0.0, 1.0)) * ParameterRange("nu", 0.1, 1.0)
+
+    def residuals(self, points: Any) -> dict[str, Tensor]:
+        return {"pde": self(points["interior"])}
+
+
+def test_the_column_of_time_must_be_that_of_time() -> None:
+    for column in (1, -2):
+        check(
+            Aged(net=Transformed(Transformed(MLP(3, 1, [4]), ZeroAtStart(column=column)), lambda x: x[:, :1])), ("pde",)
+        )
+    net = Transformed(Transformed(MLP(3, 1, [4]), ZeroAtStart()), lambda x: x[:, :1])
+    with pytest.raises(MisconfigurationException, match=r"`column` of ZeroAtStart must be -2,.* got -1, which is nu"):
+        check(Aged(net=net), ("pde",))
 
 
 def test_names_must_be_loss_terms() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers.checks import field_with, refuses, with_residuals
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.checks.residuals import check_depends_on_network, check_residuals, few_points
-from lightning_autobalance.points import Interval
+from lightning_autobalance.points import Interval, PointCloud
 
 POINTS = {"interior": torch.tensor([[0.25], [0.5], [0.75]]), "boundary": torch.tensor([[0.0], [1.0]])}
 
@@ -31,7 +31,12 @@ def test_few_points_differ_in_number_where_training_will() -> None:
     assert shapes({"interior": 2, "boundary": 3}) == {"interior": (61, 1), "boundary": (64, 1)}
     assert shapes({"interior": 7, "boundary": 7}) == {"interior": (64, 1), "boundary": (64, 1)}
     assert shapes({"boundary": 5}) == {"boundary": (64, 1)}
-    assert shapes(None) == {"interior": (64, 1), "boundary": (64, 1)}
+    assert shapes(None) == dict.fromkeys(("interior", "boundary", "left", "right"), (64, 1))
+
+
+def test_few_points_of_a_cloud_are_no_more_than_it_has() -> None:
+    cloud = PointCloud([[0.0], [1.0], [2.0]], {"end": [[2.0]]})
+    assert {part: len(x) for part, x in few_points(cloud, None).items()} == {"interior": 3, "boundary": 1, "end": 1}
 
 
 def test_few_points_are_the_same_every_time() -> None:

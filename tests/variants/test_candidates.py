@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from helpers.variants import UNIT, context, line, of
-from lightning_autobalance.points import Uniform, sample
+from lightning_autobalance.points import PointCloud, Uniform, sample
 from lightning_autobalance.variants.base import ByPart
 from lightning_autobalance.variants.candidates import Candidates
 
@@ -86,3 +86,9 @@ def test_choices_follow_from_seed_and_step() -> None:
     assert torch.equal(first, candidates().choose(scores, 5, 3))
     assert not torch.equal(first, candidates().choose(scores, 5, 4))
     assert not torch.equal(first, candidates(seed=1).choose(scores, 5, 3))
+
+
+def test_of_a_cloud_all_points_are_candidates_where_it_has_no_more() -> None:
+    cloud = PointCloud([[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]])
+    drawn = candidates().points(cloud, 50, 3, LIKE)
+    assert sorted(drawn[:, 0].tolist()) == [0.25, 0.5, 0.75]
