@@ -27,6 +27,7 @@ def test_names_and_bounds() -> None:
     unit = Ball()
     assert unit.coordinates == ("x", "y", "z")
     assert unit.bounds == ((-1.0, 1.0),) * 3
+    assert Ball(list(np.zeros(3))).bounds == unit.bounds
     assert unit.parts == ("interior", "boundary")
     assert [face.dim for d in range(1, 7) for face in ball(d).faces("interior")] == [1, 2, 3, 5, 6, 7]
 

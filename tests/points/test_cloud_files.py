@@ -109,3 +109,14 @@ def test_numbers_of_parts_are_for_meshes(tmp_path: Path) -> None:
 def test_a_file_that_is_none_of_these_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=f"`path` must be a cloud of points, got .*{name}"):
         read_cloud(written(tmp_path, name, "nonsense"))
+
+
+def test_a_damaged_archive_and_a_single_array_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.npz", interior=INSIDE)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"`path` must be a cloud of points, got .*npz': File is not a zip"):
+        read_cloud(path)
+    with path.open("wb") as file:
+        np.save(file, INSIDE)
+    with pytest.raises(ValueError, match=r"npz': it must have an array per part, by `numpy.savez`, got a single"):
+        read_cloud(path)

@@ -84,9 +84,16 @@ def test_coordinates_that_are_asked_for(tmp_path: Path) -> None:
         PointCloud.from_file(mesh(tmp_path), "x")
 
 
-def test_a_mesh_without_cells_is_refused(tmp_path: Path) -> None:
-    path = mesh(tmp_path, cells=[("vertex", np.array([[0]]))])
-    with pytest.raises(ValueError, match=r"it must have cells of line, .* or `names` of its parts, got \['vertex'\]"):
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ([("vertex", np.array([[0]]))], r"\[\]"),
+        ([*FANS, ("polygon", np.array([[0, 1, 2, 3, 4]]))], r"\['polygon', 'triangle'\]"),  # whose sides are not known
+    ],
+)
+def test_cells_whose_sides_are_not_known_are_refused(tmp_path: Path, cells: Any, found: str) -> None:
+    path = mesh(tmp_path, "m.vtk", cells=cells)
+    with pytest.raises(ValueError, match=rf"it must have cells of line, .* or `names` of its parts, got {found}"):
         PointCloud.from_file(path)
 
 

@@ -1,6 +1,7 @@
 """Domains given by points."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from helpers.domains import CLOUD, GRID
+from helpers.toys import fit
+from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import (
     Disk,
     Grid,
@@ -162,6 +167,38 @@ def test_tensors_and_arrays_are_copied() -> None:
     points[:] = 7
     assert cloud.bounds == ((0.25, 0.75), (0.5, 0.5))
     assert PointCloud(torch.tensor(INSIDE, requires_grad=True)).bounds == cloud.bounds
+
+
+class OnCloud(PINNModule):
+    domain = CLOUD
+
+    def residuals(self, points: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        (u_xx,) = self.partials(points["interior"], "xx+yy")
+        return {"pde": u_xx + 1, "wall": self(points["wall"])}
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path) -> None:
+    def run(steps: int, **options: Any) -> tuple[OnCloud, Any]:
+        torch.manual_seed(0)
+        module = OnCloud(net=MLP(2, 1, [6]))
+        data = CollocationPoints({"interior": 50, "wall": 20}, seed=0, resample_every=2, steps_per_epoch=5)
+        return module, fit(module, tmp_path, data, max_steps=steps, **options)
+
+    whole, _ = run(9)
+    run(5)[1].save_checkpoint(tmp_path / "part.ckpt")
+    rest, trainer = run(9, ckpt_path=tmp_path / "part.ckpt")
+    assert trainer.global_step == 9
+    for a, b in zip(whole.parameters(), rest.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_name_and_a_point_are_added() -> None:
+    cloud = CLOUD.named(wall="rim").with_part("corner", (0.0, 1.0))
+    assert cloud.parts == ("interior", "boundary", "rim", "corner")
+    assert most_points(cloud, "rim") == 128
+    assert sample(cloud, "corner", 1, Uniform(), 0, 0).tolist() == [[0.0, 1.0]]
+    with pytest.raises(ValueError, match="`place` must lie in the domain"):
+        CLOUD.with_part("outside", (0.0, 0.5))
 
 
 NAN = float("nan")

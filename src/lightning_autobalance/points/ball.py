@@ -38,8 +38,8 @@ class Ball(Shape):
         radius: float = 1.0,
         coordinates: Sequence[str] | None = None,
     ) -> None:
-        center = plain(center)
-        if not isinstance(center, Sequence) or not center or not all(isfinite(c) for c in center):
+        center = plain(tuple(center))
+        if not center or not all(isinstance(c, int | float) and isfinite(c) for c in center):
             raise ValueError(f"`center` must be a finite number per coordinate, got {center}.")
         check_positive("radius", radius)
         self._coordinates = checked_names("xyz"[: len(center)] if coordinates is None else coordinates, len(center))

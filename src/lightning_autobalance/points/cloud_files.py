@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def read_cloud(
         else:
             points, normals = read_mesh(file, len(coordinates) if coordinates is not None else None, names)
             found = CloudFile(points, normals)
-    except ValueError as error:
+    except (ValueError, BadZipFile) as error:
         raise ValueError(f"`path` must be a cloud of points, got {str(file)!r}: {error}") from error
     if "interior" not in found.points:
         parts = sorted(found.points)
@@ -72,7 +73,10 @@ def read_cloud(
 
 
 def _npz(file: Path) -> CloudFile:
-    with np.load(file, allow_pickle=False) as arrays:
+    with file.open("rb") as stream:
+        arrays = np.load(stream, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise ValueError("it must have an array per part, by `numpy.savez`, got a single array without a name.")
         found = {name: arrays[name] for name in arrays.files}
     normals = {name.removesuffix(NORMALS): found.pop(name) for name in list(found) if name.endswith(NORMALS)}
     return CloudFile(found, normals)

@@ -75,16 +75,15 @@ def _by_number(mesh: Any, names: Mapping[int, str]) -> dict[str, NDArray[np.bool
 
 
 def _by_sides(mesh: Any, count: int) -> dict[str, NDArray[np.bool_]]:
-    known = [block for block in mesh.cells if block.type in SIDES]
-    top = max((DIMENSIONS[block.type] for block in known), default=0)
-    cells = [block for block in known if DIMENSIONS[block.type] == top]
-    if not cells:
-        kinds = sorted({block.type for block in mesh.cells})
-        raise ValueError(f"it must have cells of {', '.join(SIDES)}, or `names` of its parts, got {kinds}.")
+    kinds = {block.type for block in mesh.cells} - {"vertex"}
+    if not kinds or kinds - SIDES.keys():
+        raise ValueError(f"it must have cells of {', '.join(SIDES)}, or `names` of its parts, got {sorted(kinds)}.")
+    top = max(DIMENSIONS[kind] for kind in kinds)
+    cells = [block for block in mesh.cells if DIMENSIONS.get(block.type) == top]
     edge = np.zeros(count, dtype=bool)
     for size in {len(side) for block in cells for side in SIDES[block.type]}:
-        kinds = [(block.data, side) for block in cells for side in SIDES[block.type] if len(side) == size]
-        sides = np.sort(np.concatenate([np.asarray(data)[:, side] for data, side in kinds]), axis=1)
+        corners = [(block.data, side) for block in cells for side in SIDES[block.type] if len(side) == size]
+        sides = np.sort(np.concatenate([np.asarray(data)[:, side] for data, side in corners]), axis=1)
         single, times = np.unique(sides, axis=0, return_counts=True)
         edge[single[times == 1]] = True
     used = np.zeros(count, dtype=bool)
