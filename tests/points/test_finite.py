@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_array_equal
 from scipy import stats
 
-from lightning_autobalance.points.finite import Chosen, distinct, nearest
+from lightning_autobalance.points.finite import Chosen, Nearest, distinct
 
 
 def test_each_piece_chooses_its_number() -> None:
@@ -49,11 +49,27 @@ def test_pieces_are_placed_at_their_points() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 7, 10**6])
-def test_the_nearest_place(most: int) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_nearest_place(most: int, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
-    places = torch.randn(40, 3, generator=generator)
-    order = torch.randperm(40, generator=generator)
-    assert torch.equal(nearest(places[order] + 1e-4, places, most), order)
+    places = torch.randint(-20, 20, (40, 3), generator=generator).unique(dim=0).double()
+    find = Nearest(places.numpy(), most)
+    order = torch.randperm(len(places), generator=generator)
+    x = (places[order] + 0.1).to(dtype).requires_grad_()
+    assert torch.equal(find(x), order)
+    if dtype != torch.bfloat16:  # torch has no distances of it on a CPU
+        assert torch.equal(find.by_distances(x), order)
+
+
+def test_the_nearest_of_places_far_away() -> None:
     far = torch.tensor([[1000.0], [1000.001]])  # float32 confuses these in products of matrices
-    assert nearest(far, far).tolist() == [0, 1]
-    assert nearest(places[:0], places).shape == (0,)
+    find = Nearest(far.double().numpy())
+    assert find(far).tolist() == find.by_distances(far).tolist() == [0, 1]
+    assert find(far[:0]).shape == find.by_distances(far[:0]).shape == (0,)
+
+
+def test_compiled_code_has_no_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = Nearest(np.array([[0.0], [1.0], [3.0]]))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    monkeypatch.setattr(find, "tree", None)
+    assert find(torch.tensor([[2.9], [0.6]])).tolist() == [2, 1]

@@ -214,6 +214,7 @@ NAN = float("nan")
             r"'interior' must be finite, got 2 row\(s\).* first 1: \[0.0, nan",
         ),
         ({"interior": [["a", "b"]]}, "`points` of 'interior' must be a table of numbers: could not convert"),
+        ({"interior": [[1j, 0.0]]}, "`points` of 'interior' must be a table of numbers: it is complex"),
         ({"parts": {"wall": [[0.0, 1.0, 2.0]]}}, r"`points` of 'wall' must have shape \(n, 2\) .* got \(1, 3\)"),
         ({"parts": {"wall": [[0.0, np.inf]]}}, "`points` of 'wall' must be finite"),
         (

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from lightning_autobalance.points.rounding import Array
+from lightning_autobalance.shapes import Points
 
 Indices = NDArray[np.int64]
 
@@ -60,14 +62,35 @@ def _shuffled(items: Indices, unit: Array) -> Indices:
     return items[: len(unit)]
 
 
-def nearest(x: Tensor, places: Tensor, most: int = 2**22) -> Tensor:
-    """The nearest of some places to each point, as indices, (b,).
+class Nearest:
+    """Finds the nearest of some places: by a tree, or by all distances where numbers may not leave torch.
 
     Args:
-        x: (b, d).
         places: (m, d).
-        most: Distances computed at once.
+        most: Distances computed at once, on a GPU and in compiled code.
     """
-    rows = torch.split(x.detach(), max(1, most // len(places)))
-    exact = "donot_use_mm_for_euclid_dist"  # by products, float32 would confuse neighbours
-    return torch.cat([torch.cdist(r, places, compute_mode=exact).argmin(dim=1) for r in rows])
+
+    def __init__(self, places: Array, most: int = 2**22) -> None:
+        self.tree = cKDTree(places)
+        self.places = torch.from_numpy(places)
+        self.most = most
+
+    def __call__(self, x: Points) -> Tensor:
+        """The index of the place nearest to each point.
+
+        Args:
+            x: (b, d).
+
+        Returns:
+            (b,).
+        """
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            return torch.from_numpy(self.tree.query(x.detach().double().numpy())[1])
+        return self.by_distances(x)
+
+    def by_distances(self, x: Points) -> Tensor:
+        """The same by operations of torch."""
+        places = self.places.to(x)
+        rows = torch.split(x.detach(), max(1, self.most // len(places)))
+        exact = "donot_use_mm_for_euclid_dist"  # by products, float32 would confuse neighbours
+        return torch.cat([torch.cdist(r, places, compute_mode=exact).argmin(dim=1) for r in rows])

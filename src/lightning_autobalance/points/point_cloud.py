@@ -13,7 +13,7 @@ from torch import Tensor
 from lightning_autobalance.points.cloud_files import read_cloud
 from lightning_autobalance.points.domain import Domain
 from lightning_autobalance.points.face import Face
-from lightning_autobalance.points.finite import Chosen, nearest
+from lightning_autobalance.points.finite import Chosen, Nearest
 from lightning_autobalance.points.rounding import Array, Bounds, checked_names, inside, slack
 from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_at_least, check_positive
@@ -63,6 +63,7 @@ class PointCloud(Domain):
         if reach is not None:
             check_positive("reach", reach)
         self._reach = reach
+        self._nearest: dict[str, tuple[Nearest, Tensor]] = {}  # with the normals, by part that was asked for
 
     @classmethod
     def from_file(
@@ -203,14 +204,20 @@ class PointCloud(Domain):
         if missing:
             self.faces(part)
             raise ValueError(f"`normals` must have a row per point of {missing[0]!r}, got those of {[*self._normals]}.")
-        places, normals = (np.concatenate([of[name] for name in parts]) for of in (self._points, self._normals))
-        return torch.as_tensor(normals).to(x)[nearest(x, torch.as_tensor(places).to(x))]
+        if own not in self._nearest:
+            places, normals = (np.concatenate([of[name] for name in parts]) for of in (self._points, self._normals))
+            self._nearest[own] = Nearest(places), torch.from_numpy(normals)
+        find, found = self._nearest[own]
+        return found.to(x)[find(x)]
 
 
 def _rows(part: str, rows: ArrayLike | Tensor, columns: int | None = None, argument: str = "points") -> Array:
     """Rows as an array of float64, if all are finite."""
     try:
-        found = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows, dtype=np.float64).copy()
+        given = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
+        if np.iscomplexobj(given):
+            raise TypeError("it is complex.")
+        found = given.astype(np.float64)  # a copy
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{argument}` of {part!r} must be a table of numbers: {error}") from error
     if found.ndim != 2 or not found.size or (columns is not None and found.shape[1] != columns):
