@@ -24,6 +24,7 @@ COMMANDS = {  # name -> module with `main(args)`, purpose
     "allocator_cost": ("allocator_cost", "time saved by keeping freed memory"),
     "derivatives_speed": ("derivatives_speed", "Taylor mode against nested reverse mode"),
     "bad_inputs": ("bad_inputs", "wrong inputs: when each is noticed and what is said"),
+    "references": ("references.command", "reference solutions of the examples, by numpy and scipy"),
     "quickstart": ("quickstart", "run the quickstart page and keep its output"),
     "report": ("report", "rewrite the README's table and picture from the results"),
     "docs": ("docs", "rewrite the numbers in the docs from the results"),

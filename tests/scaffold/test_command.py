@@ -32,6 +32,8 @@ def test_it_says_what_was_written_and_what_to_do_next(tmp_path: Path, capsys: py
         (["--time"], "time"),
         (["--inverse"], "stationary_inverse"),
         (["--time", "--inverse"], "time_inverse"),
+        (["--geometry"], "geometry"),
+        (["--parametric"], "parametric"),
     ],
 )
 def test_flags_choose_the_template(flags: list[str], kind: str, tmp_path: Path) -> None:
@@ -45,6 +47,7 @@ def test_flags_choose_the_template(flags: list[str], kind: str, tmp_path: Path) 
     [
         ([], "the following arguments are required: name"),
         (["my_pde", "--time", "--stationary"], "not allowed with argument"),
+        (["my_pde", "--geometry", "--inverse"], "`--inverse` must go with --stationary or --time, got --geometry."),
         (["my-pde"], "`name` must be a Python identifier, such as my_pde, got 'my-pde'"),
     ],
 )

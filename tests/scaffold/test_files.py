@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lightning_autobalance.scaffold import write
-from lightning_autobalance.scaffold.files import TEMPLATES, class_name
+from lightning_autobalance.scaffold.files import KINDS, TEMPLATES, class_name
 
 
 @pytest.mark.parametrize(
@@ -16,19 +16,9 @@ def test_class_names(name: str, expected: str) -> None:
     assert class_name(name) == expected
 
 
-@pytest.mark.parametrize(
-    ("time", "inverse", "kind"),
-    [
-        (False, False, "stationary"),
-        (True, False, "time"),
-        (False, True, "stationary_inverse"),
-        (True, True, "time_inverse"),
-    ],
-)
-def test_the_files_are_the_templates_of_their_kind_under_the_new_name(
-    time: bool, inverse: bool, kind: str, tmp_path: Path
-) -> None:
-    files = write("my_own", tmp_path, time=time, inverse=inverse)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_are_the_templates_of_their_kind_under_the_new_name(kind: str, tmp_path: Path) -> None:
+    files = write("my_own", tmp_path, kind)
     assert files == (tmp_path / "my_own.py", tmp_path / "my_own.yaml", tmp_path / "test_my_own.py")
     for file, template in zip(files, (f"{kind}.py.txt", f"{kind}.yaml.txt", "test.py.txt"), strict=True):
         text = (TEMPLATES / template).read_text(encoding="utf-8")

@@ -14,21 +14,16 @@ import yaml
 from lightning_autobalance import checks
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
-from lightning_autobalance.scaffold.files import IN_USE, TEMPLATES, class_name
+from lightning_autobalance.scaffold.files import IN_USE, KINDS, TEMPLATES, class_name
 
-KINDS = [(time, inverse) for time in (False, True) for inverse in (False, True)]
-FLAGS = ("--time", "--inverse")
 SMALL = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 
 
-def name_of(time: bool, inverse: bool) -> str:
-    """A module name for each kind."""
-    return f"my_{'time' if time else 'stationary'}_{'inverse' if inverse else 'forward'}"
-
-
-def new(time: bool, inverse: bool) -> str:
-    name = name_of(time, inverse)
-    main(["new", name, *[flag for flag, given in zip(FLAGS, (time, inverse), strict=True) if given]])
+def new(kind: str) -> str:
+    """Write the files of a kind, and give the name of the module."""
+    name = f"my_{kind}_problem"
+    base = kind.removesuffix("_inverse")
+    main(["new", name, f"--{base}", *(["--inverse"] if base != kind else [])])
     importlib.invalidate_caches()
     return name
 
@@ -37,21 +32,21 @@ def lines_of_code(text: str) -> int:
     return sum(bool(line.strip()) and not line.strip().startswith("#") for line in text.splitlines())
 
 
-@pytest.mark.parametrize(("time", "inverse"), KINDS)
-def test_what_is_written_trains_without_an_edit(time: bool, inverse: bool, tmp_path: Path) -> None:
-    name = new(time, inverse)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_trains_without_an_edit(kind: str, tmp_path: Path) -> None:
+    name = new(kind)
     assert {file.name for file in tmp_path.iterdir()} == {f"{name}.py", f"{name}.yaml", f"test_{name}.py"}
     cli = run(["fit", f"--config={name}.yaml", "--trainer.max_steps=3", "--data.eval_points=100", *SMALL])
     assert type(cli.model).__name__ == class_name(name)
-    assert ("initial" in cli.model.domain.parts) == time
-    assert any(p.dim() == 0 for p in cli.model.parameters()) == inverse
-    assert ("val/k" in cli.trainer.callback_metrics) == inverse
+    assert ("initial" in cli.model.domain.parts) == kind.startswith(("time", "parametric"))
+    assert any(p.dim() == 0 for p in cli.model.parameters()) == kind.endswith("inverse")
+    assert ("val/k" in cli.trainer.callback_metrics) == kind.endswith("inverse")
     assert max(checks.check_exact(cli.model).values()) < 1e-6
 
 
-@pytest.mark.parametrize(("time", "inverse"), KINDS)
-def test_the_check_of_what_is_written_can_fail(time: bool, inverse: bool, tmp_path: Path) -> None:
-    name = new(time, inverse)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_check_of_what_is_written_can_fail(kind: str, tmp_path: Path) -> None:
+    name = new(kind)
     file = tmp_path / f"{name}.py"
     text = file.read_text(encoding="utf-8")
     wrong = text.replace("torch.pi**2", "torch.pi**3")
@@ -64,11 +59,11 @@ def test_the_check_of_what_is_written_can_fail(time: bool, inverse: bool, tmp_pa
         checks.check_exact(getattr(module, class_name(name))())
 
 
-@pytest.mark.parametrize(("time", "inverse"), KINDS)
-def test_what_is_written_is_short_and_says_where_to_change_it(time: bool, inverse: bool, tmp_path: Path) -> None:
-    name = new(time, inverse)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_short_and_says_where_to_change_it(kind: str, tmp_path: Path) -> None:
+    name = new(kind)
     texts = {suffix: (tmp_path / f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("py", "yaml")}
-    assert lines_of_code(texts["py"]) <= (45 if inverse else 25)
+    assert lines_of_code(texts["py"]) <= (45 if kind.endswith("inverse") else 32 if kind == "geometry" else 25)
     assert lines_of_code(texts["yaml"]) <= 25
     assert yaml.safe_load(texts["yaml"])["model"]["class_path"] == f"{name}.{class_name(name)}"
     assert texts["py"].count("    # ") >= 3
@@ -81,7 +76,7 @@ def test_what_is_written_is_short_and_says_where_to_change_it(time: bool, invers
 @pytest.mark.skipif(shutil.which("ruff", path=Path(sys.executable).parent) is None, reason="ruff is not installed")
 def test_what_is_written_is_formatted(length: int, tmp_path: Path) -> None:
     for kind in KINDS:
-        new(*kind)
+        new(kind)
     ruff = Path(sys.executable).parent / "ruff"
     for command in (["format", "--check", f"--line-length={length}"], ["check", "--select=E,F,I,W,B,UP"]):
         done = subprocess.run([ruff, *command, "--isolated", "."], capture_output=True, text=True, check=False)
@@ -89,19 +84,19 @@ def test_what_is_written_is_formatted(length: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("time", "inverse"), KINDS)
-def test_what_is_written_is_accurate(time: bool, inverse: bool) -> None:
-    name = new(time, inverse)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_accurate(kind: str) -> None:
+    name = new(kind)
     cli = run(["fit", f"--config={name}.yaml", *SMALL])
     assert cli.trainer.callback_metrics["val/rel_l2"] < 0.02
-    if inverse:
-        assert cli.trainer.callback_metrics["val/k"] == pytest.approx(0.1 if time else 2.0, rel=0.02)
+    if kind.endswith("inverse"):
+        assert cli.trainer.callback_metrics["val/k"] == pytest.approx(0.1 if "time" in kind else 2.0, rel=0.02)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("time", "inverse"), KINDS)
-def test_the_written_test_passes(time: bool, inverse: bool, tmp_path: Path) -> None:
-    name = new(time, inverse)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_written_test_passes(kind: str, tmp_path: Path) -> None:
+    name = new(kind)
     command = [sys.executable, "-m", "pytest", "-q", f"test_{name}.py"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert "2 passed" in done.stdout, done.stdout + done.stderr

@@ -6,6 +6,13 @@ from pathlib import Path
 
 from lightning_autobalance.scaffold.files import write
 
+FLAGS = {
+    "stationary": "a problem without time: Poisson's equation (default)",
+    "time": "a time-dependent problem: the heat equation",
+    "geometry": "a shape with a hole, and a flux across its edge: Poisson's equation",
+    "parametric": "a parameter of the equation as an input: the heat equation",
+}
+
 
 def main(args: list[str]) -> None:
     """Write the files of a new problem and print how to train it; on an error, exit with status 2.
@@ -16,7 +23,7 @@ def main(args: list[str]) -> None:
     parser = _parser()
     options = parser.parse_args(args)
     try:
-        files = write(options.name, options.folder, time=options.time, inverse=options.inverse)
+        files = write(options.name, options.folder, _kind(options.kind, options.inverse))
     except (ValueError, OSError) as error:
         parser.error(str(error))
     module, config, test = (file.name for file in files)
@@ -31,6 +38,12 @@ def main(args: list[str]) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
+def _kind(kind: str, inverse: bool) -> str:
+    if inverse and kind not in ("stationary", "time"):
+        raise ValueError(f"`--inverse` must go with --stationary or --time, got --{kind}.")
+    return f"{kind}_inverse" if inverse else kind
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="lightning-autobalance new",
@@ -39,10 +52,9 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("name", help="name of the module, such as my_pde; its class is called MyPde")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--time", action="store_true", help="a time-dependent problem: the heat equation")
-    kind.add_argument(
-        "--stationary", dest="time", action="store_false", help="a problem without time: Poisson's equation (default)"
-    )
+    for flag, purpose in FLAGS.items():
+        kind.add_argument(f"--{flag}", dest="kind", action="store_const", const=flag, help=purpose)
+    parser.set_defaults(kind="stationary")
     parser.add_argument("--inverse", action="store_true", help="find an unknown coefficient from measurements")
     parser.add_argument("--folder", type=Path, default=Path(), help="where to write, the current folder by default")
     return parser

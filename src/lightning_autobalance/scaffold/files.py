@@ -7,17 +7,26 @@ from importlib.util import find_spec
 from pathlib import Path
 
 TEMPLATES = files("lightning_autobalance.scaffold") / "templates"
-IN_USE = ("Interval", "MLP", "PINNModule", "Path", "Rectangle", "TimeCylinder")  # names that the written files import
+KINDS = ("stationary", "time", "stationary_inverse", "time_inverse", "geometry", "parametric")
+IN_USE = (  # names that the written files import
+    "Disk",
+    "Interval",
+    "MLP",
+    "PINNModule",
+    "ParameterRange",
+    "Path",
+    "Rectangle",
+    "TimeCylinder",
+)
 
 
-def write(name: str, folder: Path, *, time: bool = False, inverse: bool = False) -> tuple[Path, Path, Path]:
+def write(name: str, folder: Path, kind: str = "stationary") -> tuple[Path, Path, Path]:
     """Write a module, its configuration and its test, without overwriting anything.
 
     Args:
         name: Name of the module, such as ``my_pde``; its class becomes ``MyPde``.
         folder: Folder to write to; created if it does not exist.
-        time: Write a time-dependent problem instead of a stationary one.
-        inverse: Write a problem with an unknown coefficient and measurements.
+        kind: Of ``KINDS``.
 
     Returns:
         Paths of the module, the configuration and the test.
@@ -27,7 +36,6 @@ def write(name: str, folder: Path, *, time: bool = False, inverse: bool = False)
         FileExistsError: If one of the files exists.
     """
     _check_name(name)
-    kind = ("time" if time else "stationary") + ("_inverse" if inverse else "")
     texts = {
         folder / f"{name}.py": f"{kind}.py.txt",
         folder / f"{name}.yaml": f"{kind}.yaml.txt",

@@ -1,0 +1,40 @@
+"""`python -m benchmarks references`: solve what has no closed form, and write the solutions and their errors."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.references import cavity, membrane, periodic
+from benchmarks.references.table import Errors, Table
+
+OUT = Path("examples/pdes/references")
+SOLVERS: Mapping[str, Callable[[], tuple[Table, Errors]]] = {
+    "allen_cahn": periodic.allen_cahn,
+    "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
+    "lid_driven_cavity": cavity.lid_driven_cavity,
+    "poisson_l_shape": membrane.l_shape,
+    "poisson_three_holes": membrane.three_holes,
+}
+
+
+def main(args: list[str]) -> None:
+    """Write `<name>.npz`, the columns of the table, and `errors.json`.
+
+    Args:
+        args: Arguments of the command line.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks references", description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(SOLVERS), help=f"of {', '.join(SOLVERS)}; all by default")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder")
+    chosen = parser.parse_args(args)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    record = chosen.out / "errors.json"
+    errors = json.loads(record.read_text()) if record.exists() else {}
+    for name in chosen.names:
+        table, found = SOLVERS[name]()
+        np.savez_compressed(chosen.out / f"{name}.npz", **{k: np.round(v, 9) for k, v in table.items()})
+        errors[name] = {field: float(f"{error:.1e}") for field, error in found.items()}
+        record.write_text(json.dumps(dict(sorted(errors.items())), indent=1) + "\n")
