@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
     from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, AutoSOAP, WarmupExponentialDecay
-    from lightning_autobalance.points import Box, Disk, Interval, Rectangle, TimeCylinder
+    from lightning_autobalance.points import Box, Disk, Ellipse, Interval, Polygon, Rectangle, TimeCylinder
     from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble
 
 __version__ = version("lightning-autobalance")
@@ -30,7 +30,7 @@ _ROOMS = {
     "module": ("PINNModule",),
     "nets": ("MLP",),
     "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "AutoSOAP", "WarmupExponentialDecay"),
-    "points": ("Box", "Disk", "Interval", "Rectangle", "TimeCylinder"),
+    "points": ("Box", "Disk", "Ellipse", "Interval", "Polygon", "Rectangle", "TimeCylinder"),
     "sweeps.seed_ensemble": ("SeedEnsemble",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -55,6 +55,8 @@ __all__ = [
     "Rectangle",
     "Box",
     "Disk",
+    "Ellipse",
+    "Polygon",
     "TimeCylinder",
     "MLP",
     "BalanceMonitor",
