@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.points.face import Face
-from lightning_autobalance.points.rounding import Array, Bounds, checked_bounds, checked_names, inside, written
+from lightning_autobalance.points.rounding import Array, Bounds, checked_bounds, checked_names, inside
 from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.points.writing import written
 from lightning_autobalance.shapes import Points, PointValues
 
 
@@ -130,7 +131,7 @@ class Box(Shape):
         (left, right), (bottom, top) = self._bounds
         return box(left, bottom, right, top)
 
-    def __repr__(self) -> str:
+    def _written(self) -> str:
         return f"{type(self).__name__}({', '.join(written(*b) for b in self._bounds)})"
 
 
@@ -148,7 +149,7 @@ class Interval(Box):
     def __init__(self, low: float, high: float) -> None:
         super().__init__((low, high))
 
-    def __repr__(self) -> str:
+    def _written(self) -> str:
         return f"Interval{written(*self._bounds[0])}"
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.points.face import Face
-from lightning_autobalance.points.rounding import Array, Bounds, slack, written
+from lightning_autobalance.points.rounding import Array, Bounds, slack
 from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.points.writing import written
 from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_positive
 
@@ -90,5 +91,5 @@ class Disk(Shape):
 
         return Polygon(self._on_circle(torch.arange(256, dtype=torch.float64)[:, None] / 256).numpy())
 
-    def __repr__(self) -> str:
+    def _written(self) -> str:
         return f"Disk({written(*self._center)}, {self._radius:.12g})"

@@ -1,12 +1,14 @@
 """Components and holes of planar shapes, by shapely."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from lightning_autobalance.points.overlap import check_overlap
 from lightning_autobalance.points.rounding import Array
 
+TOLERANCE = 0.01  # of a length; outlines of curves have 256 edges
 SMALLEST = 1e-13  # area that counts, of that of the operands; rounding leaves less
 
 
@@ -55,16 +57,6 @@ def combined(operator: str, a: Any, b: Any, written: str) -> Any:
     return shapely.Polygon(pieces[0].exterior, rings)
 
 
-def check_overlap(operator: str, overlap: bool, written: str) -> None:
-    """Check that two shapes that are cut or subtracted overlap.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    if not overlap:
-        raise ValueError(f"`{operator}` must have two shapes that overlap, got no overlap for {written}.")
-
-
 def rings(outline: Any) -> dict[str, Any]:
     """Closed lines of a polygon by name: "outer", and "hole_1", "hole_2", ... by the x, then the y of their centroids.
 
@@ -97,7 +89,7 @@ def numbers_by_ring(outline: Any, middles: Array) -> dict[str, list[int]]:
     return with_all_holes({name: np.flatnonzero(nearest == i).tolist() for i, name in enumerate(lines)})
 
 
-def with_all_holes(by_ring: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def with_all_holes(by_ring: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """The same with "hole" for all holes together; single holes only if there are several, and no "outer" without.
 
     Args:
@@ -108,3 +100,25 @@ def with_all_holes(by_ring: dict[str, Sequence[Any]]) -> dict[str, Any]:
         return {}
     everything = [value for values in holes.values() for value in values]
     return {"outer": by_ring["outer"], "hole": everything, **(holes if len(holes) > 1 else {})}
+
+
+def check_lengths(outline: Any, lengths: Mapping[str, float], operator: str, written: str) -> None:
+    """Check that what was found of a boundary is as long as its outline, to 1 %.
+
+    Args:
+        outline: Polygon of shapely.
+        lengths: Of "outer" and "hole", or of each hole by itself.
+        operator: "|", "&" or "-".
+        written: The combination, for errors.
+
+    Raises:
+        ValueError: If a closed line is not as long as its outline.
+    """
+    for name, line in rings(outline).items():
+        found = lengths.get(name, lengths.get("hole", 0.0))
+        if abs(found - line.length) > TOLERANCE * line.length:
+            raise ValueError(
+                f"`{operator}` must give a shape without parts too thin to tell their two sides and without sides that "
+                f"nearly coincide, got a boundary ({name}) of length {found:.6g} where {line.length:.6g} is expected "
+                f"for {written}. Let sides coincide or move them apart."
+            )

@@ -12,8 +12,9 @@ from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.planar import rings, shapely_or_remedy, with_all_holes
 from lightning_autobalance.points.polyline import Polyline
 from lightning_autobalance.points.rejection import in_bounds
-from lightning_autobalance.points.rounding import Array, Bounds, slack, written
+from lightning_autobalance.points.rounding import Array, Bounds, slack
 from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.points.writing import written
 from lightning_autobalance.shapes import Points, PointValues
 
 MOST_EDGES = 64  # that are parts
@@ -130,7 +131,8 @@ class Polygon(Shape):
         start, along = self._start.to(x), (self._end - self._start).to(x)
         across = x[:, None] - start
         share = ((across * along).sum(dim=2) / along.square().sum(dim=1)).clamp(0.0, 1.0)
-        return (across - share[:, :, None] * along).norm(dim=2)
+        found: Tensor = (across - share[:, :, None] * along).norm(dim=2)
+        return found
 
     def normal(self, x: Points, part: str = "boundary") -> Points:
         """Outward unit normals of the nearest edge.
@@ -149,7 +151,7 @@ class Polygon(Shape):
         """The polygon of shapely itself."""
         return self._polygon
 
-    def __repr__(self) -> str:
+    def _written(self) -> str:
         lines = [list(ring.coords)[:-1] for ring in (self._polygon.exterior, *self._polygon.interiors)]
         text = ["[" + ", ".join(written(*c) for c in line[:8]) + ", ..." * (len(line) > 8) + "]" for line in lines]
         holes = f", holes=[{', '.join(text[1:4])}{', ...' * (len(text) > 4)}]" if len(text) > 1 else ""

@@ -23,9 +23,11 @@ class Polyline:
     def stops(self) -> Tensor:
         """Where in [0, 1] the corners are, (n + 1,)."""
         lengths = self.corners.diff(dim=0).norm(dim=1)
-        return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]) / lengths.sum()
+        found: Tensor = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]) / lengths.sum()
+        return found
 
     def __call__(self, unit: Tensor) -> Tensor:
+        """Points at shares of the length, (n, 1) to (n, 2)."""
         stops, t = self.stops, unit[:, 0].double().contiguous()
         edge = (torch.bucketize(t, stops, right=True) - 1).clamp(0, len(stops) - 2)
         along = ((t - stops[edge]) / (stops[edge + 1] - stops[edge]))[:, None]

@@ -65,8 +65,3 @@ def inside(points: Array, bounds: Bounds) -> NDArray[np.bool_]:
     edge = np.array([rounding(*b) for b in bounds])
     found: NDArray[np.bool_] = ((points >= low - edge) & (points <= high + edge)).all(axis=1)
     return found
-
-
-def written(*values: float) -> str:
-    """Numbers as a user would write them, for a ``repr``."""
-    return f"({', '.join(f'{value:.12g}' for value in values)})"

@@ -2,28 +2,29 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import qmc
 from torch import Tensor
 
-from lightning_autobalance.points.boundary_pieces import Leaf, OnBoundary, Piece, kept
+from lightning_autobalance.points.boundary_pieces import OnBoundary, Piece, Side, kept
 from lightning_autobalance.points.domain import Domain
 from lightning_autobalance.points.face import Face, accepted
 from lightning_autobalance.points.integrals import enclosed, extent
-from lightning_autobalance.points.planar import check_overlap, combined, numbers_by_ring, rings, shapely_or_remedy
-from lightning_autobalance.points.rejection import TRIALS, in_bounds
+from lightning_autobalance.points.overlap import box_around, check_overlap, directions, spread
+from lightning_autobalance.points.planar import check_lengths, combined, numbers_by_ring, shapely_or_remedy
+from lightning_autobalance.points.rejection import in_bounds
 from lightning_autobalance.points.rounding import Array, Bounds, slack
+from lightning_autobalance.points.writing import names_written
 from lightning_autobalance.shapes import Points, PointValues
 
 STEP = 1e-6  # across a boundary, of the size of the smallest shape
 
 
 class Shape(Domain):
-    """A domain in space with `distance` and `normal`, which takes part in ``a | b``, ``a & b`` and ``a - b``."""
+    """A domain in space with `distance`, which can be joined, cut and subtracted: ``a | b``, ``a & b``, ``a - b``."""
 
     def outline(self) -> Any:
         """The shape as a polygon of shapely, fine enough to tell pieces and holes; None where it has none."""
@@ -38,7 +39,7 @@ class Shape(Domain):
     def __sub__(self, other: "Shape") -> "Combination":
         return self._combined("-", other)
 
-    def _combined(self, operator: str, other: Any) -> "Combination":
+    def _combined(self, operator: Literal["|", "&", "-"], other: Any) -> "Combination":
         if isinstance(other, Domain) and not isinstance(other, Shape):
             raise TypeError(
                 f"`{operator}` must have a shape on both sides, got {type(other).__name__}. Combine shapes in space "
@@ -46,12 +47,12 @@ class Shape(Domain):
             )
         return Combination(operator, self, other) if isinstance(other, Shape) else NotImplemented
 
-    @property
-    def _leaves(self) -> tuple[Leaf, ...]:
-        return (Leaf(self),)
+    def _leaves(self) -> tuple["Shape", ...]:
+        """The shapes that it is made of."""
+        return (self,)
 
     def _pieces(self, part: str) -> tuple[Piece, ...]:
-        return tuple(Piece(face, 0, part) for face in self.faces(part))
+        return tuple(Piece(face, Side(self, part)) for face in self.faces(part))
 
     def _sides(self) -> tuple[str, ...]:
         """The parts of the boundary that a combination keeps: all but closed lines, which it finds anew."""
@@ -60,8 +61,14 @@ class Shape(Domain):
     def _is_side(self, part: str) -> bool:
         if part in self._added or self._own_name(part) == "interior":
             return False
-        automatic = part in ("boundary", "outer", "hole") or part.startswith("hole_")
-        return part in self.given_names or not automatic
+        found_anew = part in ("boundary", "outer", "hole") or part.startswith("hole_")
+        return part in self.given_names or not found_anew
+
+    def _written(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __repr__(self) -> str:
+        return self._written() + names_written(self._aliases)
 
 
 class Combination(Shape):
@@ -90,29 +97,24 @@ class Combination(Shape):
             in several pieces, or has a part too thin to tell its two sides.
     """
 
-    def __init__(self, operator: str, a: Shape, b: Shape) -> None:
+    def __init__(self, operator: Literal["|", "&", "-"], a: Shape, b: Shape) -> None:
         self.operator, self.a, self.b = operator, a, b
+        if operator not in ("|", "&", "-"):
+            raise ValueError(f'`operator` must be "|", "&" or "-", got {operator!r}.')
         if a.coordinates != b.coordinates:
             raise ValueError(
                 f"`{operator}` must have shapes with the same coordinates, got {a.coordinates} and {b.coordinates}."
             )
-        self._bounds = self._outer_bounds()
-        self._all_leaves = (*a._leaves, *(Leaf(leaf.shape, self._turn * leaf.sign) for leaf in b._leaves))
-        sizes = [high - low for leaf in self._all_leaves for low, high in leaf.shape.bounds]
-        self._edge = max(slack(leaf.shape.bounds) for leaf in self._all_leaves)
-        self._step = max(STEP * min(sizes), 10 * self._edge)
+        self._bounds = box_around(operator, a.bounds, b.bounds, repr(self))
+        known = [leaf.bounds for leaf in self._leaves()]
+        self._edge = max(map(slack, known))
+        self._step = max(STEP * min(high - low for bounds in known for low, high in bounds), 10 * self._edge)
         self._outline = self._checked_outline()
         self._boundary = self._left_of("boundary", "boundary")
         self._exact = all(piece.face.dim < 2 and piece.face.rate == 1.0 for piece in self._boundary)
         self._check_boundary()
         if self._exact:
             self._bounds = self._tight_bounds()
-        self._seams = False
-        self._seams = self._normals_depend_on_the_side()
-
-    @property
-    def _turn(self) -> int:
-        return -1 if self.operator == "-" else 1
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -121,22 +123,11 @@ class Combination(Shape):
 
     @property
     def bounds(self) -> Bounds:
-        """The bounding box; in more than two dimensions that of ``a`` for a difference, the boxes' overlap for a cut."""
+        """The bounding box; in more than two dimensions that of ``a`` for a difference, the overlap for a cut."""
         return self._bounds
 
-    def _outer_bounds(self) -> Bounds:
-        if self.operator == "-":
-            check_overlap("-", _overlap(self.a.bounds, self.b.bounds) is not None, repr(self))
-            return self.a.bounds
-        if self.operator == "|":
-            pairs = zip(self.a.bounds, self.b.bounds, strict=True)
-            return tuple((min(p[0], q[0]), max(p[1], q[1])) for p, q in pairs)
-        overlap = _overlap(self.a.bounds, self.b.bounds)
-        check_overlap("&", overlap is not None, repr(self))
-        return overlap or ()
-
     def _tight_bounds(self) -> Bounds:
-        known = np.array([leaf.shape.bounds for leaf in self._all_leaves])  # (leaves, d, 2)
+        known = np.array([leaf.bounds for leaf in self._leaves()])  # (leaves, d, 2)
 
         def snapped(axis: int, value: float) -> float:
             nearest = known[:, axis].flat[np.abs(known[:, axis].ravel() - value).argmin()]
@@ -148,57 +139,47 @@ class Combination(Shape):
     # What is refused ------------------------------------------------------------------------------------------------
 
     def _checked_outline(self) -> Any:
-        if len(self.bounds) == 2:
+        if len(self._bounds) == 2:
             shapely_or_remedy()
             outlines = self.a.outline(), self.b.outline()
             if None not in outlines:
                 return combined(self.operator, *outlines, repr(self))
         if self.operator != "|":
-            both = _overlap(self.a.bounds, self.b.bounds) or ()
-            points = _spread(both)
+            points = spread(box_around("&", self.a.bounds, self.b.bounds, repr(self)))
             check_overlap(self.operator, bool((self.a.contains(points) & self.b.contains(points)).any()), repr(self))
-        if not self.contains(_spread(self.bounds)).any():
-            raise ValueError(f"`{self.operator}` must leave something, got nothing of {TRIALS} points for {self!r}.")
+        if not self.contains(spread(self._bounds)).any():
+            raise ValueError(f"`{self.operator}` must leave something, got nothing for {self!r}.")
         return None
 
     def _check_boundary(self) -> None:
-        if len(self.bounds) == 1 and len(self._boundary) != 2:
+        if len(self._bounds) == 1 and len(self._boundary) != 2:
             raise ValueError(
                 f"`{self.operator}` must give one interval, got {len(self._boundary)} ends for {self!r}. Take a "
                 "problem for each interval."
             )
-        if self._outline is None or not self._exact:
-            return
-        lines = rings(self._outline)
-        by_ring = self._by_ring() or {"outer": self._boundary}
-        for name, line in lines.items():
-            pieces = by_ring["hole" if name not in by_ring else name]
-            length = sum(piece.face.measure for piece in pieces)
-            if abs(length - line.length) > 0.01 * line.length:
-                raise ValueError(
-                    f"`{self.operator}` must give a shape without parts thinner than {STEP:g} of it and without sides "
-                    f"that nearly coincide, got a boundary of length {length:.6g} where {line.length:.6g} is expected "
-                    f"({name}) for {self!r}. Let sides coincide or move them apart."
-                )
+        if self._outline is not None and self._exact:
+            by_ring = {"outer": self._boundary, **self._by_ring()}
+            lengths = {name: sum(piece.face.measure for piece in pieces) for name, pieces in by_ring.items()}
+            check_lengths(self._outline, lengths, self.operator, repr(self))
 
     # Parts ----------------------------------------------------------------------------------------------------------
 
-    @property
-    def _leaves(self) -> tuple[Leaf, ...]:
-        return self._all_leaves
+    def _leaves(self) -> tuple[Shape, ...]:
+        return *self.a._leaves(), *self.b._leaves()
 
     def _left_of(self, of_a: str | None, of_b: str | None) -> tuple[Piece, ...]:
-        a = self._cut(self.a, of_a, 0, None) if of_a else ()
-        b = self._cut(self.b, of_b, len(self.a._leaves), self.a) if of_b else ()  # what coincides is that of a
-        return a + b
+        """What is left of a part of each shape; where their boundaries coincide, it is that of ``a``."""
+        a = self.a._pieces(of_a) if of_a else ()
+        b = self.b._pieces(of_b) if of_b else ()
+        if self.operator == "-":
+            b = tuple(piece.turned() for piece in b)
+        return *self._cut(a, self.b, None), *self._cut(b, self.a, self.a)
 
-    def _cut(self, operand: Shape, part: str, first_leaf: int, first: Shape | None) -> tuple[Piece, ...]:
-        others = [leaf.shape for leaf in (self.a if first else self.b)._leaves]
+    def _cut(self, pieces: tuple[Piece, ...], other: Shape, first: Shape | None) -> tuple[Piece, ...]:
         found = []
-        for piece in operand._pieces(part):
-            number = first_leaf + piece.leaf
-            keep = OnBoundary(self, first, self._all_leaves[number], piece.side, self._step, self._edge)
-            found += [Piece(face, number, piece.side) for face in kept(piece.face, keep, others, self._edge)]
+        for piece in pieces:
+            keep = OnBoundary(self, first, piece.side, self._step, self._edge)
+            found += [Piece(face, piece.side) for face in kept(piece.face, keep, other._leaves(), self._edge)]
         return tuple(found)
 
     def _by_ring(self) -> dict[str, tuple[Piece, ...]]:
@@ -215,33 +196,23 @@ class Combination(Shape):
             name: self._left_of(name if name in of_a else None, name if name in of_b else None)
             for name in dict.fromkeys([*of_a, *of_b])
         }
-        by_ring = self._by_ring() if self._outline is not None and self._exact else {}
         left = {name: pieces for name, pieces in named.items() if pieces}
-        return {"boundary": self._boundary, **left, **{ring: p for ring, p in by_ring.items() if ring not in left}}
+        by_ring = self._by_ring() if self._outline is not None and self._exact else {}
+        return {"boundary": self._boundary, **by_ring, **left}
 
     def faces_by_part(self) -> dict[str, tuple[Face, ...]]:
         """The interior, the boundary, and what is left of the parts of both shapes."""
-        return self._found
-
-    @cached_property
-    def _found(self) -> dict[str, tuple[Face, ...]]:
-        inside = (in_bounds(self.bounds, self.contains, self._exact_measure()),)
+        inside = (in_bounds(self.bounds, self.contains, self._area() if self._exact else None),)
         of_boundary = {name: tuple(piece.face for piece in p) for name, p in self._pieces_by_part.items()}
         added = {**self.a._added, **(self.b._added if self.operator != "-" else {})}
         lasting = {name: faces for name, faces in added.items() if all(map(self._holds, faces))}
-        return {"interior": inside, **lasting, **of_boundary}
+        return {"interior": inside, **of_boundary, **lasting}
 
     def _holds(self, face: Face) -> bool:
         return bool(self.contains(_some_points(face).numpy()).all())
 
-    def _exact_measure(self) -> float | None:
-        if not self._exact:
-            return None
-        center = tuple((low + high) / 2 for low, high in self.bounds)
-        return enclosed([(p.face, lambda y, p=p: self._own_normal(p, y)) for p in self._boundary], center)
-
-    def _own_normal(self, piece: Piece, x: Tensor) -> Tensor:
-        return self._all_leaves[piece.leaf].normal(x, piece.side)
+    def _area(self) -> float:
+        return enclosed(self._boundary, tuple((low + high) / 2 for low, high in self.bounds))
 
     def _pieces(self, part: str) -> tuple[Piece, ...]:
         return self._pieces_by_part.get(self._own_name(part), ())
@@ -266,14 +237,26 @@ class Combination(Shape):
         Args:
             points: (n, d).
         """
-        found = self.a.contains(points)
+        a = self.a.contains(points)
         if self.operator == "|":
-            return found | self.b.contains(points)
-        both = found & self.b.contains(points)
-        if self.operator == "&" or not both.any():
-            return both if self.operator == "&" else found
-        found = found.copy()
-        found[both] = (self.b.distance(torch.from_numpy(points[both])) >= -slack(self.b.bounds)).numpy()  # its edge
+            return a | self.b.contains(points)
+        both = a & self.b.contains(points)
+        found = both if self.operator == "&" else a & ~both
+        x = torch.from_numpy(points[both])
+        at_edge = (self.b.distance(x) >= -slack(self.b.bounds)).numpy()
+        if self.operator == "&":
+            at_edge &= (self.a.distance(x) >= -slack(self.a.bounds)).numpy()
+        edges = np.flatnonzero(both)[at_edge]
+        found[edges] = self._has_some_beside(points[edges])
+        return found
+
+    def _has_some_beside(self, points: Array) -> NDArray[np.bool_]:
+        """Which points have some of the shape around them: where edges coincide, a point may be on the edge of none."""
+        ways = directions(points.shape[1])
+        around = (points[:, None] + self._step * ways).reshape(-1, points.shape[1])
+        of_b = self.b.contains(around)
+        within = self.a.contains(around) & (of_b if self.operator == "&" else ~of_b)
+        found: NDArray[np.bool_] = np.logical_or.reduce(within.reshape(len(points), len(ways)), axis=1)
         return found
 
     def distance(self, x: Points) -> PointValues:
@@ -294,47 +277,48 @@ class Combination(Shape):
             x: On the boundary, (b, d).
             part: Part of the boundary that the points are on, which settles corners.
         """
-        pieces = self._pieces_by_part.get(self._own_name(part), self._boundary)
-        return self._normal(x, tuple(dict.fromkeys((piece.leaf, piece.side) for piece in pieces)))
+        sides = _sides_of(self._pieces_by_part.get(self._own_name(part), self._boundary))
+        normals = torch.stack([side.normal(x) for side in sides])
+        away = torch.stack([side.shape.distance(x).abs() for side in sides])
+        if self._has_seams:
+            away = torch.where(self._point_out(x, normals), away, torch.inf)
+        return _of_nearest(away, normals)
 
-    def _normal(self, x: Tensor, sides: tuple[tuple[int, str], ...]) -> Tensor:
-        leaves = [self._all_leaves[number] for number, _ in sides]
-        away = torch.stack([leaf.shape.distance(x).abs() for leaf in leaves])
-        normals = torch.stack([leaf.normal(x, side) for leaf, (_, side) in zip(leaves, sides, strict=True)])
-        if self._seams:  # where sides meet that face each other, only one of them points out of this shape
-            size = max(high - low for low, high in self._bounds)
-            step = max(self._step, 64 * torch.finfo(x.dtype).eps * size)
-            ends = [self.distance((x + s * normals).flatten(0, 1)) for s in (step, -step)]
-            away = torch.where((ends[0] > ends[1]).reshape(away.shape), away, torch.inf)
-        nearest = away.argmin(dim=0)[None, :, None].expand(1, *x.shape)
-        return normals.gather(0, nearest)[0]
+    def _point_out(self, x: Tensor, normals: Tensor) -> Tensor:
+        size = max(high - low for low, high in self._bounds)
+        step = max(self._step, 64 * torch.finfo(x.dtype).eps * size)
+        before, beyond = (self.distance((x + s * normals).flatten(0, 1)) for s in (-step, step))
+        return (beyond > before).reshape(normals.shape[:2])
 
-    def _normals_depend_on_the_side(self) -> bool:
-        sides = tuple(dict.fromkeys((piece.leaf, piece.side) for piece in self._boundary))
-        return any(
-            bool(((self._normal(x, sides) * self._own_normal(piece, x)).sum(dim=1) < 0).any())
-            for piece in self._boundary
-            if len(x := _some_points(piece.face))
-        )
+    @cached_property
+    def _has_seams(self) -> bool:
+        """Whether sides of two shapes lie on the same place and face each other: then only one of them points out."""
+        sides = _sides_of(self._boundary)
+        for piece in self._boundary:
+            x = _some_points(piece.face)
+            away = torch.stack([side.shape.distance(x).abs() for side in sides])
+            nearest = _of_nearest(away, torch.stack([side.normal(x) for side in sides]))
+            if ((nearest * piece.side.normal(x)).sum(dim=1) < 0).any():
+                return True
+        return False
 
     def outline(self) -> Any:
         """As a polygon of shapely, with two coordinates and where both shapes have one."""
         return self._outline
 
-    def __repr__(self) -> str:
-        a, b = (f"({s!r})" if isinstance(s, Combination) else repr(s) for s in (self.a, self.b))
-        return f"{a} {self.operator} {b}"
+    def _written(self) -> str:
+        a, b = (f"({s!r})" if isinstance(s, Combination) and not s._aliases else repr(s) for s in (self.a, self.b))
+        return f"({a} {self.operator} {b})" if self._aliases else f"{a} {self.operator} {b}"
 
 
-def _overlap(a: Bounds, b: Bounds) -> Bounds | None:
-    found = tuple((max(p[0], q[0]), min(p[1], q[1])) for p, q in zip(a, b, strict=True))
-    return found if all(low < high for low, high in found) else None
+def _sides_of(pieces: tuple[Piece, ...]) -> tuple[Side, ...]:
+    return tuple(dict.fromkeys(piece.side for piece in pieces))
 
 
-def _spread(bounds: Bounds) -> Array:
-    low, high = np.array(bounds).T
-    points: Array = low + (high - low) * qmc.Halton(len(bounds), scramble=False).random(TRIALS)
-    return points
+def _of_nearest(away: Tensor, normals: Tensor) -> Tensor:
+    """Of each point the normal, (n, b, d), of the least distance, (n, b)."""
+    nearest = away.argmin(dim=0)[None, :, None].expand(1, *normals.shape[1:])
+    return normals.gather(0, nearest)[0]
 
 
 def _some_points(face: Face) -> Tensor:
