@@ -183,9 +183,9 @@ class Combination(Shape):
         return tuple(found)
 
     def _by_ring(self) -> dict[str, tuple[Piece, ...]]:
-        half = torch.tensor([[0.5]], dtype=torch.float64)
-        middles = torch.cat([piece.face.points(half) for piece in self._boundary]).numpy()
-        numbers = numbers_by_ring(self._outline, middles)
+        middle = torch.tensor([[0.47]], dtype=torch.float64)  # not the corner of a symmetric one
+        found = torch.cat([piece.face.points(middle) for piece in self._boundary]).numpy()
+        numbers = numbers_by_ring(self._outline, found)
         return {name: tuple(self._boundary[i] for i in chosen) for name, chosen in numbers.items()}
 
     @cached_property
@@ -198,7 +198,7 @@ class Combination(Shape):
         }
         left = {name: pieces for name, pieces in named.items() if pieces}
         by_ring = self._by_ring() if self._outline is not None and self._exact else {}
-        return {"boundary": self._boundary, **by_ring, **left}
+        return {"boundary": self._boundary, **left, **{ring: p for ring, p in by_ring.items() if ring not in left}}
 
     def faces_by_part(self) -> dict[str, tuple[Face, ...]]:
         """The interior, the boundary, and what is left of the parts of both shapes."""
@@ -246,17 +246,16 @@ class Combination(Shape):
         at_edge = (self.b.distance(x) >= -slack(self.b.bounds)).numpy()
         if self.operator == "&":
             at_edge &= (self.a.distance(x) >= -slack(self.a.bounds)).numpy()
-        edges = np.flatnonzero(both)[at_edge]
-        found[edges] = self._has_some_beside(points[edges])
+        if at_edge.any():
+            edges = np.flatnonzero(both)[at_edge]
+            found[edges] = self._has_some_around(points[edges])
         return found
 
-    def _has_some_beside(self, points: Array) -> NDArray[np.bool_]:
+    def _has_some_around(self, points: Array) -> NDArray[np.bool_]:
         """Which points have some of the shape around them: where edges coincide, a point may be on the edge of none."""
-        ways = directions(points.shape[1])
-        around = (points[:, None] + self._step * ways).reshape(-1, points.shape[1])
-        of_b = self.b.contains(around)
-        within = self.a.contains(around) & (of_b if self.operator == "&" else ~of_b)
-        found: NDArray[np.bool_] = np.logical_or.reduce(within.reshape(len(points), len(ways)), axis=1)
+        around = points[:, None] + 10 * self._edge * directions(points.shape[1])
+        within = self.distance(torch.from_numpy(around).flatten(0, 1)) < -self._edge
+        found: NDArray[np.bool_] = within.reshape(around.shape[:2]).any(dim=1).numpy()
         return found
 
     def distance(self, x: Points) -> PointValues:
