@@ -275,7 +275,7 @@ def test_time_comes_after() -> None:
         (lambda: Interval(0, 1) - Interval(-1, 2), r"`-` must leave something, got nothing for Interval"),
         (lambda: Box(*[(0, 1)] * 3) - Box(*[(2, 3)] * 3), r"`-` must have two shapes that overlap"),
         (lambda: Box(*[(0, 1)] * 3) - Box(*[(-1, 2)] * 3), r"`-` must leave something, got nothing for Box"),
-        (lambda: Combination("+", SQUARE, Disk()), r'`operator` must be "\|", "&" or "-", got \'\+\''),  # type: ignore[arg-type]
+        (lambda: Combination("+", SQUARE, Disk()), r'`operator` must be "\|", "&" or "-", got \'\+\''),
     ],
 )
 def test_what_gives_no_single_shape_is_refused_by_name(build: Any, message: str) -> None:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
-from scipy.integrate import quad
+from scipy.integrate import cubature
 from torch import Tensor
 
 from lightning_autobalance.points.boundary_pieces import Piece
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.polyline import Polyline
-from lightning_autobalance.points.rounding import Bounds
+from lightning_autobalance.points.rounding import Array, Bounds
 
 SAMPLES = 257  # of a curve, and again between the neighbours of its extreme
 ROUNDS = 4
+SUBDIVISIONS = 400  # of an integral; one where rounding hides the tolerance stops there
 
 
 def enclosed(boundary: Iterable[Piece], center: tuple[float, ...]) -> float:
@@ -32,14 +34,16 @@ def _flux(piece: Piece, center: Tensor) -> float:
     if isinstance(piece.face.place, Polyline):
         return _flux_of_edges(piece.face.place, piece, center)
 
-    def outward(*t: float) -> float:
-        point = piece.face.points(torch.tensor([t], dtype=torch.float64))
-        return float(((point - center) * piece.side.normal(point)).sum())
+    def outward(t: Array) -> Array:
+        points = piece.face.points(torch.from_numpy(t))
+        found: Array = ((points - center) * piece.side.normal(points)).sum(dim=1).numpy()
+        return found
 
     if piece.face.dim == 0:
-        return outward()
-    found: float = quad(outward, 0, 1, epsabs=0, epsrel=1e-12, limit=400, full_output=1)[0]
-    return piece.face.measure * found
+        return float(outward(np.zeros((1, 0)))[0])
+    scale = float(np.abs(outward(np.linspace(0, 1, SAMPLES)[:, None])).max())
+    found = cubature(outward, [0.0], [1.0], rtol=1e-12, atol=1e-13 * scale, max_subdivisions=SUBDIVISIONS)
+    return piece.face.measure * float(found.estimate)
 
 
 def _flux_of_edges(line: Polyline, piece: Piece, center: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ class Shape(Domain):
     def __sub__(self, other: "Shape") -> "Combination":
         return self._combined("-", other)
 
-    def _combined(self, operator: Literal["|", "&", "-"], other: Any) -> "Combination":
+    def _combined(self, operator: str, other: Any) -> "Combination":
         if isinstance(other, Domain) and not isinstance(other, Shape):
             raise TypeError(
                 f"`{operator}` must have a shape on both sides, got {type(other).__name__}. Combine shapes in space "
@@ -97,7 +97,7 @@ class Combination(Shape):
             in several pieces, or has a part too thin to tell its two sides.
     """
 
-    def __init__(self, operator: Literal["|", "&", "-"], a: Shape, b: Shape) -> None:
+    def __init__(self, operator: str, a: Shape, b: Shape) -> None:
         self.operator, self.a, self.b = operator, a, b
         if operator not in ("|", "&", "-"):
             raise ValueError(f'`operator` must be "|", "&" or "-", got {operator!r}.')
