@@ -310,13 +310,6 @@ def test_the_distance_can_be_differentiated(shape: Shape) -> None:
     assert_allclose(slope[:200].norm(dim=1), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["polygon_with_hole", "nested", "ellipse"])
-def test_the_distance_is_one_graph(name: str) -> None:
-    shape, x = SHAPES[name], tensor(SHAPES[name], "interior", 50)
-    compiled = torch.compile(shape.distance, fullgraph=True, backend="eager")
-    assert torch.equal(compiled(x), shape.distance(x))
-
-
 @shapes
 def test_what_is_written_gives_the_shape(shape: Shape) -> None:
     twin = eval(repr(shape), vars(room).copy())

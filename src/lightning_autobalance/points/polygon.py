@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lightning_autobalance.points.edges import Edges
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.planar import rings, shapely_or_remedy, with_all_holes
 from lightning_autobalance.points.polyline import Polyline
@@ -44,48 +45,24 @@ class Polygon(Shape):
         shapely = shapely_or_remedy()
         outer = _checked("corners", corners)
         self._polygon = shapely.Polygon(outer, [_checked("holes", hole) for hole in holes])
-        if not shapely.is_valid(self._polygon) or not self._polygon.area > 0:
-            reason = shapely.is_valid_reason(self._polygon) if self._polygon.area > 0 else "zero area"
+        if not shapely.is_valid(self._polygon):
+            flat = shapely.convex_hull(self._polygon).area == 0
+            reason = "zero area" if flat else shapely.is_valid_reason(self._polygon)
             raise ValueError(
                 f"`corners` and `holes` must give a polygon whose edges meet in corners only, with separate holes "
                 f"inside, got {reason} for {self!r}."
             )
-        lines = {name: np.array(ring.coords) for name, ring in rings(self._polygon).items()}
-        self._start = torch.from_numpy(np.concatenate([line[:-1] for line in lines.values()]))
-        self._end = torch.from_numpy(np.concatenate([line[1:] for line in lines.values()]))
-        self._outward = self._normals()
-        self._numbers = self._edges_by_part({name: len(line) - 1 for name, line in lines.items()})
-        self._faces = self._made_faces([Polyline(torch.from_numpy(line)) for line in lines.values()])
+        self._lines = {name: torch.from_numpy(np.array(r.coords)) for name, r in rings(self._polygon).items()}
+        self._edges = Edges.around(list(self._lines.values()))
+        self._numbers = self._edges_by_part()
 
-    def _normals(self) -> Tensor:
-        """Of each edge, (n, 2): on its right, turned outward by the direction of its closed line and that of holes."""
-        edges = torch.nn.functional.normalize(self._end - self._start, dim=1)
-        right = torch.stack([edges[:, 1], -edges[:, 0]], dim=1)
-        signs = [
-            (1.0 if ring.is_ccw else -1.0) * (-1.0 if i else 1.0)
-            for i, ring in enumerate(rings(self._polygon).values())
-            for _ in ring.coords[1:]
-        ]
-        return right * torch.tensor(signs, dtype=torch.float64)[:, None]
-
-    @staticmethod
-    def _edges_by_part(counts: dict[str, int]) -> dict[str, list[int]]:
-        ends = np.cumsum([0, *counts.values()]).tolist()
-        by_ring = {name: list(range(ends[i], ends[i + 1])) for i, name in enumerate(counts)}
-        single = counts["outer"] if counts["outer"] <= MOST_EDGES else 0
-        return {**{f"edge_{i}": [i] for i in range(single)}, **with_all_holes(by_ring)}
-
-    def _made_faces(self, lines: list[Polyline]) -> dict[str, tuple[Face, ...]]:
-        outline = self._polygon
-        by_ring = [_face(line) for line in lines]
-        edges = [n[0] for part, n in self._numbers.items() if part.startswith("edge_")]
-        named = with_all_holes({name: [face] for name, face in zip(rings(outline), by_ring, strict=True)})
-        return {
-            "interior": (in_bounds(self.bounds, self.contains, outline.area),),
-            "boundary": tuple(by_ring),
-            **{f"edge_{i}": (_face(Polyline(torch.stack([self._start[i], self._end[i]]))),) for i in edges},
-            **{name: tuple(faces) for name, faces in named.items()},
-        }
+    def _edges_by_part(self) -> dict[str, list[int]]:
+        counts = [len(line) - 1 for line in self._lines.values()]
+        ends = np.cumsum([0, *counts]).tolist()
+        by_ring = {name: list(range(*ends[i : i + 2])) for i, name in enumerate(self._lines)}
+        single = by_ring["outer"] if counts[0] <= MOST_EDGES else []
+        everything = {"boundary": list(range(ends[-1]))}
+        return {**everything, **{f"edge_{i}": [i] for i in single}, **with_all_holes(by_ring)}
 
     @property
     def bounds(self) -> Bounds:
@@ -95,7 +72,15 @@ class Polygon(Shape):
 
     def faces_by_part(self) -> dict[str, tuple[Face, ...]]:
         """The interior, each closed line of the boundary, and the edges."""
-        return self._faces
+        by_ring = {name: (_face(line),) for name, line in self._lines.items()}
+        outer = self._lines["outer"]
+        edges = {part: n[0] for part, n in self._numbers.items() if part.startswith("edge_")}
+        return {
+            "interior": (in_bounds(self.bounds, self.contains, self._polygon.area),),
+            "boundary": tuple(face for faces in by_ring.values() for face in faces),
+            **{part: (_face(outer[i : i + 2]),) for part, i in edges.items()},
+            **{name: tuple(faces) for name, faces in with_all_holes(by_ring).items()},
+        }
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
         """Which points lie in the polygon or on its edges.
@@ -116,23 +101,7 @@ class Polygon(Shape):
         Args:
             x: (b, 2).
         """
-        start, end = self._start.to(x), self._end.to(x)
-        rise = end[:, 1] - start[:, 1]
-        level = rise == 0
-        height = x[:, 1:] - start[:, 1]
-        beyond = start[:, 0] + height * (end - start)[:, 0] / torch.where(level, 1.0, rise)
-        passed = ((start[:, 1] > x[:, 1:]) != (end[:, 1] > x[:, 1:])) & (x[:, :1] < beyond)  # by a ray to the right
-        inside = passed.sum(dim=1) % 2 == 1
-        nearest = self._away(x).min(dim=1).values
-        return torch.where(inside, -nearest, nearest)
-
-    def _away(self, x: Tensor) -> Tensor:
-        """Distance to each edge, (b, edges)."""
-        start, along = self._start.to(x), (self._end - self._start).to(x)
-        across = x[:, None] - start
-        share = ((across * along).sum(dim=2) / along.square().sum(dim=1)).clamp(0.0, 1.0)
-        found: Tensor = (across - share[:, :, None] * along).norm(dim=2)
-        return found
+        return self._edges.distance(x)
 
     def normal(self, x: Points, part: str = "boundary") -> Points:
         """Outward unit normals of the nearest edge.
@@ -141,11 +110,7 @@ class Polygon(Shape):
             x: On the boundary, (b, 2).
             part: Part of the boundary that the points are on, of whose edges the nearest counts.
         """
-        numbers = self._numbers.get(self._own_name(part))
-        away, outward = self._away(x), self._outward.to(x)
-        if numbers is not None:
-            away, outward = away[:, numbers], outward[numbers]
-        return outward[away.argmin(dim=1)]
+        return self._edges.normal(x, self._numbers.get(self._own_name(part), self._numbers["boundary"]))
 
     def outline(self) -> Any:
         """The polygon of shapely itself."""
@@ -158,9 +123,9 @@ class Polygon(Shape):
         return f"Polygon({text[0]}{holes})"
 
 
-def _face(line: Polyline) -> Face:
-    length = float(line.corners.diff(dim=0).norm(dim=1).sum())
-    return Face(1, line, measure=length, weight=length)
+def _face(line: Tensor) -> Face:
+    length = float(line.diff(dim=0).norm(dim=1).sum())
+    return Face(1, Polyline(line), measure=length, weight=length)
 
 
 def _checked(name: str, corners: Any) -> Array:
