@@ -11,7 +11,7 @@ from torch import Tensor
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.rounding import Array, Bounds, slack
 from lightning_autobalance.points.shape import Shape
-from lightning_autobalance.points.writing import written
+from lightning_autobalance.points.writing import number, written
 from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_positive
 
@@ -92,4 +92,4 @@ class Disk(Shape):
         return Polygon(self._on_circle(torch.arange(256, dtype=torch.float64)[:, None] / 256).numpy())
 
     def _written(self) -> str:
-        return f"Disk({written(*self._center)}, {self._radius:.12g})"
+        return f"Disk({written(*self._center)}, {number(self._radius)})"

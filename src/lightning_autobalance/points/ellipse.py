@@ -13,7 +13,7 @@ from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.planar import shapely_or_remedy
 from lightning_autobalance.points.rounding import Array, Bounds, slack
 from lightning_autobalance.points.shape import Shape
-from lightning_autobalance.points.writing import written
+from lightning_autobalance.points.writing import number, written
 from lightning_autobalance.shapes import Points, PointValues
 
 STEPS = 20  # of Newton
@@ -156,5 +156,5 @@ class Ellipse(Shape):
         return shapely_or_remedy().Polygon(self._placed(self._a * torch.sin(phase), self._b * torch.cos(phase)).numpy())
 
     def _written(self) -> str:
-        turned = f", {self._angle:.12g}" if self._angle else ""
+        turned = f", {number(self._angle)}" if self._angle else ""
         return f"Ellipse({written(*self._center)}, {written(*self._axes)}{turned})"
