@@ -2,15 +2,17 @@
 
 import time
 from math import pi, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from jsonargparse import ArgumentParser
+from jsonargparse import auto_cli
 from numpy.testing import assert_allclose
 
 from lightning_autobalance.points import Domain, Grid, Polygon, Sobol, Uniform, sample
+from lightning_autobalance.points.polygon import _checked
 
 TRIANGLE = [(0, 0), (4, 0), (0, 3)]
 SQUARE = [(0, 0), (4, 0), (4, 3), (0, 3)]
@@ -120,7 +122,7 @@ def test_what_is_no_polygon_is_refused_by_name(corners: Any, holes: Any, message
 
 def test_corners_that_are_no_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`corners` must be pairs of numbers \(x, y\), got \[\(0, 0, 0\)"):
-        Polygon([(0, 0, 0), (1, 0, 0), (0, 1, 0)])  # type: ignore[list-item]
+        _checked("corners", [(0, 0, 0), (1, 0, 0), (0, 1, 0)])
 
 
 def test_many_corners_are_written_in_short() -> None:
@@ -131,23 +133,39 @@ def test_many_corners_are_written_in_short() -> None:
     assert repr(Polygon(circle(0, 0, 1, 500))).endswith(", ...])")
 
 
+# Config files -------------------------------------------------------------------------------------------------------
+
+
+def taken(domain: Domain) -> Domain:
+    return domain
+
+
+def from_yaml(folder: Path, text: str) -> Any:
+    (folder / "config.yaml").write_text(text)
+    return auto_cli(taken, args=[f"--config={folder / 'config.yaml'}"])
+
+
 @pytest.mark.parametrize("name", ["Polygon", "lightning_autobalance.Polygon", "lightning_autobalance.points.Polygon"])
-def test_from_yaml(name: str) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(Domain, "domain")
-    args = "{corners: [[0, 0], [4, 0], [4, 3.0], [0, 3]], holes: [[[1, 1], [2, 1], [2, 2]]]}"
-    config = parser.parse_string(f"domain: {{class_path: {name}, init_args: {args}}}")
-    domain = parser.instantiate_classes(config).domain
+def test_from_yaml(tmp_path: Path, name: str) -> None:
+    text = """
+domain:
+  class_path: NAME
+  init_args:
+    corners: [[0, 0], [4, 0], [4, 3.0], [0, 3]]
+    holes: [[[1, 1], [2, 1], [2, 2]]]
+"""
+    domain = from_yaml(tmp_path, text.replace("NAME", name))
     assert isinstance(domain, Polygon)
     assert domain.measure() == 11.5
 
 
-def test_a_combination_from_yaml() -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(Domain, "domain")
-    a = "{class_path: Rectangle, init_args: {x: [0, 2], y: [0, 1]}}"
-    b = "{class_path: Disk, init_args: {center: [0.5, 0.5], radius: 0.2}}"
-    config = parser.parse_string(
-        f"domain: {{class_path: lightning_autobalance.points.Combination, init_args: {{operator: '-', a: {a}, b: {b}}}}}"
-    )
-    assert parser.instantiate_classes(config).domain.measure() == pytest.approx(2 - 0.04 * pi, rel=1e-12)
+def test_a_combination_from_yaml(tmp_path: Path) -> None:
+    text = """
+domain:
+  class_path: lightning_autobalance.points.Combination
+  init_args:
+    operator: "-"
+    a: {class_path: Rectangle, init_args: {x: [0, 2], y: [0, 1]}}
+    b: {class_path: Disk, init_args: {center: [0.5, 0.5], radius: 0.2}}
+"""
+    assert from_yaml(tmp_path, text).measure() == pytest.approx(2 - 0.04 * pi, rel=1e-12)
