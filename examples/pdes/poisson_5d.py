@@ -1,4 +1,4 @@
-"""Poisson's equation in five dimensions: Δu + π²/4 Σ sin(π x_i / 2) = 0 on a cube, its solution given on the boundary."""
+"""Poisson's equation in five dimensions: Δu + π²/4 Σ sin(π x_i / 2) = 0 in a cube, u given on its sides."""
 
 from collections.abc import Mapping
 

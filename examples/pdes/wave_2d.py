@@ -1,4 +1,4 @@
-"""u_tt = Δu on the unit square, u = 0 on its edge, released from sin(πx) sin(πy) with the velocity of the same shape."""
+"""u_tt = Δu on the unit square, u = 0 on its edge, released from sin(πx) sin(πy) with that velocity."""
 
 from collections.abc import Mapping
 

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
     from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, AutoSOAP, WarmupExponentialDecay
-    from lightning_autobalance.points import Ball, Box, Disk, Interval, PointCloud, Rectangle, TimeCylinder
+    from lightning_autobalance.points import (
+        Ball,
+        Box,
+        Disk,
+        Ellipse,
+        Interval,
+        ParameterRange,
+        PointCloud,
+        Polygon,
+        Rectangle,
+        TimeCylinder,
+    )
     from lightning_autobalance.sweeps.seed_ensemble import SeedEnsemble
 
 __version__ = version("lightning-autobalance")
@@ -30,7 +41,18 @@ _ROOMS = {
     "module": ("PINNModule",),
     "nets": ("MLP",),
     "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "AutoSOAP", "WarmupExponentialDecay"),
-    "points": ("Ball", "Box", "Disk", "Interval", "PointCloud", "Rectangle", "TimeCylinder"),
+    "points": (
+        "Ball",
+        "Box",
+        "Disk",
+        "Ellipse",
+        "Interval",
+        "ParameterRange",
+        "PointCloud",
+        "Polygon",
+        "Rectangle",
+        "TimeCylinder",
+    ),
     "sweeps.seed_ensemble": ("SeedEnsemble",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -55,8 +77,11 @@ __all__ = [
     "Rectangle",
     "Box",
     "Disk",
+    "Ellipse",
+    "Polygon",
     "Ball",
     "PointCloud",
+    "ParameterRange",
     "TimeCylinder",
     "MLP",
     "BalanceMonitor",

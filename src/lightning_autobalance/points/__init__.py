@@ -4,24 +4,29 @@ from lightning_autobalance.points.ball import Ball
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, rounded_inside
+from lightning_autobalance.points.ellipse import Ellipse
 from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.point_cloud import PointCloud
+from lightning_autobalance.points.polygon import Polygon
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import most_points, sample, shared_out
-from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.points.shape import Combination, Shape
 from lightning_autobalance.points.time_cylinder import TimeCylinder
 
 __all__ = [
     "Domain",
     "Shape",
+    "Combination",
     "Face",
     "rounded_inside",
     "Interval",
     "Rectangle",
     "Box",
     "Disk",
+    "Ellipse",
+    "Polygon",
     "Ball",
     "PointCloud",
     "Extended",

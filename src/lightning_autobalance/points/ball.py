@@ -13,6 +13,7 @@ from lightning_autobalance.points.face import Face, single_point
 from lightning_autobalance.points.rounding import Array, Bounds, checked_names, slack
 from lightning_autobalance.points.shape import Shape
 from lightning_autobalance.points.spheres import ball_volume, direction_dim, directions
+from lightning_autobalance.points.writing import number, written
 from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_positive
 from lightning_autobalance.utils.plain import plain
@@ -112,3 +113,6 @@ class Ball(Shape):
         from shapely import Polygon
 
         return Polygon(self._on_sphere(torch.arange(256, dtype=torch.float64)[:, None] / 256).numpy())
+
+    def _written(self) -> str:
+        return f"{type(self).__name__}({written(*self._center)}, {number(self._radius)})"

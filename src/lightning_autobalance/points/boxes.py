@@ -13,6 +13,7 @@ from torch import Tensor
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.rounding import Array, Bounds, checked_bounds, checked_names, inside
 from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.points.writing import written
 from lightning_autobalance.shapes import Points, PointValues
 
 
@@ -130,6 +131,9 @@ class Box(Shape):
         (left, right), (bottom, top) = self._bounds
         return box(left, bottom, right, top)
 
+    def _written(self) -> str:
+        return f"{type(self).__name__}({', '.join(written(*b) for b in self._bounds)})"
+
 
 class Interval(Box):
     """An interval; its boundary is the two ends, "left" and "right".
@@ -144,6 +148,9 @@ class Interval(Box):
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__((low, high))
+
+    def _written(self) -> str:
+        return f"Interval{written(*self._bounds[0])}"
 
 
 class Rectangle(Box):

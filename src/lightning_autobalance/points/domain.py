@@ -192,7 +192,9 @@ class Domain(ABC):
         return self._aliases.get(part, part)
 
     def _all_faces(self) -> dict[str, tuple[Face, ...]]:
-        own: Mapping[str, tuple[Face, ...]] = self.__dict__.setdefault("_own_faces", self.faces_by_part())
+        if "_own_faces" not in self.__dict__:
+            self.__dict__["_own_faces"] = self.faces_by_part()
+        own: Mapping[str, tuple[Face, ...]] = self.__dict__["_own_faces"]
         given = {new: own[old] for new, old in self._aliases.items()}
         renamed = set(self._aliases.values()) - {"interior", "boundary", "initial"}
         return {**{part: faces for part, faces in own.items() if part not in renamed}, **given, **self._added}
