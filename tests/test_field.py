@@ -16,7 +16,8 @@ from helpers.toys import Decay, fit, points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Interval, Rectangle
+from lightning_autobalance.nets.activations import Sin
+from lightning_autobalance.points import Disk, Domain, Interval, Rectangle, TimeCylinder
 
 
 class Square(nn.Module):
@@ -135,6 +136,60 @@ def test_an_overridden_forward_is_differentiated_as_a_whole() -> None:
             return x * self.net(x)  # 2 x^3
 
     assert [f.item() for f in Shifted().partials(at(3.0), "", "x", "xx")] == [54.0, 54.0, 36.0]
+
+
+# Normal derivatives ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["auto", "reverse"])
+def test_normal_derivatives_in_closed_form(mode: Any) -> None:
+    class Flow(NeuralField):
+        domain = Rectangle((0, 1), (0, 2)).named(left="inlet")
+        fields = ("u", "v")
+
+        def default_net(self) -> nn.Module:
+            return nn.Sequential(nn.Linear(2, 2), Sin())
+
+    flow = Flow(derivatives=mode)
+    weight, bias = flow.net[0].weight, flow.net[0].bias
+    x = torch.tensor([[0.0, 0.0], [1.0, 2.0], [0.5, 2.0]])
+    for part, normal in {"inlet": (-1, 0), "right": (1, 0), "bottom": (0, -1), "top": (0, 1)}.items():
+        expected = torch.cos(x @ weight.T + bias) * (weight @ torch.tensor(normal, dtype=torch.float32))
+        torch.testing.assert_close(flow.normal_derivative(x, part), expected)
+        torch.testing.assert_close(flow.derivative_along(x, 2 * torch.tensor([normal] * 3).float()), 2 * expected)
+    with pytest.raises(ValueError, match="`part` must be a part of the boundary, got 'interior'"):
+        flow.normal_derivative(x, "interior")
+
+
+def test_the_normal_derivative_on_a_circle() -> None:
+    class Round(NeuralField):
+        domain = TimeCylinder(Disk((1.0, -1.0), 2.0), (0.0, 1.0))
+
+        def forward(self, x: Tensor) -> Tensor:  # x y t: not by the network, hence in reverse mode
+            return x.prod(dim=1, keepdim=True)
+
+    angle, t = torch.tensor([0.1, 2.0, 5.0]), torch.tensor([0.2, 0.4, 0.6])
+    x, y = 1 + 2 * torch.cos(angle), -1 + 2 * torch.sin(angle)
+    found = Round().normal_derivative(torch.stack([x, y, t], dim=1))
+    torch.testing.assert_close(found[:, 0], t * (y * torch.cos(angle) + x * torch.sin(angle)))
+
+
+def test_a_replaced_field_has_normal_derivatives() -> None:
+    field = Decay()
+    with field.field_replaced(lambda x: x**3):
+        assert field.normal_derivative(at(1.0), "right").item() == 3.0
+        assert field.normal_derivative(at(0.5), "left").item() == -0.75
+
+
+def test_a_domain_without_normals() -> None:
+    class Blob(Domain):
+        bounds = ((0.0, 1.0), (0.0, 1.0))
+
+        def contains(self, points: Any) -> Any:
+            return (points.sum(axis=1) <= 1) & (points >= 0).all(axis=1)
+
+    with pytest.raises(NotImplementedError, match=r"`Blob` must define `distance\(x\)`"):
+        type("OnBlob", (Decay,), {"domain": Blob()})(net=MLP(2, 1)).normal_derivative(torch.ones(2, 2) / 2)
 
 
 # Another field in place of the network --------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from lightning_autobalance.derivatives import partials, supports_taylor
+from lightning_autobalance.derivatives import derivative_along, partials, supports_taylor
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, rounded_inside
+from lightning_autobalance.points import Domain, outward, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
@@ -180,6 +180,34 @@ class NeuralField(LightningModule):
             One (b, k) per name.
         """
         return partials(self._field, x, *names, coordinates=self.domain.coordinates, mode=self._mode)
+
+    def derivative_along(self, x: Points, direction: Tensor) -> Fields:
+        """The derivative of each field along a direction at each point, in one pass.
+
+        Args:
+            x: Points, (b, d).
+            direction: (b, d), as long as the derivative shall be large.
+
+        Returns:
+            (b, k).
+        """
+        return derivative_along(self._field, x, direction, self._mode)
+
+    def normal_derivative(self, x: Points, part: str = "boundary") -> Fields:
+        """The derivative of each field along the outward unit normal of the domain, for Neumann and Robin conditions.
+
+        Args:
+            x: Points of the part, (b, d).
+            part: Part of the boundary; its name settles the normal at corners.
+
+        Returns:
+            (b, k).
+
+        Raises:
+            ValueError: If there is no such part, or it is not of the boundary.
+            NotImplementedError: If the domain has no normals.
+        """
+        return self.derivative_along(x, outward(self.domain, x, part))
 
     @property
     def derivative_mode(self) -> str:

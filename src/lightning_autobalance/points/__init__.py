@@ -8,6 +8,7 @@ from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import sample, shared_out
 from lightning_autobalance.points.shape import Shape
+from lightning_autobalance.points.sides import outward
 from lightning_autobalance.points.time_cylinder import TimeCylinder
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "Sobol",
     "sample",
     "shared_out",
+    "outward",
 ]
