@@ -103,6 +103,7 @@ def test_what_a_subclass_must_write() -> None:
 # Values and derivatives -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:`derivatives` go by nested reverse mode")
 @pytest.mark.parametrize("mode", ["auto", "reverse"])
 def test_values_and_derivatives(mode: Any) -> None:
     field = Field(derivatives=mode)
@@ -136,6 +137,37 @@ def test_an_overridden_forward_is_differentiated_as_a_whole() -> None:
             return x * self.net(x)  # 2 x^3
 
     assert [f.item() for f in Shifted().partials(at(3.0), "", "x", "xx")] == [54.0, 54.0, 36.0]
+
+
+def test_reverse_mode_for_want_of_a_method_is_told_once() -> None:
+    field = Decay(net=nn.Sequential(nn.Linear(1, 4), nn.Sequential(nn.Tanh(), nn.ELU()), nn.Linear(4, 1)))
+    message = "go by nested reverse mode, which is slower, because of `net.1.1`: Taylor mode does not know ELU, or it"
+    with pytest.warns(UserWarning, match=message):
+        field.partials(at(1.0), "x")
+    field.partials(at(1.0), "x")
+    with pytest.warns(UserWarning, match="because of `net`: Taylor mode does not know Square"):
+        Field().normal_derivative(at(4.0))
+
+
+def test_reverse_mode_that_was_chosen_is_not_told() -> None:
+    for field in (Field(derivatives="reverse"), WithOwnForward(), Decay()):
+        field.partials(at(1.0), "x")
+    with Field().field_replaced(torch.exp):
+        Field(derivatives="reverse").partials(at(1.0), "x")
+
+
+def test_what_is_periodic_and_what_is_not() -> None:
+    class Plane(NeuralField):
+        domain = TimeCylinder(Rectangle((-1, 1), (0, 1)), (0, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :1] ** 3 * x[:, 1:2] + torch.cos(torch.pi * x[:, :1]) * x[:, 2:]
+
+    x = torch.tensor([[-1.0, 0.5, 0.3], [0.7, 2.0, 0.3]])
+    expected = [[-2 * y, 0.0, -12 * y] for y in (0.5, 2.0)]
+    torch.testing.assert_close(Plane().periodic(x, "x", order=2), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(Plane().periodic(x, "y", order=0), -(x[:, :1] ** 3))
+    torch.testing.assert_close(Plane().periodic(x, "t"), torch.cat([-torch.cos(torch.pi * x[:, :1]), 0 * x[:, :1]], 1))
 
 
 # Normal derivatives ---------------------------------------------------------------------------------------------------
@@ -196,7 +228,7 @@ def test_a_domain_without_normals() -> None:
 
 
 def test_a_replaced_field_answers_everywhere() -> None:
-    field = Field()
+    field = Field(derivatives="reverse")
     with field.field_replaced(lambda x: x**3):
         assert field(at(2.0)).item() == 8.0
         assert [f.item() for f in field.partials(at(2.0), "", "x", "xx")] == [8.0, 12.0, 12.0]

@@ -9,13 +9,15 @@ from typing import Any, Literal, TypeVar
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lightning_autobalance.derivatives import derivative_along, partials, supports_taylor
+from lightning_autobalance.derivatives.taylor import unsupported
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, outward, rounded_inside
+from lightning_autobalance.points import Domain, opposite, outward, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
@@ -62,6 +64,7 @@ class NeuralField(LightningModule):
         self._check_declarations()
         self.net = net if net is not None else self.default_net()
         self.derivatives = derivatives
+        self._told_if_reverse = False
         self.val_metrics = solution_metrics("val/")
         self.test_metrics = solution_metrics("test/")
 
@@ -179,6 +182,7 @@ class NeuralField(LightningModule):
         Returns:
             One (b, k) per name.
         """
+        self._tell_if_reverse()
         return partials(self._field, x, *names, coordinates=self.domain.coordinates, mode=self._mode)
 
     def derivative_along(self, x: Points, direction: Tensor) -> Fields:
@@ -191,6 +195,7 @@ class NeuralField(LightningModule):
         Returns:
             (b, k).
         """
+        self._tell_if_reverse()
         return derivative_along(self._field, x, direction, self._mode)
 
     def normal_derivative(self, x: Points, part: str = "boundary") -> Fields:
@@ -209,12 +214,44 @@ class NeuralField(LightningModule):
         """
         return self.derivative_along(x, outward(self.domain, x, part))
 
+    def periodic(self, x: Points, coordinate: str, order: int = 1) -> Fields:
+        """How much the fields differ between both ends of a coordinate: the residual of a periodic condition.
+
+        Args:
+            x: Points whose other coordinates are taken, such as those of one side, (b, d).
+            coordinate: Its name, such as "x".
+            order: Derivatives by the coordinate up to this order are compared, too.
+
+        Returns:
+            At the lower end minus at the upper end, values first, (b, k (order + 1)).
+
+        Raises:
+            ValueError: If there is no such coordinate, or the domain does not reach from end to end.
+        """
+        pairs = torch.cat(opposite(self.domain, x, coordinate))
+        found = torch.cat(self.partials(pairs, *(coordinate * n for n in range(order + 1))), dim=1)
+        return found[: len(x)] - found[len(x) :]
+
     @property
     def derivative_mode(self) -> str:
         """How `partials` differentiates: "taylor" or "reverse"."""
         if self.derivatives == "auto":
             return "taylor" if isinstance(self._field, nn.Module) and supports_taylor(self._field) else "reverse"
         return self.derivatives
+
+    def _tell_if_reverse(self) -> None:
+        """Say once that a layer, not the user, has chosen reverse mode; an own `forward` is the user's choice."""
+        own = type(self).forward is not NeuralField.forward or self._is_replaced
+        if self._told_if_reverse or self.derivatives != "auto" or own:
+            return
+        self._told_if_reverse = True
+        if (bad := unsupported(self.net)) is not None:
+            path = next((f"net.{name}" if name else "net" for name, layer in self.net.named_modules() if layer is bad))
+            rank_zero_warn(
+                f"`derivatives` go by nested reverse mode, which is slower, because of `{path}`: Taylor mode does not "
+                f"know {type(bad).__name__}, or it has forward hooks. Give it a method `taylor`, or set "
+                "`derivatives: reverse`, which silences this."
+            )
 
     @property
     def _field(self) -> Any:

@@ -4,6 +4,7 @@ from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
 from lightning_autobalance.points.domain import Domain, rounded_inside
 from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.opposite import opposite
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import sample, shared_out
@@ -31,4 +32,5 @@ __all__ = [
     "sample",
     "shared_out",
     "outward",
+    "opposite",
 ]
