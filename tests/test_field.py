@@ -170,6 +170,34 @@ def test_what_is_periodic_and_what_is_not() -> None:
     torch.testing.assert_close(Plane().periodic(x, "t"), torch.cat([-torch.cos(torch.pi * x[:, :1]), 0 * x[:, :1]], 1))
 
 
+class Mass(NeuralField):
+    """u = x² t, v = 1."""
+
+    domain = TimeCylinder(Rectangle((0, 3), (0, 1)).named(right="outlet"), (0, 1))
+    fields = ("u", "v")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, :1] ** 2 * x[:, 2:], torch.ones_like(x[:, :1])], dim=1)
+
+
+def test_integrals_over_space() -> None:
+    field, at_times = Mass(), torch.tensor([[9.0, 9.0, 0.5], [9.0, 9.0, 1.0]])
+    torch.testing.assert_close(field.integral(at=at_times), torch.tensor([[4.5, 3.0], [9.0, 3.0]]))
+    flux = field.integral("outlet", lambda x: field.normal_derivative(x, "outlet"), at=at_times, count=5)
+    torch.testing.assert_close(flux, torch.tensor([[3.0, 0.0], [6.0, 0.0]]))
+    whole = field.integral("boundary", field.normal_derivative, at=at_times)
+    torch.testing.assert_close(whole, flux)  # the slope at the left is 0
+    with pytest.raises(ValueError, match="`at` must be points at whose t to integrate over space, got none"):
+        field.integral()
+
+
+def test_integrals_follow_the_type_of_the_network() -> None:
+    field = Field(derivatives="reverse")
+    assert field.integral().dtype == torch.float32
+    assert field.double().integral().item() == pytest.approx(2 * 4**3 / 3, rel=1e-14)
+    assert field.integral("boundary", lambda x: x + 1).item() == 6.0
+
+
 # Normal derivatives ---------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from lightning_autobalance.derivatives import derivative_along, partials, suppor
 from lightning_autobalance.derivatives.taylor import unsupported
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, opposite, outward, rounded_inside
+from lightning_autobalance.points import Domain, opposite, outward, quadrature, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
@@ -65,6 +65,7 @@ class NeuralField(LightningModule):
         self.net = net if net is not None else self.default_net()
         self.derivatives = derivatives
         self._told_if_reverse = False
+        self._quadratures: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
         self.val_metrics = solution_metrics("val/")
         self.test_metrics = solution_metrics("test/")
 
@@ -231,6 +232,45 @@ class NeuralField(LightningModule):
         pairs = torch.cat(opposite(self.domain, x, coordinate))
         found = torch.cat(self.partials(pairs, *(coordinate * n for n in range(order + 1))), dim=1)
         return found[: len(x)] - found[len(x) :]
+
+    def integral(
+        self,
+        part: str = "interior",
+        of: Callable[[Points], Fields] | None = None,
+        *,
+        at: Points | None = None,
+        count: int = 400,
+    ) -> Fields:
+        """Integrals over a part of space, by nodes that stay: the same on all processes, whatever points are drawn.
+
+        Args:
+            part: A part of space, such as "boundary".
+            of: What is integrated, from (n, d) to (n, k), such as ``self.normal_derivative``; by default the fields.
+            at: Points whose time and parameters are taken, (b, d); needed only where the domain has such.
+            count: About how many nodes, for each row of ``at``.
+
+        Returns:
+            One row per point of ``at``, (b, k); without, (1, k).
+
+        Raises:
+            ValueError: If there is no such part in space, or ``at`` is missing.
+        """
+        nodes, weights = self._quadrature(part, count)
+        space = nodes.shape[1]
+        if at is None and space < len(self.domain.coordinates):
+            further = ", ".join(self.domain.coordinates[space:])
+            raise ValueError(f"`at` must be points at whose {further} to integrate over space, got none.")
+        at = nodes[:1] if at is None else at
+        x = torch.cat([nodes.repeat(len(at), 1), at[:, space:].repeat_interleave(len(nodes), dim=0)], dim=1)
+        values = (self if of is None else of)(x).view(len(at), len(nodes), -1)
+        return (weights[:, None] * values).sum(dim=1)
+
+    def _quadrature(self, part: str, count: int) -> tuple[Tensor, Tensor]:
+        key = part, count, self.points_dtype, self.device
+        if key not in self._quadratures:
+            nodes, weights = quadrature(self.domain, part, count)
+            self._quadratures[key] = nodes.to(self.device, key[2]), weights.to(self.device, key[2])
+        return self._quadratures[key]
 
     @property
     def derivative_mode(self) -> str:

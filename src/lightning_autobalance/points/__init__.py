@@ -6,6 +6,7 @@ from lightning_autobalance.points.domain import Domain, rounded_inside
 from lightning_autobalance.points.face import Face
 from lightning_autobalance.points.opposite import opposite
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
+from lightning_autobalance.points.quadrature import quadrature
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import sample, shared_out
 from lightning_autobalance.points.shape import Shape
@@ -32,5 +33,6 @@ __all__ = [
     "sample",
     "shared_out",
     "outward",
+    "quadrature",
     "opposite",
 ]
