@@ -23,6 +23,9 @@ MAIN = (
     "part_of_points",
     "levenberg_marquardt",
     "lbfgs",
+    "ring",
+    "plate_redrawn",
+    "plate_finish",
 )
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
@@ -45,7 +48,12 @@ every = pytest.mark.parametrize(
         for name in names
     ],
 )
-SOLVES = ("levenberg_marquardt", "self_scaled_broyden", "lbfgs")  # systems whose condition multiplies rounding
+SOLVES = (
+    "levenberg_marquardt",
+    "self_scaled_broyden",
+    "lbfgs",
+    "plate_finish",
+)  # systems whose condition multiplies rounding
 RESUMED = ("auto_adamw", "ntk", "RBA")
 resumed_of_two = pytest.mark.parametrize(
     "batch", [pytest.param(b, marks=by_default(b)) for b in BATCHES if BATCHES[b][0] == 2]
