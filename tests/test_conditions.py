@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.conditions import Plate, Ring
+from helpers.conditions import Plate, Ring, SoftRing
 from helpers.runs import assert_equal
 from helpers.toys import fit, trainer
 from helpers.waves import MAKE
@@ -18,7 +18,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim.finish import LevenbergMarquardt
 from lightning_autobalance.points import Grid, LatinHypercube, Sobol, sample
 
-KINDS: Any = pytest.mark.parametrize("kind", [Ring, Plate])
+KINDS: Any = pytest.mark.parametrize("kind", [Ring, SoftRing, Plate])
 
 
 def made(kind: Any, **options: Any) -> PINNModule:

@@ -24,6 +24,7 @@ MAIN = (
     "levenberg_marquardt",
     "lbfgs",
     "ring",
+    "soft_ring",
     "plate_redrawn",
     "plate_finish",
 )
@@ -54,6 +55,7 @@ SOLVES = (
     "lbfgs",
     "plate_finish",
 )  # systems whose condition multiplies rounding
+SECOND_ORDER = ("ring", "soft_ring", "soft_ring_redrawn", "plate", "plate_redrawn")  # derivatives of larger rounding
 RESUMED = ("auto_adamw", "ntk", "RBA")
 resumed_of_two = pytest.mark.parametrize(
     "batch", [pytest.param(b, marks=by_default(b)) for b in BATCHES if BATCHES[b][0] == 2]
@@ -100,7 +102,7 @@ def test_the_parameters_are_those_of_one_process(batch: str, name: str, several:
     assert found["derivatives"] == module.derivative_mode == "taylor"
     for mine in found["everywhere"]:
         assert torch.equal(mine, found["everywhere"][0])  # no drift between processes
-    assert_near(found["everywhere"][0], expected, 1e-9 if name in SOLVES else 1e-12)
+    assert_near(found["everywhere"][0], expected, 1e-9 if name in SOLVES else 1e-10 if name in SECOND_ORDER else 1e-12)
 
 
 @every

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.conditions import Plate, Ring
+from helpers.conditions import Plate, Ring, SoftRing
 from helpers.toys import Decay, Poisson2D, fit, points
 from helpers.waves import MAKE, Wave
 from lightning_autobalance import problems
@@ -107,7 +107,12 @@ def spread(x: Tensor) -> Tensor:
     return torch.exp(x[:, :1] - x[:, 1:])
 
 
-CONDITIONS: dict[str, Any] = {"ring": Ring, "plate": Plate, "manufactured": manufactured(OnDisk, spread)}
+CONDITIONS: dict[str, Any] = {
+    "ring": Ring,
+    "soft ring": SoftRing,
+    "plate": Plate,
+    "manufactured": manufactured(OnDisk, spread),
+}
 
 
 @pytest.mark.usefixtures("traced")

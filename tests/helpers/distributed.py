@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from helpers.conditions import Plate, Ring
+from helpers.conditions import Plate, Pointwise, Ring, SoftRing
 from helpers.runs import server
 from helpers.toys import fit
 from helpers.waves import MAKE, Wave
@@ -66,11 +66,12 @@ RUNS: dict[str, Callable[[], Any]] = {
     "self_scaled_broyden": lambda: Wave(finish=SelfScaledBroyden(5)),
     "lbfgs": lambda: Wave(finish=LBFGS(2, iterations=3)),
     "ring": lambda: Ring(optimizer=AutoAdamW),
+    "soft_ring": lambda: SoftRing(optimizer=AutoAdamW),
     "plate": lambda: Plate(optimizer=AutoAdamW),
-    "plate_finish": lambda: Plate(finish=LevenbergMarquardt(5)),
+    "plate_finish": lambda: Pointwise(finish=LevenbergMarquardt(5)),
     **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
 }
-REDRAWN = {"redrawn": RUNS["auto_adamw"], "ring_redrawn": RUNS["ring"], "plate_redrawn": RUNS["plate"]}
+REDRAWN = {"redrawn": RUNS["auto_adamw"], "soft_ring_redrawn": RUNS["soft_ring"], "plate_redrawn": RUNS["plate"]}
 
 
 def run(name: str, folder: Path, steps: int, **options: Any) -> tuple[Trainer, Any]:
