@@ -23,6 +23,10 @@ MAIN = (
     "part_of_points",
     "levenberg_marquardt",
     "lbfgs",
+    "ring",
+    "soft_ring",
+    "plate_redrawn",
+    "plate_finish",
 )
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
@@ -45,7 +49,13 @@ every = pytest.mark.parametrize(
         for name in names
     ],
 )
-SOLVES = ("levenberg_marquardt", "self_scaled_broyden", "lbfgs")  # systems whose condition multiplies rounding
+SOLVES = (
+    "levenberg_marquardt",
+    "self_scaled_broyden",
+    "lbfgs",
+    "plate_finish",
+)  # systems whose condition multiplies rounding
+SECOND_ORDER = ("ring", "soft_ring", "soft_ring_redrawn", "plate", "plate_redrawn")  # derivatives of larger rounding
 RESUMED = ("auto_adamw", "ntk", "RBA")
 resumed_of_two = pytest.mark.parametrize(
     "batch", [pytest.param(b, marks=by_default(b)) for b in BATCHES if BATCHES[b][0] == 2]
@@ -92,7 +102,7 @@ def test_the_parameters_are_those_of_one_process(batch: str, name: str, several:
     assert found["derivatives"] == module.derivative_mode == "taylor"
     for mine in found["everywhere"]:
         assert torch.equal(mine, found["everywhere"][0])  # no drift between processes
-    assert_near(found["everywhere"][0], expected, 1e-9 if name in SOLVES else 1e-12)
+    assert_near(found["everywhere"][0], expected, 1e-9 if name in SOLVES else 1e-10 if name in SECOND_ORDER else 1e-12)
 
 
 @every

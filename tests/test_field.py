@@ -16,7 +16,8 @@ from helpers.toys import Decay, fit, points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Interval, Rectangle
+from lightning_autobalance.nets.activations import Sin
+from lightning_autobalance.points import Disk, Domain, Interval, Rectangle, TimeCylinder
 
 
 class Square(nn.Module):
@@ -102,6 +103,7 @@ def test_what_a_subclass_must_write() -> None:
 # Values and derivatives -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:`derivatives` go by nested reverse mode")
 @pytest.mark.parametrize("mode", ["auto", "reverse"])
 def test_values_and_derivatives(mode: Any) -> None:
     field = Field(derivatives=mode)
@@ -137,11 +139,124 @@ def test_an_overridden_forward_is_differentiated_as_a_whole() -> None:
     assert [f.item() for f in Shifted().partials(at(3.0), "", "x", "xx")] == [54.0, 54.0, 36.0]
 
 
+def test_reverse_mode_for_want_of_a_method_is_told_once() -> None:
+    field = Decay(net=nn.Sequential(nn.Linear(1, 4), nn.Sequential(nn.Tanh(), nn.ELU()), nn.Linear(4, 1)))
+    message = "go by nested reverse mode, which is slower, because of `net.1.1`: Taylor mode does not know ELU, or it"
+    with pytest.warns(UserWarning, match=message):
+        field.partials(at(1.0), "x")
+    field.partials(at(1.0), "x")
+    with pytest.warns(UserWarning, match="because of `net`: Taylor mode does not know Square"):
+        Field().normal_derivative(at(4.0))
+
+
+def test_reverse_mode_that_was_chosen_is_not_told() -> None:
+    for field in (Field(derivatives="reverse"), WithOwnForward(), Decay()):
+        field.partials(at(1.0), "x")
+    with Field().field_replaced(torch.exp):
+        Field(derivatives="reverse").partials(at(1.0), "x")
+
+
+def test_what_is_periodic_and_what_is_not() -> None:
+    class Plane(NeuralField):
+        domain = TimeCylinder(Rectangle((-1, 1), (0, 1)), (0, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :1] ** 3 * x[:, 1:2] + torch.cos(torch.pi * x[:, :1]) * x[:, 2:]
+
+    x = torch.tensor([[-1.0, 0.5, 0.3], [0.7, 2.0, 0.3]])
+    expected = [[-2 * y, 0.0, -12 * y] for y in (0.5, 2.0)]
+    torch.testing.assert_close(Plane().periodic(x, "x", order=2), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(Plane().periodic(x, "y", order=0), -(x[:, :1] ** 3))
+    torch.testing.assert_close(Plane().periodic(x, "t"), torch.cat([-torch.cos(torch.pi * x[:, :1]), 0 * x[:, :1]], 1))
+
+
+class Mass(NeuralField):
+    """u = x² t, v = 1."""
+
+    domain = TimeCylinder(Rectangle((0, 3), (0, 1)).named(right="outlet"), (0, 1))
+    fields = ("u", "v")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, :1] ** 2 * x[:, 2:], torch.ones_like(x[:, :1])], dim=1)
+
+
+def test_integrals_over_space() -> None:
+    field, at_times = Mass(), torch.tensor([[9.0, 9.0, 0.5], [9.0, 9.0, 1.0]])
+    torch.testing.assert_close(field.integral(at=at_times), torch.tensor([[4.5, 3.0], [9.0, 3.0]]))
+    flux = field.integral("outlet", lambda x: field.normal_derivative(x, "outlet"), at=at_times, count=5)
+    torch.testing.assert_close(flux, torch.tensor([[3.0, 0.0], [6.0, 0.0]]))
+    whole = field.integral("boundary", field.normal_derivative, at=at_times)
+    torch.testing.assert_close(whole, flux)  # the slope at the left is 0
+    with pytest.raises(ValueError, match="`at` must be points at whose t to integrate over space, got none"):
+        field.integral()
+
+
+def test_integrals_follow_the_type_of_the_network() -> None:
+    field = Field(derivatives="reverse")
+    assert field.integral().dtype == torch.float32
+    assert field.double().integral().item() == pytest.approx(2 * 4**3 / 3, rel=1e-14)
+    assert field.integral("boundary", lambda x: x + 1).item() == 6.0
+
+
+# Normal derivatives ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["auto", "reverse"])
+def test_normal_derivatives_in_closed_form(mode: Any) -> None:
+    class Flow(NeuralField):
+        domain = Rectangle((0, 1), (0, 2)).named(left="inlet")
+        fields = ("u", "v")
+
+        def default_net(self) -> nn.Module:
+            return nn.Sequential(nn.Linear(2, 2), Sin())
+
+    flow = Flow(derivatives=mode)
+    weight, bias = flow.net[0].weight, flow.net[0].bias
+    x = torch.tensor([[0.0, 0.0], [1.0, 2.0], [0.5, 2.0]])
+    for part, normal in {"inlet": (-1, 0), "right": (1, 0), "bottom": (0, -1), "top": (0, 1)}.items():
+        expected = torch.cos(x @ weight.T + bias) * (weight @ torch.tensor(normal, dtype=torch.float32))
+        torch.testing.assert_close(flow.normal_derivative(x, part), expected)
+        torch.testing.assert_close(flow.derivative_along(x, 2 * torch.tensor([normal] * 3).float()), 2 * expected)
+    with pytest.raises(ValueError, match="`part` must be a part of the boundary, got 'interior'"):
+        flow.normal_derivative(x, "interior")
+
+
+def test_the_normal_derivative_on_a_circle() -> None:
+    class Round(NeuralField):
+        domain = TimeCylinder(Disk((1.0, -1.0), 2.0), (0.0, 1.0))
+
+        def forward(self, x: Tensor) -> Tensor:  # x y t: not by the network, hence in reverse mode
+            return x.prod(dim=1, keepdim=True)
+
+    angle, t = torch.tensor([0.1, 2.0, 5.0]), torch.tensor([0.2, 0.4, 0.6])
+    x, y = 1 + 2 * torch.cos(angle), -1 + 2 * torch.sin(angle)
+    found = Round().normal_derivative(torch.stack([x, y, t], dim=1))
+    torch.testing.assert_close(found[:, 0], t * (y * torch.cos(angle) + x * torch.sin(angle)))
+
+
+def test_a_replaced_field_has_normal_derivatives() -> None:
+    field = Decay()
+    with field.field_replaced(lambda x: x**3):
+        assert field.normal_derivative(at(1.0), "right").item() == 3.0
+        assert field.normal_derivative(at(0.5), "left").item() == -0.75
+
+
+def test_a_domain_without_normals() -> None:
+    class Blob(Domain):
+        bounds = ((0.0, 1.0), (0.0, 1.0))
+
+        def contains(self, points: Any) -> Any:
+            return (points.sum(axis=1) <= 1) & (points >= 0).all(axis=1)
+
+    with pytest.raises(NotImplementedError, match=r"`Blob` must define `distance\(x\)`"):
+        type("OnBlob", (Decay,), {"domain": Blob()})(net=MLP(2, 1)).normal_derivative(torch.ones(2, 2) / 2)
+
+
 # Another field in place of the network --------------------------------------------------------------------------------
 
 
 def test_a_replaced_field_answers_everywhere() -> None:
-    field = Field()
+    field = Field(derivatives="reverse")
     with field.field_replaced(lambda x: x**3):
         assert field(at(2.0)).item() == 8.0
         assert [f.item() for f in field.partials(at(2.0), "", "x", "xx")] == [8.0, 12.0, 12.0]

@@ -9,13 +9,15 @@ from typing import Any, Literal, TypeVar
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from lightning_autobalance.derivatives import partials, supports_taylor
+from lightning_autobalance.derivatives import derivative_along, partials, supports_taylor
+from lightning_autobalance.derivatives.taylor import unsupported
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, rounded_inside
+from lightning_autobalance.points import Domain, opposite, outward, quadrature, rounded_inside
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
@@ -62,6 +64,8 @@ class NeuralField(LightningModule):
         self._check_declarations()
         self.net = net if net is not None else self.default_net()
         self.derivatives = derivatives
+        self._told_if_reverse = False
+        self._quadratures: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
         self.val_metrics = solution_metrics("val/")
         self.test_metrics = solution_metrics("test/")
 
@@ -179,7 +183,94 @@ class NeuralField(LightningModule):
         Returns:
             One (b, k) per name.
         """
+        self._tell_if_reverse()
         return partials(self._field, x, *names, coordinates=self.domain.coordinates, mode=self._mode)
+
+    def derivative_along(self, x: Points, direction: Tensor) -> Fields:
+        """The derivative of each field along a direction at each point, in one pass.
+
+        Args:
+            x: Points, (b, d).
+            direction: (b, d), as long as the derivative shall be large.
+
+        Returns:
+            (b, k).
+        """
+        self._tell_if_reverse()
+        return derivative_along(self._field, x, direction, self._mode)
+
+    def normal_derivative(self, x: Points, part: str = "boundary") -> Fields:
+        """The derivative of each field along the outward unit normal of the domain, for Neumann and Robin conditions.
+
+        Args:
+            x: Points of the part, (b, d).
+            part: Part of the boundary; its name settles the normal at corners.
+
+        Returns:
+            (b, k).
+
+        Raises:
+            ValueError: If there is no such part, or it is not of the boundary.
+            NotImplementedError: If the domain has no normals.
+        """
+        return self.derivative_along(x, outward(self.domain, x, part))
+
+    def periodic(self, x: Points, coordinate: str, order: int = 1) -> Fields:
+        """How much the fields differ between both ends of a coordinate: the residual of a periodic condition.
+
+        Args:
+            x: Points whose other coordinates are taken, such as those of one side, (b, d).
+            coordinate: Its name, such as "x".
+            order: Derivatives by the coordinate up to this order are compared, too.
+
+        Returns:
+            At the lower end minus at the upper end, values first, (b, k (order + 1)).
+
+        Raises:
+            ValueError: If there is no such coordinate, or the domain does not reach from end to end.
+        """
+        pairs = torch.cat(opposite(self.domain, x, coordinate))
+        found = torch.cat(self.partials(pairs, *(coordinate * n for n in range(order + 1))), dim=1)
+        return found[: len(x)] - found[len(x) :]
+
+    def integral(
+        self,
+        part: str = "interior",
+        of: Callable[[Points], Fields] | None = None,
+        *,
+        at: Points | None = None,
+        count: int = 400,
+    ) -> Fields:
+        """Integrals over a part of space, by nodes that stay: the same on all processes, whatever points are drawn.
+
+        Args:
+            part: A part of space, such as "boundary".
+            of: What is integrated, from (n, d) to (n, k), such as ``self.normal_derivative``; by default the fields.
+            at: Points whose time and parameters are taken, (b, d); needed only where the domain has such.
+            count: About how many nodes, for each row of ``at``.
+
+        Returns:
+            One row per point of ``at``, (b, k); without, (1, k).
+
+        Raises:
+            ValueError: If there is no such part in space, or ``at`` is missing.
+        """
+        nodes, weights = self._quadrature(part, count)
+        space = nodes.shape[1]
+        if at is None and space < len(self.domain.coordinates):
+            further = ", ".join(self.domain.coordinates[space:])
+            raise ValueError(f"`at` must be points at whose {further} to integrate over space, got none.")
+        at = nodes[:1] if at is None else at
+        x = torch.cat([nodes.repeat(len(at), 1), at[:, space:].repeat_interleave(len(nodes), dim=0)], dim=1)
+        values = (self if of is None else of)(x).view(len(at), len(nodes), -1)
+        return (weights[:, None] * values).sum(dim=1)
+
+    def _quadrature(self, part: str, count: int) -> tuple[Tensor, Tensor]:
+        key = part, count, self.points_dtype, self.device
+        if key not in self._quadratures:
+            nodes, weights = quadrature(self.domain, part, count)
+            self._quadratures[key] = nodes.to(self.device, key[2]), weights.to(self.device, key[2])
+        return self._quadratures[key]
 
     @property
     def derivative_mode(self) -> str:
@@ -187,6 +278,20 @@ class NeuralField(LightningModule):
         if self.derivatives == "auto":
             return "taylor" if isinstance(self._field, nn.Module) and supports_taylor(self._field) else "reverse"
         return self.derivatives
+
+    def _tell_if_reverse(self) -> None:
+        """Say once that a layer, not the user, has chosen reverse mode; an own `forward` is the user's choice."""
+        own = type(self).forward is not NeuralField.forward or self._is_replaced
+        if self._told_if_reverse or self.derivatives != "auto" or own:
+            return
+        self._told_if_reverse = True
+        if (bad := unsupported(self.net)) is not None:
+            path = next((f"net.{name}" if name else "net" for name, layer in self.net.named_modules() if layer is bad))
+            rank_zero_warn(
+                f"`derivatives` go by nested reverse mode, which is slower, because of `{path}`: Taylor mode does not "
+                f"know {type(bad).__name__}, or it has forward hooks. Give it a method `taylor`, or set "
+                "`derivatives: reverse`, which silences this."
+            )
 
     @property
     def _field(self) -> Any:

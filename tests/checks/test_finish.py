@@ -44,7 +44,11 @@ LM = LevenbergMarquardt(3)
         (lambda: Decay(finish=LM, variant=Stack([RoPINN()])), {}, "`variant` must leave the losses alone .*got Stack"),
         (lambda: Noisy(finish=LM, check_exact=False), {}, r"the same in every evaluation .* got others of \['pde'"),
         (
-            lambda: Decay(net=nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 1)), finish=LM),
+            lambda: Decay(
+                net=nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 1)),
+                finish=LM,
+                derivatives="reverse",
+            ),
             {},
             "Take dropout and random numbers out of network and residuals",
         ),

@@ -121,6 +121,7 @@ def test_a_recipe_has_the_papers_problem(best: Path) -> None:
 ONLY_WITH = {  # networks made for one problem; the others give one field of two coordinates
     "df_pinn_inverse": ("poisson_inverse_2d",),
     "df_pinn_reaction_diffusion": ("reaction_diffusion_1d",),
+    "periodic": ("reaction_diffusion_1d",),
     "zero_at_ends": ("reaction_diffusion_1d",),
 }
 ONE_FIELD = ("helmholtz_2d", "helmholtz_2d_quick", "reaction_diffusion_1d")

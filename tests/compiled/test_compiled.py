@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers.conditions import Plate, Ring, SoftRing
 from helpers.toys import Decay, Poisson2D, fit, points
 from helpers.waves import MAKE, Wave
 from lightning_autobalance import problems
@@ -18,6 +19,8 @@ from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
+from lightning_autobalance.points import Disk
+from lightning_autobalance.problems.manufactured import manufactured
 from lightning_autobalance.step import compiled as stage
 from lightning_autobalance.variants import RAR, RBA, MeanSquares, Variant
 
@@ -84,6 +87,40 @@ def test_every_problem(tmp_path: Path, name: str) -> None:
 def test_both_ways_to_derivatives(tmp_path: Path, derivatives: str) -> None:
     options = {"derivatives": derivatives, "weights": {"pde": 0.1}, "gradient_clip_val": 1.0}
     assert_alike(small(tmp_path, Poisson2D, compile=True, **options), small(tmp_path, Poisson2D, **options))
+
+
+class OnDisk(PINNModule):
+    """A normal that depends on the point, in a manufactured problem."""
+
+    domain = Disk()
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        edge = points["boundary"]
+        return {
+            "pde": self.partials(points["interior"], "xx+yy")[0],
+            "robin": self.normal_derivative(edge) + self(edge),
+            "flux": self.integral("boundary", self.normal_derivative, count=8),
+        }
+
+
+def spread(x: Tensor) -> Tensor:
+    return torch.exp(x[:, :1] - x[:, 1:])
+
+
+CONDITIONS: dict[str, Any] = {
+    "ring": Ring,
+    "soft ring": SoftRing,
+    "plate": Plate,
+    "manufactured": manufactured(OnDisk, spread),
+}
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("derivatives", ["taylor", pytest.param("reverse", marks=pytest.mark.slow)])
+def test_conditions(tmp_path: Path, name: str, derivatives: str) -> None:
+    kind = CONDITIONS[name]
+    assert_alike(*(small(tmp_path, kind, compile=c, derivatives=derivatives) for c in (True, False)))
 
 
 @pytest.mark.usefixtures("traced")

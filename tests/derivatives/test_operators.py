@@ -7,8 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_autobalance.derivatives import divergence, gradient, laplacian, partials, supports_taylor
-from lightning_autobalance.nets import MLP, Parallel
+from lightning_autobalance.derivatives import (
+    derivative_along,
+    divergence,
+    gradient,
+    laplacian,
+    partials,
+    supports_taylor,
+)
+from lightning_autobalance.nets import MLP, FourierFeatures, ModifiedMLP, Parallel, Transformed, ZeroOnEdge
 
 MODES = ("taylor", "reverse")
 
@@ -192,3 +199,59 @@ def test_what_taylor_mode_cannot_pass_is_named_and_left_to_reverse_mode(model: A
 
 def test_functions_take_reverse_mode() -> None:
     assert not supports_taylor(polynomial)
+
+
+# Along a direction
+
+
+def test_a_derivative_along_a_direction_by_hand() -> None:
+    x, direction = torch.tensor([[2.0, 3.0], [1.0, 1.0]]), torch.tensor([[0.6, 0.8], [-1.0, 0.0]])
+    assert derivative_along(polynomial, x, direction).flatten().tolist() == pytest.approx([0.6 * 108 + 0.8 * 48, -3.0])
+
+
+ALONG: dict[str, Callable[[], nn.Module]] = {
+    "two fields": lambda: net(2, 2),
+    "fourier": lambda: FourierFeatures(2, 1, [5], waves=3),
+    "modified": lambda: ModifiedMLP(2, 1, [4, 4]),
+    "by a function": lambda: Transformed(MLP(2, 1, [5]), polynomial, polynomial),
+    "by a factor": lambda: Parallel([Transformed(MLP(2, 2, [5]), ZeroOnEdge([(-1.0, 3.0)]))]),
+    "linear": lambda: nn.Linear(2, 2),
+}
+
+
+@pytest.mark.parametrize("name", ALONG)
+def test_it_is_the_sum_of_partial_derivatives_in_both_modes(name: str) -> None:
+    torch.manual_seed(0)
+    made, found = ALONG[name]().double(), []
+    for way in ("sum", *MODES):
+        x = points().requires_grad_()
+        direction = torch.nn.functional.normalize(torch.cat([x[:, 1:], 1 + x[:, :1] ** 2], dim=1), dim=1)
+        if way == "sum":
+            along = sum(partials(made, x, "x", "y")[i] * direction[:, i, None] for i in range(2))
+        else:
+            along = derivative_along(made, x, direction, mode=way)  # type: ignore[arg-type]
+        (by_x,) = torch.autograd.grad(along.square().sum(), x, create_graph=True)
+        loss = along.mean() + by_x.square().mean()
+        by_w = torch.autograd.grad(loss, list(made.parameters()), materialize_grads=True)
+        found.append([along, by_x, *by_w])
+    for expected, *others in zip(*found, strict=True):
+        for other in others:
+            torch.testing.assert_close(other, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_derivative_along_a_direction_in_inference_mode(mode: Any) -> None:
+    made = net()
+    with torch.inference_mode():
+        found = derivative_along(made, points(), torch.ones_like(points()), mode=mode)
+    torch.testing.assert_close(found, partials(made, points(), "x+y")[0].detach())
+    assert not found.requires_grad
+
+
+def test_what_has_no_derivative_along_a_direction() -> None:
+    with pytest.raises(ValueError, match=r"`direction` must be of the points' shape, \(7, 2\), got \(1, 2\)"):
+        derivative_along(net(), points(), torch.ones(1, 2).double())
+    with pytest.raises(TypeError, match="`mode` must be 'reverse'"):
+        derivative_along(polynomial, points(), points(), mode="taylor")
+    with pytest.raises(ValueError, match="`net` must map each point by itself, got a BatchNorm1d"):
+        derivative_along(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).double(), points(), points())

@@ -56,6 +56,14 @@ def test_the_derivatives_of_the_coordinates() -> None:
         jet.of_stream(((0, 1),))
 
 
+def test_a_jet_along_lines_by_hand() -> None:
+    x, direction = torch.tensor([[2.0, 3.0]]), torch.tensor([[10.0, 100.0]])
+    jet = Jet.along(x, direction)
+    assert numbers(jet) == {((),): [[2, 3]], X: [[10, 100]]}
+    assert numbers(jet.features(0, 1).times(jet.features(1, 2))) == {((),): [[6]], X: [[230]]}
+    assert numbers(jet.of(lambda x: x[:, :1] * x[:, 1:])) == {((),): [[6]], X: [[230]]}
+
+
 def test_a_layer_with_its_activation_by_hand() -> None:
     jet = Jet.of_points(LAPLACIAN, torch.tensor([[2.0, 3.0], [0.0, 1.0]]))
     weight, bias = torch.tensor([[5.0, 7.0]]), torch.tensor([11.0])

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from helpers.conditions import Plate, Pointwise, Ring, SoftRing
 from helpers.runs import server
 from helpers.toys import fit
 from helpers.waves import MAKE, Wave
@@ -29,6 +30,8 @@ COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have 
 
 class OwnLosses(Wave):
     """Gives scalars, for which processes count alike."""
+
+    counts: Mapping[str, int] = {"interior": 6, "boundary": 6, "initial": 6}
 
     def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {
@@ -62,9 +65,13 @@ RUNS: dict[str, Callable[[], Any]] = {
     "levenberg_marquardt": lambda: PartOfPoints(finish=LevenbergMarquardt(5)),
     "self_scaled_broyden": lambda: Wave(finish=SelfScaledBroyden(5)),
     "lbfgs": lambda: Wave(finish=LBFGS(2, iterations=3)),
+    "ring": lambda: Ring(optimizer=AutoAdamW),
+    "soft_ring": lambda: SoftRing(optimizer=AutoAdamW),
+    "plate": lambda: Plate(optimizer=AutoAdamW),
+    "plate_finish": lambda: Pointwise(finish=LevenbergMarquardt(5)),
     **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
 }
-REDRAWN = {"redrawn": RUNS["auto_adamw"]}
+REDRAWN = {"redrawn": RUNS["auto_adamw"], "soft_ring_redrawn": RUNS["soft_ring"], "plate_redrawn": RUNS["plate"]}
 
 
 def run(name: str, folder: Path, steps: int, **options: Any) -> tuple[Trainer, Any]:
@@ -77,7 +84,7 @@ def run(name: str, folder: Path, steps: int, **options: Any) -> tuple[Trainer, A
     finally:
         torch.set_default_dtype(torch.float32)
     module.check_exact = False
-    counts = COUNTS if name != "own_losses" else {"interior": 6, "boundary": 6, "initial": 6}
+    counts = getattr(module, "counts", COUNTS)
     resample = 10 if name in REDRAWN else 0
     data = CollocationPoints(counts, seed=0, eval_points=100, steps_per_epoch=50, resample_every=resample)
     more = {"precision": "32-true" if bits else "64-true", "callbacks": [BalanceMonitor()], **options}

@@ -19,6 +19,7 @@ from lightning_autobalance.nets import (
     FuzzyNet,
     ModifiedMLP,
     Parallel,
+    Periodic,
     Transformed,
     ZeroAtStart,
     ZeroOnEdge,
@@ -51,6 +52,11 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     "by functions": lambda: Transformed(MLP(2, 1, [5]), wave, wave),
     "by a module": lambda: Transformed(MLP(2, 1, [5]), Waves(), wave),
     "nested": lambda: Transformed(Transformed(FuzzyNet(2, 1, [4], 3), ZeroOnEdge(BOX[:1])), ZeroAtStart(0, 2), wave),
+    "periodic": lambda: Periodic(MLP(5, 1, [5, 4]), [1.0, None], 2),
+    "periodic, modified": lambda: Periodic(ModifiedMLP(4, 1, [4, 4]), [1.0, 0.5]),
+    "zero on edge of periodic": lambda: Transformed(
+        Periodic(FourierFeatures(3, 1, [5], [0.3], 2), [None, 1.0]), ZeroOnEdge(BOX[:1])
+    ),
     "parallel": lambda: Parallel([FuzzyNet(2, 1, [4], 3), Transformed(MLP(2, 1, [4]), offset=wave)]),
     "inside a chain": lambda: nn.Sequential(nn.Linear(2, 2), ModifiedMLP(2, 2, [4, 4]), FuzzyNet(2, 2, [4]), nn.Tanh()),
     "last in a chain": lambda: nn.Sequential(

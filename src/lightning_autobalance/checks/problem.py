@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lightning_autobalance.checks.exact import TOLERANCE, check_exact
 from lightning_autobalance.checks.loader import check_batch
 from lightning_autobalance.checks.optimizer import check_parameters
+from lightning_autobalance.checks.periods import check_periods
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.nets import Transformed, ZeroAtStart
@@ -46,6 +47,7 @@ def check_problem(
         MisconfigurationException: If a shape is wrong, a value is not finite, or a name is unknown.
     """
     check_parameters(field)
+    check_periods(field)
     points: Mapping[str, Tensor] = few_points(field.domain, counts)
     converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
     x = next(iter(converted.values()))

@@ -6,6 +6,13 @@
 (18.0, 9.0, 4.0)
 """
 
-from lightning_autobalance.derivatives.operators import divergence, gradient, laplacian, partials, supports_taylor
+from lightning_autobalance.derivatives.operators import (
+    derivative_along,
+    divergence,
+    gradient,
+    laplacian,
+    partials,
+    supports_taylor,
+)
 
-__all__ = ["partials", "gradient", "divergence", "laplacian", "supports_taylor"]
+__all__ = ["partials", "gradient", "divergence", "laplacian", "derivative_along", "supports_taylor"]

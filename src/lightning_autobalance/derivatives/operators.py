@@ -1,4 +1,4 @@
-"""The functions that residuals are written with: `partials`, `gradient`, `divergence`, `laplacian`."""
+"""What residuals are written with: `partials`, `gradient`, `divergence`, `laplacian`, `derivative_along`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_autobalance.derivatives.names import Stream, parse
-from lightning_autobalance.derivatives.reverse import reverse
-from lightning_autobalance.derivatives.taylor import taylor, unsupported
+from lightning_autobalance.derivatives.reverse import reverse, reverse_along
+from lightning_autobalance.derivatives.taylor import ALONG, taylor, taylor_along, unsupported
 from lightning_autobalance.shapes import Fields, Points
 
 Mode = Literal["auto", "taylor", "reverse"]
@@ -88,6 +88,28 @@ def laplacian(net: Net, x: Points, mode: Mode = "auto") -> Fields:
     return _compute(net, x, [tuple((i, i) for i in range(x.shape[1]))], mode)[0]
 
 
+def derivative_along(net: Net, x: Points, direction: Tensor, mode: Mode = "auto") -> Fields:
+    r"""The derivative of each field along a direction, :math:`\sum_i n_i \, \partial u_l / \partial x_i`, in one pass.
+
+    Args:
+        net: (b, d) to (b, k).
+        x: Points, (b, d).
+        direction: n at each point, such as a normal, (b, d).
+        mode: As in `partials`.
+
+    Returns:
+        (b, k).
+
+    Raises:
+        ValueError: If the direction has another shape than the points.
+    """
+    if direction.shape != x.shape:
+        raise ValueError(f"`direction` must be of the points' shape, {tuple(x.shape)}, got {tuple(direction.shape)}.")
+    if (layers := _passable(net, mode)) is not None:
+        return taylor_along(layers, x, direction)
+    return reverse_along(net, x, direction, [ALONG])[0]
+
+
 def supports_taylor(net: object) -> bool:
     """Whether forward Taylor mode can pass a network.
 
@@ -102,12 +124,17 @@ def supports_taylor(net: object) -> bool:
 
 
 def _compute(net: Net, x: Tensor, wanted: list[Stream], mode: Mode) -> tuple[Fields, ...]:
+    if (layers := _passable(net, mode)) is not None:
+        return taylor(layers, x, wanted)
+    return reverse(net, x, wanted)
+
+
+def _passable(net: Net, mode: Mode) -> nn.Module | None:
+    """The network, where Taylor mode is to pass it."""
     bad: Any = unsupported(net) if mode != "reverse" else net
     if mode == "taylor" and bad is not None:
         raise TypeError(
             f"`mode` must be 'reverse' for this network, got 'taylor': {type(bad).__name__} is no layer that Taylor "
             "mode knows, or has forward hooks. Use mode='reverse' or 'auto'."
         )
-    if bad is None and isinstance(net, nn.Module):
-        return taylor(net, x, wanted)
-    return reverse(net, x, wanted)
+    return net if bad is None and isinstance(net, nn.Module) else None

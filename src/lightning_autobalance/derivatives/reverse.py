@@ -29,11 +29,37 @@ def reverse(net: Callable[[Points], Fields], x: Points, wanted: Sequence[Stream]
     _refuse_wrong_layers(net, order=max(len(index) for stream in wanted for index in stream))
     recording = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.enable_grad():
-        x = x if torch.compiler.is_compiling() or not x.is_inference() else x.clone()
+        x = _recordable(x)
         x = x if x.requires_grad else x.detach().requires_grad_()
         known: dict[Index, Tensor] = {(): _table(net, x)}
         results = tuple(_sum([_derivative(index, known, x) for index in stream]) for stream in wanted)
     return results if recording else tuple(result.detach() for result in results)
+
+
+def reverse_along(
+    net: Callable[[Points], Fields], x: Points, direction: Points, wanted: Sequence[Stream]
+) -> tuple[Fields, ...]:
+    """As `reverse`, but by s on the lines ``x + s direction``, at s = 0.
+
+    Args:
+        net: (b, d) to (b, k), each row by itself.
+        x: Points, (b, d).
+        direction: At each point, (b, d).
+        wanted: The streams to return; their only coordinate, 0, is s.
+
+    Returns:
+        One (b, k) per stream.
+    """
+    _refuse_wrong_layers(net, order=max(len(index) for stream in wanted for index in stream))
+    recording = torch.is_grad_enabled()
+    with torch.inference_mode(False), torch.enable_grad():
+        x, direction = _recordable(x), _recordable(direction)
+        results = reverse(lambda s: net(x + s * direction), torch.zeros_like(x[:, :1]), wanted)
+    return results if recording else tuple(result.detach() for result in results)
+
+
+def _recordable(x: Tensor) -> Tensor:
+    return x if torch.compiler.is_compiling() or not x.is_inference() else x.clone()
 
 
 def _table(net: Callable[[Points], Fields], x: Points) -> Tensor:

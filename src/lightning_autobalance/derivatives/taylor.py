@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from lightning_autobalance.derivatives.activations import derivatives_of
 from lightning_autobalance.derivatives.names import Plan, Stream
-from lightning_autobalance.derivatives.reverse import reverse
+from lightning_autobalance.derivatives.reverse import reverse, reverse_along
 from lightning_autobalance.derivatives.rules import VALUE, elementwise, leibniz
 from lightning_autobalance.shapes import Fields, Points
+
+ALONG: Stream = ((0,),)  # of a jet along lines
 
 
 class Jet:
@@ -29,15 +31,25 @@ class Jet:
         plan: The streams that the network needs.
         streams: Each (b, w), or (1, w) where all points have the same; streams that are zero are left out.
         is_input: Whether these are the coordinates themselves.
+        direction: Where the jet is along lines through the points, their direction, (b, d); its only coordinate, 0, is
+            then the way along them.
 
     Attributes:
         drop_firsts: Tells a method ``taylor`` that nobody asks for the first derivatives of its result.
     """
 
-    def __init__(self, plan: Plan, streams: dict[Stream, Tensor], *, is_input: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        streams: dict[Stream, Tensor],
+        *,
+        is_input: bool = False,
+        direction: Tensor | None = None,
+    ) -> None:
         self.plan = plan
         self.streams = streams
         self.is_input = is_input
+        self.direction = direction
         self.drop_firsts = False
 
     @property
@@ -57,6 +69,16 @@ class Jet:
         firsts = {s: reduce(add, [units[i : i + 1] for (i,) in s]) for s in plan.firsts}
         return cls(plan, {VALUE: x, **firsts}, is_input=True)
 
+    @classmethod
+    def along(cls, x: Points, direction: Points) -> "Jet":
+        """The coordinates and their derivative along one direction at each point.
+
+        Args:
+            x: Points, (b, d).
+            direction: (b, d).
+        """
+        return cls(Plan.of([ALONG]), {VALUE: x, ALONG: direction}, is_input=True, direction=direction)
+
     def of(self, function: Callable[[Points], Fields]) -> "Jet":
         """A function of the coordinates with its derivatives: in Taylor mode where it allows it, else in reverse mode.
 
@@ -73,7 +95,10 @@ class Jet:
                 "`function` must have a method `taylor` where another layer stands before it, got "
                 f"{getattr(function, '__name__', type(function).__name__)}. Give it one, or use mode='reverse'."
             )
-        found = reverse(function, self.value, self.plan.streams)
+        if self.direction is None:
+            found = reverse(function, self.value, self.plan.streams)
+        else:
+            found = reverse_along(function, self.value, self.direction, self.plan.streams)
         return Jet(self.plan, dict(zip(self.plan.streams, found, strict=True)))
 
     def through(self, module: nn.Module, *, drop_firsts: bool = False) -> "Jet":
@@ -85,7 +110,7 @@ class Jet:
         """
         own = getattr(module, "taylor", None)
         if callable(own):
-            given = Jet(self.plan, self.streams, is_input=self.is_input)
+            given = Jet(self.plan, self.streams, is_input=self.is_input, direction=self.direction)
             given.drop_firsts = drop_firsts
             jet: Jet = own(given)
             return jet
@@ -217,6 +242,21 @@ def taylor(net: nn.Module, x: Points, wanted: Sequence[Stream]) -> tuple[Fields,
     """
     jet = Jet.of_points(Plan.of(wanted), x).through(net, drop_firsts=all(len(s[0]) != 1 for s in wanted))
     return tuple(jet.of_stream(s).expand_as(jet.value) for s in wanted)
+
+
+def taylor_along(net: nn.Module, x: Points, direction: Points) -> Fields:
+    """The derivative of a network's fields along a direction at each point, in one forward pass.
+
+    Args:
+        net: Of layers that `supports_taylor` accepts.
+        x: Points, (b, d).
+        direction: (b, d).
+
+    Returns:
+        (b, k).
+    """
+    jet = Jet.along(x, direction).through(net)
+    return jet.of_stream(ALONG).expand_as(jet.value)
 
 
 def _rescaled(x: Tensor, scales: Sequence[float], shifts: Sequence[float]) -> Tensor:

@@ -9,6 +9,7 @@ from lightning_autobalance.nets.fuzzy import FuzzyNet
 from lightning_autobalance.nets.mlp import MLP
 from lightning_autobalance.nets.modified_mlp import ModifiedMLP
 from lightning_autobalance.nets.parallel import Parallel
+from lightning_autobalance.nets.periodic import Periodic
 from lightning_autobalance.nets.transformed import Transformed, ZeroAtStart, ZeroOnEdge
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FuzzyNet",
     "ModifiedMLP",
     "Parallel",
+    "Periodic",
     "Sin",
     "Transformed",
     "ZeroAtStart",

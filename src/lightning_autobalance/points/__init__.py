@@ -7,12 +7,15 @@ from lightning_autobalance.points.domain import Domain, rounded_inside
 from lightning_autobalance.points.ellipse import Ellipse
 from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.opposite import opposite
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.point_cloud import PointCloud
 from lightning_autobalance.points.polygon import Polygon
+from lightning_autobalance.points.quadrature import quadrature
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import most_points, sample, shared_out
 from lightning_autobalance.points.shape import Combination, Shape
+from lightning_autobalance.points.sides import outward
 from lightning_autobalance.points.time_cylinder import TimeCylinder
 
 __all__ = [
@@ -41,4 +44,7 @@ __all__ = [
     "sample",
     "shared_out",
     "most_points",
+    "outward",
+    "quadrature",
+    "opposite",
 ]
