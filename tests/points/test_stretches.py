@@ -57,3 +57,10 @@ def test_a_corner_in_the_middle_does_not_decide() -> None:
     middle = face.points(torch.tensor([[0.5]], dtype=torch.float64))
     kept = stretches(face, lambda x: (x - middle).norm(dim=1) > 1e-9, [Disk((9, 9), 1)], EDGE)
     assert len(kept) == 1
+
+
+def test_where_curves_touch_nothing_is_left() -> None:
+    """A side of a rectangle touches a circle in a point, which rounding makes a stretch of 1e-6."""
+    (face,) = Rectangle((0, 2), (0, 1)).faces("bottom")
+    disk = Disk((1, 0.5), 0.5)
+    assert stretches(face, lambda x: disk.distance(x) <= EDGE, [disk], EDGE) == ()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.points.crossings import on_crossings
-from lightning_autobalance.points.face import Face, accepted, single_point
+from lightning_autobalance.points.face import Face, single_point, some_points
 from lightning_autobalance.points.rejection import in_bounds
 from lightning_autobalance.points.rounding import Array, Bounds
 from lightning_autobalance.shapes import Points, PointValues
@@ -153,8 +153,7 @@ class Domain(ABC):
             faces = (single_point(torch.tensor(place, dtype=torch.float64)),)
         twin = copy(self)
         for face in faces:
-            found = face.points(torch.rand(64, face.dim, generator=torch.Generator().manual_seed(0)).double())
-            if not self.contains(found[accepted(found)].numpy()).all():
+            if not self.contains(some_points(face).numpy()).all():
                 raise ValueError(f"`place` must lie in the domain, got points outside for {name!r}.")
         twin._added = {**self._added, name: faces}
         return twin

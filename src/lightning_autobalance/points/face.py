@@ -54,6 +54,12 @@ def accepted(points: Tensor) -> Tensor:
     return ~torch.isnan(points).any(dim=1)
 
 
+def some_points(face: Face) -> Tensor:
+    """At most 64 points of a face, always the same, (n, d)."""
+    found = face.points(torch.rand(64, face.dim, generator=torch.Generator().manual_seed(0)).double())
+    return found[accepted(found)]
+
+
 def where(accept: Tensor, points: Tensor) -> Tensor:
     """Points, (n, d), with rows of NaN where they are not accepted, (n,)."""
     return torch.where(accept[:, None], points, nan)

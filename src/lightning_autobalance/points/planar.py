@@ -119,6 +119,6 @@ def check_lengths(outline: Any, lengths: Mapping[str, float], operator: str, wri
         if abs(found - line.length) > TOLERANCE * line.length:
             raise ValueError(
                 f"`{operator}` must give a shape without parts too thin to tell their two sides and without sides that "
-                f"nearly coincide, got a boundary ({name}) of length {found:.6g} where {line.length:.6g} is expected "
-                f"for {written}. Let sides coincide or move them apart."
+                f"nearly coincide or merely touch, got a boundary ({name}) of length {found:.6g} where "
+                f"{line.length:.6g} is expected for {written}. Let sides coincide or move them apart."
             )

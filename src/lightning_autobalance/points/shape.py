@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lightning_autobalance.points.boundary_pieces import OnBoundary, Piece, Side, kept
 from lightning_autobalance.points.domain import Domain
-from lightning_autobalance.points.face import Face, accepted
+from lightning_autobalance.points.face import Face, some_points
 from lightning_autobalance.points.integrals import enclosed, extent
+from lightning_autobalance.points.normals import face_each_other, nearest_normal, pointing_out, sides_of
 from lightning_autobalance.points.overlap import box_around, check_overlap, directions, spread
 from lightning_autobalance.points.planar import check_lengths, combined, numbers_by_ring, shapely_or_remedy
 from lightning_autobalance.points.rejection import in_bounds
@@ -209,7 +209,7 @@ class Combination(Shape):
         return {"interior": inside, **of_boundary, **lasting}
 
     def _holds(self, face: Face) -> bool:
-        return bool(self.contains(_some_points(face).numpy()).all())
+        return bool(self.contains(some_points(face).numpy()).all())
 
     def _area(self) -> float:
         return enclosed(self._boundary, tuple((low + high) / 2 for low, high in self.bounds))
@@ -276,30 +276,16 @@ class Combination(Shape):
             x: On the boundary, (b, d).
             part: Part of the boundary that the points are on, which settles corners.
         """
-        sides = _sides_of(self._pieces_by_part.get(self._own_name(part), self._boundary))
-        normals = torch.stack([side.normal(x) for side in sides])
-        away = torch.stack([side.shape.distance(x).abs() for side in sides])
-        if self._has_seams:
-            away = torch.where(self._point_out(x, normals), away, torch.inf)
-        return _of_nearest(away, normals)
-
-    def _point_out(self, x: Tensor, normals: Tensor) -> Tensor:
+        sides = sides_of(self._pieces_by_part.get(self._own_name(part), self._boundary))
+        if not self._has_seams:
+            return nearest_normal(x, sides)
         size = max(high - low for low, high in self._bounds)
         step = max(self._step, 64 * torch.finfo(x.dtype).eps * size)
-        before, beyond = (self.distance((x + s * normals).flatten(0, 1)) for s in (-step, step))
-        return (beyond > before).reshape(normals.shape[:2])
+        return nearest_normal(x, sides, lambda normals: pointing_out(normals, x, self.distance, step))
 
     @cached_property
     def _has_seams(self) -> bool:
-        """Whether sides of two shapes lie on the same place and face each other: then only one of them points out."""
-        sides = _sides_of(self._boundary)
-        for piece in self._boundary:
-            x = _some_points(piece.face)
-            away = torch.stack([side.shape.distance(x).abs() for side in sides])
-            nearest = _of_nearest(away, torch.stack([side.normal(x) for side in sides]))
-            if ((nearest * piece.side.normal(x)).sum(dim=1) < 0).any():
-                return True
-        return False
+        return face_each_other(self._boundary)
 
     def outline(self) -> Any:
         """As a polygon of shapely, with two coordinates and where both shapes have one."""
@@ -308,18 +294,3 @@ class Combination(Shape):
     def _written(self) -> str:
         a, b = (f"({s!r})" if isinstance(s, Combination) and not s._aliases else repr(s) for s in (self.a, self.b))
         return f"({a} {self.operator} {b})" if self._aliases else f"{a} {self.operator} {b}"
-
-
-def _sides_of(pieces: tuple[Piece, ...]) -> tuple[Side, ...]:
-    return tuple(dict.fromkeys(piece.side for piece in pieces))
-
-
-def _of_nearest(away: Tensor, normals: Tensor) -> Tensor:
-    """Of each point the normal, (n, b, d), of the least distance, (n, b)."""
-    nearest = away.argmin(dim=0)[None, :, None].expand(1, *normals.shape[1:])
-    return normals.gather(0, nearest)[0]
-
-
-def _some_points(face: Face) -> Tensor:
-    found = face.points(torch.rand(64, face.dim, generator=torch.Generator().manual_seed(0)).double())
-    return found[accepted(found)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from lightning_autobalance.points.polyline import stretch
 Keep = Callable[[Tensor], Tensor]
 PARTS = 64  # of a curve, twice again where another shape is near: details of 1 / 262,144 of its length are found
 INNER = [0.29, 0.53, 0.79]  # shares of a stretch at which is tested whether it is kept
-SHORTEST = 1e-9  # stretch of a curve that counts, of its length
+TOUCH = 8.0  # times what rounding makes of a single point where curves touch
 
 
 def stretches(face: Face, keep: Keep, others: Sequence[Domain], edge: float) -> tuple[Face, ...]:
@@ -36,7 +37,8 @@ def stretches(face: Face, keep: Keep, others: Sequence[Domain], edge: float) -> 
         if runs and runs[-1][1] == low:
             low, _ = runs.pop()
         runs.append((low, high))
-    return tuple(_between(face, low, high) for low, high in runs if high - low > SHORTEST)
+    shortest = TOUCH * sqrt(edge / face.measure)
+    return tuple(_between(face, low, high) for low, high in runs if high - low > shortest)
 
 
 def _between(face: Face, low: float, high: float) -> Face:
