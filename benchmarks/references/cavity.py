@@ -46,7 +46,7 @@ class Grid:
         d = signs[:, None] / signs / apart
         d -= np.diag(d.sum(axis=1))
         one = np.eye(n + 1)
-        return np.kron(2 * d, one), np.kron(one, 2 * d)
+        return np.asarray(np.kron(2 * d, one)), np.asarray(np.kron(one, 2 * d))
 
     def values(self, field: Real, x: Real) -> Real:
         """A field on the tensor grid of x, (b,), to (b, b)."""
@@ -108,12 +108,12 @@ def conditions(grid: Grid, dx: Real, dy: Real) -> tuple[Real, Real, NDArray[np.b
     """
     m = grid.n + 1
     i, j = (each.ravel() for each in np.meshgrid(range(m), range(m), indexing="ij"))
-    inner = lambda k: (k > 1) & (k < m - 2)  # noqa: E731
+    inner_x, inner_y = (i > 1) & (i < m - 2), (j > 1) & (j < m - 2)
     wall = (i == 0) | (i == m - 1) | (j == 0) | (j == m - 1)
     sides = ((dx, (i == 0) & (j > 0) & (j < m - 1)), (dx, (i == m - 1) & (j > 0) & (j < m - 1)))
-    ends = ((dy, (j == 0) & inner(i)), (dy, (j == m - 1) & inner(i)))
+    ends = ((dy, (j == 0) & inner_x), (dy, (j == m - 1) & inner_x))
     lid = 4 * grid.x[i] * (1 - grid.x[i])
     rows = [np.eye(m * m)[wall], *(d[at] for d, at in (*sides, *ends))]
     targets = [np.zeros(wall.sum())]
     targets += [np.where(j == m - 1, lid, 0.0)[at] if d is dy else np.zeros(at.sum()) for d, at in (*sides, *ends)]
-    return np.concatenate(rows), np.concatenate(targets), inner(i) & inner(j)
+    return np.concatenate(rows), np.concatenate(targets), inner_x & inner_y

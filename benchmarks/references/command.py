@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def main(args: list[str]) -> None:
     errors = json.loads(record.read_text()) if record.exists() else {}
     for name in chosen.names:
         table, found = SOLVERS[name]()
-        np.savez_compressed(chosen.out / f"{name}.npz", **{k: np.round(v, 9) for k, v in table.items()})
+        columns: dict[str, Any] = {column: np.round(values, 9) for column, values in table.items()}
+        np.savez_compressed(chosen.out / f"{name}.npz", **columns)
         errors[name] = {field: float(f"{error:.1e}") for field, error in found.items()}
         record.write_text(json.dumps(dict(sorted(errors.items())), indent=1) + "\n")

@@ -86,14 +86,15 @@ def fitted(family: Harmonics, boundary: Complex, between: Complex) -> tuple[Call
     weights = np.linalg.lstsq(matrix / scale, particular(boundary), rcond=1e-14)[0] / scale
 
     def solution(z: Complex) -> Real:
-        return family(z) @ weights - particular(z)
+        values: Real = family(z) @ weights - particular(z)
+        return values
 
     return solution, float(np.abs(solution(between)).max())
 
 
 def particular(z: Complex) -> Real:
     """|z|²/4, whose Laplacian is 1."""
-    return np.abs(z) ** 2 / 4
+    return np.asarray(np.abs(z) ** 2 / 4)
 
 
 def l_shape() -> tuple[Table, Errors]:
