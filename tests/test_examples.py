@@ -11,6 +11,7 @@ import torch
 import yaml
 from torch import nn
 
+from helpers.text import lines_of_code
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 
@@ -24,10 +25,6 @@ pytestmark = pytest.mark.usefixtures("no_pictures")  # which are tested elsewher
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def lines_of_code(text: str) -> int:
-    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in text.splitlines())
 
 
 def load(path: Path) -> ModuleType:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.text import lines_of_code
 from lightning_autobalance import checks
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
@@ -26,10 +27,6 @@ def new(kind: str) -> str:
     main(["new", name, f"--{base}", *(["--inverse"] if base != kind else [])])
     importlib.invalidate_caches()
     return name
-
-
-def lines_of_code(text: str) -> int:
-    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in text.splitlines())
 
 
 @pytest.mark.parametrize("kind", KINDS)
