@@ -64,3 +64,6 @@ def test_where_curves_touch_nothing_is_left() -> None:
     (face,) = Rectangle((0, 2), (0, 1)).faces("bottom")
     disk = Disk((1, 0.5), 0.5)
     assert stretches(face, lambda x: disk.distance(x) <= EDGE, [disk], EDGE) == ()
+    (circle,) = disk.faces("boundary")
+    (whole,) = stretches(circle, lambda x: x[:, 1] > EDGE, [Rectangle((0, 2), (0, 1))], EDGE)
+    assert whole.measure == circle.measure

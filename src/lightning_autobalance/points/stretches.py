@@ -30,14 +30,14 @@ def stretches(face: Face, keep: Keep, others: Sequence[Domain], edge: float) -> 
     stops = torch.cat([ends, _meetings(face, others, edge)]).sort().values
     inner = stops[:-1, None] + stops.diff()[:, None] * torch.tensor(INNER)  # three: one may be a corner
     within = (keep(face.points(inner.reshape(-1, 1))).reshape(inner.shape).sum(dim=1) >= 2).tolist()
+    shortest = TOUCH * sqrt(edge / face.measure)
     runs: list[tuple[float, float]] = []
     for low, high, inside in zip(stops[:-1].tolist(), stops[1:].tolist(), within, strict=True):
         if low == high or not inside:
             continue
-        if runs and runs[-1][1] == low:
+        if runs and low - runs[-1][1] <= shortest:
             low, _ = runs.pop()
-        runs.append((low, high))
-    shortest = TOUCH * sqrt(edge / face.measure)
+        runs.append((0.0 if low <= shortest else low, 1.0 if high >= 1 - shortest else high))
     return tuple(_between(face, low, high) for low, high in runs if high - low > shortest)
 
 
