@@ -166,6 +166,8 @@ def test_what_is_periodic_and_what_is_not() -> None:
     x = torch.tensor([[-1.0, 0.5, 0.3], [0.7, 2.0, 0.3]])
     expected = [[-2 * y, 0.0, -12 * y] for y in (0.5, 2.0)]
     torch.testing.assert_close(Plane().periodic(x, "x", order=2), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="`order` must be >= 0, got -1"):
+        Plane().periodic(x, "x", order=-1)
     torch.testing.assert_close(Plane().periodic(x, "y", order=0), -(x[:, :1] ** 3))
     torch.testing.assert_close(Plane().periodic(x, "t"), torch.cat([-torch.cos(torch.pi * x[:, :1]), 0 * x[:, :1]], 1))
 
