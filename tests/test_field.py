@@ -200,6 +200,15 @@ def test_integrals_follow_the_type_of_the_network() -> None:
     assert field.integral("boundary", lambda x: x + 1).item() == 6.0
 
 
+def test_nodes_from_inference_mode_serve_in_training() -> None:
+    field = Field(derivatives="reverse")
+    with torch.inference_mode():
+        value = field.integral().item()
+    integral = field.integral()
+    integral.sum().backward()
+    assert field.net.w.grad.item() == pytest.approx(value / 2)
+
+
 # Normal derivatives ---------------------------------------------------------------------------------------------------
 
 

@@ -270,8 +270,9 @@ class NeuralField(LightningModule):
     def _quadrature(self, part: str, count: int) -> tuple[Tensor, Tensor]:
         key = part, count, self.points_dtype, self.device
         if key not in self._quadratures:
-            nodes, weights = quadrature(self.domain, part, count)
-            self._quadratures[key] = nodes.to(self.device, key[2]), weights.to(self.device, key[2])
+            with torch.inference_mode(False):  # they are kept
+                nodes, weights = quadrature(self.domain, part, count)
+                self._quadratures[key] = nodes.to(self.device, key[2]), weights.to(self.device, key[2])
         return self._quadratures[key]
 
     @property
