@@ -166,6 +166,8 @@ def test_what_is_periodic_and_what_is_not() -> None:
     x = torch.tensor([[-1.0, 0.5, 0.3], [0.7, 2.0, 0.3]])
     expected = [[-2 * y, 0.0, -12 * y] for y in (0.5, 2.0)]
     torch.testing.assert_close(Plane().periodic(x, "x", order=2), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="`order` must be >= 0, got -1"):
+        Plane().periodic(x, "x", order=-1)
     torch.testing.assert_close(Plane().periodic(x, "y", order=0), -(x[:, :1] ** 3))
     torch.testing.assert_close(Plane().periodic(x, "t"), torch.cat([-torch.cos(torch.pi * x[:, :1]), 0 * x[:, :1]], 1))
 
@@ -196,6 +198,15 @@ def test_integrals_follow_the_type_of_the_network() -> None:
     assert field.integral().dtype == torch.float32
     assert field.double().integral().item() == pytest.approx(2 * 4**3 / 3, rel=1e-14)
     assert field.integral("boundary", lambda x: x + 1).item() == 6.0
+
+
+def test_nodes_from_inference_mode_serve_in_training() -> None:
+    field = Field(derivatives="reverse")
+    with torch.inference_mode():
+        value = field.integral().item()
+    integral = field.integral()
+    integral.sum().backward()
+    assert field.net.w.grad.item() == pytest.approx(value / 2)
 
 
 # Normal derivatives ---------------------------------------------------------------------------------------------------

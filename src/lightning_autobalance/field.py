@@ -22,6 +22,7 @@ from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import as_points
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
 from lightning_autobalance.training.stored_configuration import check_imports, configuration_error
+from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.variants import MeanSquares
 
 Module = TypeVar("Module", bound=LightningModule)
@@ -227,8 +228,9 @@ class NeuralField(LightningModule):
             At the lower end minus at the upper end, values first, (b, k (order + 1)).
 
         Raises:
-            ValueError: If there is no such coordinate, or the domain does not reach from end to end.
+            ValueError: If there is no such coordinate, ``order`` is negative, or the domain lacks two whole sides.
         """
+        check_at_least("order", order, 0)
         pairs = torch.cat(opposite(self.domain, x, coordinate))
         found = torch.cat(self.partials(pairs, *(coordinate * n for n in range(order + 1))), dim=1)
         return found[: len(x)] - found[len(x) :]
@@ -268,8 +270,9 @@ class NeuralField(LightningModule):
     def _quadrature(self, part: str, count: int) -> tuple[Tensor, Tensor]:
         key = part, count, self.points_dtype, self.device
         if key not in self._quadratures:
-            nodes, weights = quadrature(self.domain, part, count)
-            self._quadratures[key] = nodes.to(self.device, key[2]), weights.to(self.device, key[2])
+            with torch.inference_mode(False):  # they are kept
+                nodes, weights = quadrature(self.domain, part, count)
+                self._quadratures[key] = nodes.to(self.device, key[2]), weights.to(self.device, key[2])
         return self._quadratures[key]
 
     @property

@@ -17,6 +17,8 @@ from lightning_autobalance.points import Rectangle, Uniform, sample
 from lightning_autobalance.problems import Helmholtz2D, PoissonInverse2D, ReactionDiffusion1D
 from lightning_autobalance.step import ntk_diagonals
 
+pytestmark = pytest.mark.filterwarnings("ignore:`derivatives` go by nested reverse mode")  # of an unknown layer
+
 COUNTS = {"interior": 7, "boundary": 5, "initial": 4, "left": 5, "right": 5}
 
 
