@@ -69,7 +69,7 @@ class FinishStage:
         placed = losses.begin_fixed(points, step)
         start = self._start(params)
         with in_dtype(network, params, start) as flat:
-            converted = {part: _converted(x, start.dtype) for part, x in placed.items()}
+            converted = {part: converted_to(x, start.dtype) for part, x in placed.items()}
             seen = self._seen if _equal(self._points, converted) else None
             self._jacobians = self._jacobians or RowJacobians(network)
             objective = PointObjective(losses, converted, params, flat, weights, self._jacobians, seen)
@@ -123,7 +123,13 @@ def term_gradients_at(
     return TermGradients(tuple(values), torch.stack([x.detach() for x in values.values()]), blocks, counts)
 
 
-def _converted(x: Tensor, dtype: torch.dtype) -> Tensor:
+def converted_to(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Points in another type, (b, d); what is not floating point stays as it is.
+
+    Args:
+        x: Of any type.
+        dtype: The other type.
+    """
     return x.detach().to(dtype).requires_grad_(x.requires_grad) if x.is_floating_point() else x
 
 
