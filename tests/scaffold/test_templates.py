@@ -41,8 +41,18 @@ def lines_of_code(text: str) -> int:
 def test_what_is_written_trains_without_an_edit(time: bool, inverse: bool, tmp_path: Path) -> None:
     name = new(time, inverse)
     assert {file.name for file in tmp_path.iterdir()} == {f"{name}.py", f"{name}.yaml", f"test_{name}.py"}
-    cli = run(["fit", f"--config={name}.yaml", "--trainer.max_steps=3", "--data.eval_points=100", *SMALL])
+    cli = run(
+        [
+            "fit",
+            f"--config={name}.yaml",
+            "--trainer.max_steps=3",
+            "--model.finish.steps=1",
+            "--data.eval_points=100",
+            *SMALL,
+        ]
+    )
     assert type(cli.model).__name__ == class_name(name)
+    assert cli.model.finish_phase.stage.began_at == 2
     assert ("initial" in cli.model.domain.parts) == time
     assert any(p.dim() == 0 for p in cli.model.parameters()) == inverse
     assert ("val/k" in cli.trainer.callback_metrics) == inverse
@@ -93,7 +103,7 @@ def test_what_is_written_is_formatted(length: int, tmp_path: Path) -> None:
 def test_what_is_written_is_accurate(time: bool, inverse: bool) -> None:
     name = new(time, inverse)
     cli = run(["fit", f"--config={name}.yaml", *SMALL])
-    assert cli.trainer.callback_metrics["val/rel_l2"] < 0.02
+    assert cli.trainer.callback_metrics["val/rel_l2"] < (0.02 if inverse else 1e-4)  # noise in the measurements
     if inverse:
         assert cli.trainer.callback_metrics["val/k"] == pytest.approx(0.1 if time else 2.0, rel=0.02)
 

@@ -194,9 +194,9 @@ def _warn_of_average(trainer: Trainer, checkpoint: Mapping[str, Any]) -> None:
     averages = any(isinstance(each, WeightAveraging) for each in trainer.callbacks)  # type: ignore[attr-defined]
     if "averaging_state" in checkpoint and not averages:
         rank_zero_warn(
-            "`callbacks` have no WeightAveraging, such as EMAWeightAveraging, as in the checkpoint: the run goes on from "
-            "the averaged weights, with the optimizer's state of those that were trained, and averages no more. Name "
-            "the callback to go on exactly."
+            "`callbacks` have no WeightAveraging, such as EMAWeightAveraging, as in the checkpoint: the run goes on "
+            "from the averaged weights, with the optimizer's state of those that were trained, and averages no more. "
+            "Name the callback to go on exactly."
         )
 
 
