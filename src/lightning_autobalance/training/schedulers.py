@@ -214,8 +214,8 @@ class EpochSchedules(Callback):
         every = trainer.check_val_every_n_epoch
         if name.startswith("val/") and every is not None and every > 1:
             message += (
-                f" With `check_val_every_n_epoch` {every}, the first validation is after epoch {every}, and the schedule "
-                f"steps before it. Write 1, or let `configure_optimizers` give the schedule `frequency` {every}."
+                f" With `check_val_every_n_epoch` {every}, the first validation is after epoch {every}, and the "
+                f"schedule steps before it. Write 1, or a `configure_optimizers` whose schedule has `frequency` {every}."
             )
         if config.strict:
             raise MisconfigurationException(message)
