@@ -23,8 +23,6 @@ MAIN = (
     "part_of_points",
     "levenberg_marquardt",
     "lbfgs",
-    "rba_of_one",
-    "cwp_of_one",
 )
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)

@@ -22,7 +22,6 @@ from lightning_autobalance.cli import main
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.optim import AutoAdamW, AutoBalance, AutoSOAP
 from lightning_autobalance.optim.finish import LBFGS, LevenbergMarquardt, SelfScaledBroyden
-from lightning_autobalance.variants import CWP, RBA
 
 FIRST, LATE = 0.07, 0.98  # with the points below, x of one initial point is smaller, t of two interior points larger
 COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have the same numbers of all
@@ -63,8 +62,6 @@ RUNS: dict[str, Callable[[], Any]] = {
     "levenberg_marquardt": lambda: PartOfPoints(finish=LevenbergMarquardt(5)),
     "self_scaled_broyden": lambda: Wave(finish=SelfScaledBroyden(5)),
     "lbfgs": lambda: Wave(finish=LBFGS(2, iterations=3)),
-    "rba_of_one": lambda: Wave(optimizer=AutoAdamW, variant=RBA()),
-    "cwp_of_one": lambda: Wave(optimizer=AutoAdamW, variant=CWP(neighbours=1.0)),
     **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
 }
 REDRAWN = {"redrawn": RUNS["auto_adamw"]}
@@ -81,7 +78,6 @@ def run(name: str, folder: Path, steps: int, **options: Any) -> tuple[Trainer, A
         torch.set_default_dtype(torch.float32)
     module.check_exact = False
     counts = COUNTS if name != "own_losses" else {"interior": 6, "boundary": 6, "initial": 6}
-    counts = counts | {"interior": 1} if name.endswith("of_one") else counts  # the other processes have none
     resample = 10 if name in REDRAWN else 0
     data = CollocationPoints(counts, seed=0, eval_points=100, steps_per_epoch=50, resample_every=resample)
     more = {"precision": "32-true" if bits else "64-true", "callbacks": [BalanceMonitor()], **options}

@@ -215,7 +215,7 @@ class EpochSchedules(Callback):
         if name.startswith("val/") and every is not None and every > 1:
             message += (
                 f" With `check_val_every_n_epoch` {every}, the first validation is after epoch {every}, and the "
-                f"schedule steps before it. Write 1, or a `configure_optimizers` whose schedule has `frequency` {every}."
+                f"schedule steps before it. Write 1, or give it `frequency` {every} in `configure_optimizers`."
             )
         if config.strict:
             raise MisconfigurationException(message)
