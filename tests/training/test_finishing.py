@@ -99,6 +99,23 @@ def test_a_finished_run_that_is_made_longer_goes_on_finishing(tmp_path: Path) ->
     assert all("finish/accepted" in line for line in seen.latest)
 
 
+@pytest.mark.parametrize("kind", FINISHERS)
+def test_a_second_fit_begins_with_its_own_first_phase(kind: str, tmp_path: Path) -> None:
+    trained, seen = module(FINISHERS[kind](3)), Seen()
+    fit(trained, tmp_path, max_steps=6)
+    fit(trained, tmp_path, max_steps=12, callbacks=[seen], log_every_n_steps=1)
+    assert ["finish/accepted" in line for line in seen.latest] == [False] * 9 + [True] * 3
+
+
+@pytest.mark.parametrize("kind", FINISHERS)
+def test_a_finisher_in_another_run_is_as_new(kind: str, tmp_path: Path) -> None:
+    finisher = FINISHERS[kind](4)
+    one, other = module(finisher), module(finisher)
+    fit(one, tmp_path, max_steps=8)
+    fit(other, tmp_path, max_steps=8)
+    assert torch.equal(weights(one), weights(other))
+
+
 def test_a_finish_can_be_added_to_a_run_that_had_none(tmp_path: Path) -> None:
     fit(module(None), tmp_path, max_steps=6, callbacks=[Saves(tmp_path, 6)])
     added = module(LevenbergMarquardt(3))

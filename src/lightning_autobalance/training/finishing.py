@@ -96,6 +96,8 @@ class FinishPhase:
         """
         if self.stage is None:
             raise MisconfigurationException("`finish` must be given to take its step, got none.")
+        if self.stage.began_at is None:
+            module.end_of_run.reason = ""  # of an earlier run
         if module.logs_this_step:
             self._show_gradients(module, losses, points, params, step)
         found = self.stage(module, losses, points, params, weights=module.weights, step=step)
