@@ -38,13 +38,6 @@ class OwnNoisyLosses(OwnLosses):
         return {term: loss + 1e-3 * torch.rand(()) for term, loss in super().losses(points).items()}
 
 
-def with_finish(finish: Any) -> Decay:
-    """Past the checks of types in tests."""
-    module = Decay()
-    module.finish = finish
-    return module
-
-
 LM = LevenbergMarquardt(3)
 
 
@@ -56,9 +49,6 @@ LM = LevenbergMarquardt(3)
             {},
             r"`steps` of LevenbergMarquardt must be at most .*10.*got 11",
         ),
-        (lambda: with_finish(LevenbergMarquardt), {}, r"must be a finisher, such as .*, got <class"),
-        (lambda: with_finish("LBFGS"), {}, "must be a finisher, such as .*, got 'LBFGS'"),
-        (lambda: with_finish([LM]), {}, r"must be a finisher, such as .*, got \["),
         (lambda: Decay(finish=LM), {"max_steps": -1, "max_epochs": 2}, "`max_steps` of the Trainer must be given"),
         (lambda: Decay(finish=LM), {"precision": "bf16-mixed"}, "`precision` must be 32-true or 64-true with `finish`"),
         (lambda: OwnLosses(finish=LM), {}, "`finish` must not be LevenbergMarquardt where a module gives only losses"),

@@ -16,7 +16,7 @@ from helpers.toys import Decay, fit, points
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.optim.finish import LBFGS, Finisher, LevenbergMarquardt, SelfScaledBroyden
 from lightning_autobalance.step import NonFiniteError
-from lightning_autobalance.training.finishing import EndOfRun
+from lightning_autobalance.training.finishing import EndOfRun, FinishPhase
 from lightning_autobalance.variants import RAD, RBA
 
 FINISHERS = {"lm": LevenbergMarquardt, "ssb": SelfScaledBroyden, "lbfgs": LBFGS}
@@ -114,6 +114,12 @@ def test_a_finisher_in_another_run_is_as_new(kind: str, tmp_path: Path) -> None:
     fit(one, tmp_path, max_steps=8)
     fit(other, tmp_path, max_steps=8)
     assert torch.equal(weights(one), weights(other))
+
+
+@pytest.mark.parametrize("given", [LevenbergMarquardt, "LBFGS", [LBFGS(2)]])
+def test_what_is_no_finisher_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"`finish` must be a finisher, such as LevenbergMarquardt\(steps=80\), got "):
+        FinishPhase(given)
 
 
 def test_a_finish_can_be_added_to_a_run_that_had_none(tmp_path: Path) -> None:

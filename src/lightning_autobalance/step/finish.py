@@ -35,12 +35,6 @@ class FinishStage:
         self._points: dict[str, Tensor] = {}
         self._seen: Evaluation | None = None  # at these points
 
-    def _begin(self, step: int) -> None:
-        """Leave behind what the finisher knows of an earlier run."""
-        self.began_at, self.losses, self._weights = step, {}, None
-        self._jacobians, self._points, self._seen = None, {}, None
-        self.finisher.load_state_dict({})
-
     def is_due(self, step: int, max_steps: int) -> bool:
         """Whether a step is the finisher's: the last ones of the run, and all after the first of them.
 
@@ -48,8 +42,6 @@ class FinishStage:
             step: Its number, from 0.
             max_steps: Length of the run.
         """
-        if self.began_at is not None and step < self.began_at:
-            self.began_at = None  # another run of the same module
         first = 0 if self.finisher.steps < 0 else max_steps - self.finisher.steps
         return self.began_at is not None or step >= first
 
@@ -74,7 +66,8 @@ class FinishStage:
             step: Number of the step.
         """
         if self.began_at is None:
-            self._begin(step)
+            self.began_at = step
+            self.finisher.load_state_dict({})  # an earlier run may have had the same one
         placed = losses.begin_fixed(points, step)
         start = self._start(params)
         with in_dtype(network, params, start) as flat:

@@ -64,10 +64,15 @@ class FinishPhase:
     """The steps of a finisher in a run, if it has one.
 
     Args:
-        finisher: Takes the last steps; None for none.
+        finisher: A `Finisher`, which takes the last steps; None for none.
+
+    Raises:
+        TypeError: If it is something else.
     """
 
-    def __init__(self, finisher: Finisher | None) -> None:
+    def __init__(self, finisher: Any) -> None:
+        if finisher is not None and not isinstance(finisher, Finisher):
+            raise TypeError(f"`finish` must be a finisher, such as LevenbergMarquardt(steps=80), got {finisher!r}.")
         self.stage = None if finisher is None else stages.FinishStage(finisher)
 
     def is_due(self, step: int, trainer: Trainer) -> bool:
@@ -96,8 +101,6 @@ class FinishPhase:
         """
         if self.stage is None:
             raise MisconfigurationException("`finish` must be given to take its step, got none.")
-        if self.stage.began_at is None:
-            module.end_of_run.reason = ""  # of an earlier run
         if module.logs_this_step:
             self._show_gradients(module, losses, points, params, step)
         found = self.stage(module, losses, points, params, weights=module.weights, step=step)
