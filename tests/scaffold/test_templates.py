@@ -95,7 +95,8 @@ def test_what_is_written_is_formatted(length: int, tmp_path: Path) -> None:
 def test_what_is_written_is_accurate(kind: str) -> None:
     name = new(kind)
     cli = run(["fit", f"--config={name}.yaml", *SMALL])
-    assert cli.trainer.callback_metrics["val/rel_l2"] < (0.02 if kind.endswith("inverse") else 1e-3)  # noise in the measurements
+    bound = 0.02 if kind.endswith("inverse") else 1e-3  # noise in the measurements
+    assert cli.trainer.callback_metrics["val/rel_l2"] < bound
     if kind.endswith("inverse"):
         assert cli.trainer.callback_metrics["val/k"] == pytest.approx(0.1 if "time" in kind else 2.0, rel=0.02)
 
