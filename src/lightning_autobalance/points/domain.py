@@ -122,9 +122,15 @@ class Domain(ABC):
             **parts: New name by name of a part.
 
         Raises:
-            ValueError: If a part is unknown, or a name is taken.
+            ValueError: If a part is unknown, or a name is taken or given twice.
         """
         twin = copy(self)
+        given = [*parts.values(), *([boundary] if boundary else [])]
+        if twice := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
+            raise ValueError(
+                f"`named` must give each name once, got {twice[0]!r} twice. Let a term take the points of several parts, "
+                '`torch.cat([points["left"], points["right"]])`.'
+            )
         wanted = {new: self._own_name(old) for old, new in parts.items()} | ({boundary: "boundary"} if boundary else {})
         kept = {new: old for new, old in self._aliases.items() if new not in parts}
         for new, old in wanted.items():
