@@ -128,7 +128,7 @@ class Domain(ABC):
         given = [*parts.values(), *([boundary] if boundary else [])]
         if twice := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
             raise ValueError(
-                f"`named` must give each name once, got {twice[0]!r} twice. Let a term take the points of several parts, "
+                f"`named` must give each name once, got {twice[0]!r} twice. Let a term take the points of several, "
                 '`torch.cat([points["left"], points["right"]])`.'
             )
         wanted = {new: self._own_name(old) for old, new in parts.items()} | ({boundary: "boundary"} if boundary else {})
