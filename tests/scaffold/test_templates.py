@@ -33,7 +33,8 @@ def new(kind: str) -> str:
 def test_what_is_written_trains_without_an_edit(kind: str, tmp_path: Path) -> None:
     name = new(kind)
     assert {file.name for file in tmp_path.iterdir()} == {f"{name}.py", f"{name}.yaml", f"test_{name}.py"}
-    cli = run(["fit", f"--config={name}.yaml", "--trainer.max_steps=3", "--data.eval_points=100", *SMALL])
+    short = ["--trainer.max_steps=3", "--model.finish=null", "--data.eval_points=100"]
+    cli = run(["fit", f"--config={name}.yaml", *short, *SMALL])
     assert type(cli.model).__name__ == class_name(name)
     assert ("initial" in cli.model.domain.parts) == kind.startswith(("time", "parametric"))
     assert any(p.dim() == 0 for p in cli.model.parameters()) == kind.endswith("inverse")

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from lightning_autobalance.points.domain import Domain
 from lightning_autobalance.points.extended import Extended
-from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.face import Face, accepted
 from lightning_autobalance.points.moments import fitted
 from lightning_autobalance.points.polyline import Polyline
+from lightning_autobalance.points.rejection import TRIALS
 from lightning_autobalance.utils.arguments import check_at_least
 
 ON_CURVE = 128  # nodes
+WHOLE = 1 - 2 / TRIALS  # rate of a face of which no trial was rejected
 
 
 def quadrature(domain: Domain, part: str, count: int) -> tuple[Tensor, Tensor]:
@@ -56,8 +58,10 @@ def _on_face(domain: Domain, face: Face, part: str, count: float, *, inner: bool
     if not isfinite(face.measure):
         raise ValueError(f"`part` must have faces of known `measure` to be integrated over, got {part!r}.")
     d = len(domain.bounds)
-    if face.rate == 1.0 and face.dim <= max(3, d if inner else d - 1):  # a Gaussian direction has one number too many
-        return _by_gauss(face, count)
+    if face.rate > WHOLE and face.dim <= max(3, d if inner else d - 1):  # a Gaussian direction has one number too many
+        nodes, weights = _by_gauss(face, count)
+        if accepted(nodes).all():
+            return nodes, weights
     nodes, weights = fitted(face, max(2, round(count)), _flux_nodes(domain) if inner and d == 2 else None)
     if not len(nodes):
         raise ValueError(f"`part` must have points to integrate over, got none on a face of {part!r}.")
