@@ -26,6 +26,18 @@ class Noisy(Decay):
         return {term: r + 1e-3 * torch.randn_like(r) for term, r in super().residuals(points).items()}
 
 
+class Single(Decay):
+    """Has a constant in the type of the run."""
+
+    def residuals(self, points: Any) -> dict[str, Tensor]:
+        return {term: torch.eye(len(r)) @ r for term, r in super().residuals(points).items()}
+
+
+class OwnNoisyLosses(OwnLosses):
+    def losses(self, points: Any) -> dict[str, Tensor]:
+        return {term: loss + 1e-3 * torch.rand(()) for term, loss in super().losses(points).items()}
+
+
 LM = LevenbergMarquardt(3)
 
 
@@ -43,6 +55,12 @@ LM = LevenbergMarquardt(3)
         (lambda: Decay(finish=LM, variant=RoPINN()), {}, "`variant` must leave the losses alone .*got RoPINN"),
         (lambda: Decay(finish=LM, variant=Stack([RoPINN()])), {}, "`variant` must leave the losses alone .*got Stack"),
         (lambda: Noisy(finish=LM, check_exact=False), {}, r"the same in every evaluation .* got others of \['pde'"),
+        (lambda: OwnNoisyLosses(finish=LBFGS(3)), {}, r"the same in every evaluation .* got others of \['pde'"),
+        (
+            lambda: Single(finish=LM, check_exact=False),
+            {},
+            "must work in float64 with `finish`.*same dtype.*Give tensors",
+        ),
         (
             lambda: Decay(
                 net=nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 1)),
@@ -69,6 +87,11 @@ def test_refused(make: Any, options: dict[str, Any], message: str, tmp_path: Pat
 def test_losses_alone_are_enough_for_the_others(tmp_path: Path) -> None:
     for finisher in (LBFGS(2), SelfScaledBroyden(2)):
         assert fit(OwnLosses(finish=finisher), tmp_path, max_steps=4).global_step == 4
+
+
+def test_a_type_of_the_runs_is_enough(tmp_path: Path) -> None:
+    single = Single(finish=LevenbergMarquardt(3, dtype="float32"), check_exact=False)
+    assert fit(single, tmp_path, max_steps=6).global_step == 6
 
 
 def test_a_balancer_works_on_the_steps_before(tmp_path: Path) -> None:

@@ -108,6 +108,18 @@ def test_every_recipe_and_finish_trains(configs: list[Path]) -> None:
     assert type(done.model.finish).__name__ == named
 
 
+def test_a_finish_ends_where_few_steps_of_an_optimizer_do(tmp_path: Path) -> None:
+    """A smaller case of a thousand steps and sixty, which end at 1e-8."""
+    given = [
+        f"--config={ROOT / 'configs' / name}.yaml" for name in ("reaction_diffusion_1d", "finish/levenberg_marquardt")
+    ]
+    fewer = ["--model.net.hidden=[20, 20]", "--data.points.interior=400", "--model.scheduler.warmup=100"]
+    steps = ["--trainer.max_steps=550", "--model.finish.steps=50", "--data.eval_points=1000"]
+    done = run(["fit", *given, *SMALL, *UNDRAWN, *fewer, *steps])
+    assert done.trainer.global_step == 550
+    assert done.trainer.callback_metrics["val/mse"] < 1e-5
+
+
 @pytest.mark.parametrize("best", BEST, ids=lambda p: p.stem)
 def test_a_recipe_has_the_papers_problem(best: Path) -> None:
     mine, papers = (yaml.safe_load(path.read_text()) for path in (best, ROOT / "configs" / best.name))

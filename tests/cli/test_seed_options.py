@@ -10,7 +10,7 @@ import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from helpers.runs import assert_same_state
+from helpers.runs import assert_equal, assert_same_state
 from lightning_autobalance.callbacks import SolutionPlotter
 from lightning_autobalance.cli import main, seed_options
 from lightning_autobalance.cli.lightning_cli import AutoBalanceCLI, run
@@ -18,6 +18,7 @@ from lightning_autobalance.cli.seed_options import join_seeds
 from lightning_autobalance.problems import Helmholtz2D
 from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.sweeps.seed_ensemble import SeedRun
+from lightning_autobalance.training.record import CHECKPOINT_KEY
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -89,11 +90,25 @@ def test_seeds_have_folders_of_their_own_and_the_numbers_of_single_runs(capsys: 
 
 
 def test_resume_of_all_seeds_is_exact() -> None:
-    fit = ["fit", *SMALL, "--seeds=[0,1,2]", "--data.steps_per_epoch=2", "--data.resample_every=3"]
-    main([*fit, "--trainer.max_steps=8"])
-    main([*fit, "--trainer.max_steps=5"])
-    main([*fit, "--trainer.max_steps=8", "--ckpt_path=runs/Helmholtz2D/version_1"])
-    for seed in (0, 1, 2):
+    resumes_exactly("--seeds=[0,1,2]", "--data.resample_every=3", at=5)
+
+
+def test_resume_of_all_seeds_within_a_finish_is_exact() -> None:
+    finish = ["--model.finish=LevenbergMarquardt", "--model.finish.tolerance=0"]
+    resumes_exactly("--seeds=[0,1]", *finish, "--model.finish.steps={}", at=6, steps=(4, 2))
+    finishes = [state(f"runs/Helmholtz2D/version_{n}/seed_1")[CHECKPOINT_KEY]["finish"] for n in (0, 2)]
+    assert finishes[0]["began_at"] == 4
+    assert_equal(*finishes)
+
+
+def resumes_exactly(*options: str, at: int, steps: tuple[int, int] = (0, 0)) -> None:
+    """Of a run of eight steps; ``steps`` are those of its finish, and of one that ends early."""
+    fit = ["fit", *SMALL, "--data.steps_per_epoch=2"]
+    whole, part = ([word.format(count) for word in options] for count in steps)
+    main([*fit, *whole, "--trainer.max_steps=8"])
+    main([*fit, *part, f"--trainer.max_steps={at}"])
+    main([*fit, *whole, "--trainer.max_steps=8", "--ckpt_path=runs/Helmholtz2D/version_1"])
+    for seed in (0, 1):
         whole, resumed = (state(f"runs/Helmholtz2D/version_{n}/seed_{seed}") for n in (0, 2))
         assert_same_state(whole, resumed)
 

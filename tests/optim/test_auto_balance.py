@@ -202,6 +202,7 @@ def test_a_group_may_be_added_later() -> None:
     ("make", "message"),
     [
         (optim.LBFGS, "evaluate the losses once per step, got LBFGS"),
+        (optim.SparseAdam, r"must take dense gradients, got SparseAdam.* Use torch\.optim\.Adam"),
         (AutoAdamW, "an ordinary torch optimizer, got AutoAdamW"),
         (partial(optim.SGD, lr=-1.0), "Invalid learning rate"),
     ],

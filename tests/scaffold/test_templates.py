@@ -33,9 +33,18 @@ def new(kind: str) -> str:
 def test_what_is_written_trains_without_an_edit(kind: str, tmp_path: Path) -> None:
     name = new(kind)
     assert {file.name for file in tmp_path.iterdir()} == {f"{name}.py", f"{name}.yaml", f"test_{name}.py"}
-    short = ["--trainer.max_steps=3", "--model.finish=null", "--data.eval_points=100"]
-    cli = run(["fit", f"--config={name}.yaml", *short, *SMALL])
+    cli = run(
+        [
+            "fit",
+            f"--config={name}.yaml",
+            "--trainer.max_steps=3",
+            "--model.finish.steps=1",
+            "--data.eval_points=100",
+            *SMALL,
+        ]
+    )
     assert type(cli.model).__name__ == class_name(name)
+    assert cli.model.finish_phase.stage.began_at == 2
     assert ("initial" in cli.model.domain.parts) == kind.startswith(("time", "parametric"))
     assert any(p.dim() == 0 for p in cli.model.parameters()) == kind.endswith("inverse")
     assert ("val/k" in cli.trainer.callback_metrics) == kind.endswith("inverse")
@@ -86,7 +95,8 @@ def test_what_is_written_is_formatted(length: int, tmp_path: Path) -> None:
 def test_what_is_written_is_accurate(kind: str) -> None:
     name = new(kind)
     cli = run(["fit", f"--config={name}.yaml", *SMALL])
-    assert cli.trainer.callback_metrics["val/rel_l2"] < 0.02
+    bound = 0.02 if kind.endswith("inverse") else 1e-3  # noise in the measurements
+    assert cli.trainer.callback_metrics["val/rel_l2"] < bound
     if kind.endswith("inverse"):
         assert cli.trainer.callback_metrics["val/k"] == pytest.approx(0.1 if "time" in kind else 2.0, rel=0.02)
 

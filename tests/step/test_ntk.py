@@ -85,10 +85,10 @@ class Noisy(Decay):
 
 def ready(module: PINNModule) -> tuple[PINNModule, dict[str, Tensor]]:
     """The module in float64 with a few points in each part."""
-    parts = [*module.domain.parts, *(("left", "right") if isinstance(module, Toy) else ())]
     draws = {
-        p: sample(module.domain, p if p in module.domain.parts else "boundary", COUNTS[p], Uniform(), 0, i)
-        for i, p in enumerate(parts)
+        p: sample(module.domain, p, n, Uniform(), 0, i)
+        for i, (p, n) in enumerate(COUNTS.items())
+        if p in module.domain.parts
     }
     return module.double(), {part: torch.as_tensor(x, dtype=torch.float64) for part, x in draws.items()}
 

@@ -45,6 +45,18 @@ def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row["step"] for row in rest["history"]] == [5, 7, 10, 12]
 
 
+def test_an_interrupted_finish_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def finished(iterations: int) -> Run:
+        finish = ("--model.finish=LevenbergMarquardt", "--model.finish.steps=-1", "--model.finish.tolerance=0")
+        options = (*SMALL, "--data.points.interior=20", "--data.points.boundary=8", *finish)
+        return Run("helmholtz_quick", "auto_adamw", 1, iterations, (QUICK,), options)
+
+    whole = trained(finished(9))
+    monkeypatch.setattr(Run, "folder", property(lambda _: Path("elsewhere/run")))  # the same for both lengths
+    trained(finished(4))
+    assert trained(finished(9))["mse"] == whole["mse"]
+
+
 def test_a_run_that_ended_but_left_no_line_leaves_the_same_one_again() -> None:
     once, again = trained(run(7)), trained(run(7))
     assert not {key for key in once if once[key] != again[key]} - {"finished"}

@@ -66,7 +66,7 @@ def test_points_get_the_type_and_indices_keep_theirs() -> None:
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        ([INSIDE], r"must be a mapping, .* \{'interior': \(b, 1\), 'boundary': \(b, 1\)\}, got a list"),
+        ([INSIDE], r"must be a mapping, .* \{'interior': \(b, 1\), 'boundary': \(b, 1\), .*\}, got a list"),
         ({"interior": INSIDE.numpy()}, "`interior` in the batches of the loader .* got a ndarray"),
         ({"interior": INSIDE.to(torch.complex64)}, "`interior` .* got type torch.complex64"),
     ],
@@ -77,7 +77,7 @@ def test_what_is_no_mapping_to_real_tensors_is_refused(batch: Any, message: str)
 
 
 def test_the_example_names_every_part() -> None:
-    assert example_batch(LINE) == "{'interior': (b, 1), 'boundary': (b, 1)}"
+    assert example_batch(LINE) == "{'interior': (b, 1), 'boundary': (b, 1), 'left': (b, 1), 'right': (b, 1)}"
 
 
 def test_whose_loader_it_is(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from helpers.runs import assert_equal
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.optim.finish import LBFGS, Finisher, LevenbergMarquardt, SelfScaledBroyden
-from lightning_autobalance.training.finishing import EndOfRun
+from lightning_autobalance.step import NonFiniteError
+from lightning_autobalance.training.finishing import EndOfRun, FinishPhase
 from lightning_autobalance.variants import RAD, RBA
 
 FINISHERS = {"lm": LevenbergMarquardt, "ssb": SelfScaledBroyden, "lbfgs": LBFGS}
@@ -98,6 +99,29 @@ def test_a_finished_run_that_is_made_longer_goes_on_finishing(tmp_path: Path) ->
     assert all("finish/accepted" in line for line in seen.latest)
 
 
+@pytest.mark.parametrize("kind", FINISHERS)
+def test_a_second_fit_begins_with_its_own_first_phase(kind: str, tmp_path: Path) -> None:
+    trained, seen = module(FINISHERS[kind](3)), Seen()
+    fit(trained, tmp_path, max_steps=6)
+    fit(trained, tmp_path, max_steps=12, callbacks=[seen], log_every_n_steps=1)
+    assert ["finish/accepted" in line for line in seen.latest] == [False] * 9 + [True] * 3
+
+
+@pytest.mark.parametrize("kind", FINISHERS)
+def test_a_finisher_in_another_run_is_as_new(kind: str, tmp_path: Path) -> None:
+    finisher = FINISHERS[kind](4)
+    one, other = module(finisher), module(finisher)
+    fit(one, tmp_path, max_steps=8)
+    fit(other, tmp_path, max_steps=8)
+    assert torch.equal(weights(one), weights(other))
+
+
+@pytest.mark.parametrize("given", [LevenbergMarquardt, "LBFGS", [LBFGS(2)]])
+def test_what_is_no_finisher_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"`finish` must be a finisher, such as LevenbergMarquardt\(steps=80\), got "):
+        FinishPhase(given)
+
+
 def test_a_finish_can_be_added_to_a_run_that_had_none(tmp_path: Path) -> None:
     fit(module(None), tmp_path, max_steps=6, callbacks=[Saves(tmp_path, 6)])
     added = module(LevenbergMarquardt(3))
@@ -165,6 +189,47 @@ def test_a_finish_from_the_first_step_in_float64(tmp_path: Path) -> None:
     assert trained.finish_phase.stage is not None
     assert trained.finish_phase.stage.began_at == 0
     assert sum(map(float, trained.finish_phase.stage.losses.values())) < 1e-3
+
+
+class Breaks(Decay):
+    """Is not a number from the seventh step on."""
+
+    def residuals(self, points: Any) -> dict[str, Tensor]:
+        found = super().residuals(points)
+        late = self._trainer is not None and self._trainer.global_step >= 6
+        return {**found, "pde": found["pde"] * (torch.nan if late else 1.0)}
+
+
+@pytest.mark.parametrize("kind", FINISHERS)
+def test_a_loss_that_is_not_finite_at_the_switch_is_named(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    broken = Breaks(finish=FINISHERS[kind](6), skip_non_finite=3)
+    with pytest.raises(
+        NonFiniteError, match="loss term `pde` must be finite at step 6, where a finisher works, got nan"
+    ):
+        fit(broken, tmp_path, max_steps=12)
+    assert torch.isfinite(weights(broken)).all()
+
+
+@pytest.mark.parametrize("kind", FINISHERS)
+def test_clipping_and_several_steps_per_call_are_of_the_steps_before(kind: str, tmp_path: Path) -> None:
+    def ends(per_call: int) -> Any:
+        trained = module(FINISHERS[kind](6), gradient_clip_val=0.1, steps_per_call=per_call)
+        assert fit(trained, tmp_path, max_steps=12).global_step == 12
+        return trained
+
+    one, four = ends(1), ends(4)
+    assert torch.equal(weights(one), weights(four))
+
+
+def test_gradients_below_what_float32_holds_do_no_harm(tmp_path: Path) -> None:
+    class Tiny(Decay):
+        def residuals(self, points: Any) -> dict[str, Tensor]:
+            return {term: 1e-21 * r for term, r in super().residuals(points).items()}
+
+    tiny = Tiny(finish=LevenbergMarquardt(3), check_exact=False)
+    assert fit(tiny, tmp_path, max_steps=6).global_step == 6
+    assert torch.isfinite(weights(tiny)).all()
 
 
 def test_the_noise_ends_the_run_in_either_phase(tmp_path: Path) -> None:

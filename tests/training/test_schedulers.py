@@ -198,6 +198,16 @@ def test_plateau_schedule_watches_the_validation_error(tmp_path: Path) -> None:
     assert trainer.optimizers[0].param_groups[0]["lr"] < 1e-3
 
 
+def test_a_validation_that_comes_later_is_named(tmp_path: Path) -> None:
+    plateau = Decay(scheduler=lambda optimizer: ReduceLROnPlateau(optimizer))
+    with pytest.raises(
+        MisconfigurationException, match="With `check_val_every_n_epoch` 2, the first validation is after"
+    ):
+        fit(plateau, tmp_path, max_steps=20, check_val_every_n_epoch=2)
+    own = watching({"monitor": "val/mse", "frequency": 2})
+    assert fit(own, tmp_path, max_steps=20, check_val_every_n_epoch=2).global_step == 20
+
+
 def test_plateau_schedule_with_an_unknown_value_lists_the_known(tmp_path: Path) -> None:
     module = seeded(scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="val/los")
     with pytest.raises(MisconfigurationException, match=r"`monitor`.*'val/los'.*val/rel_l2"):

@@ -17,10 +17,12 @@ from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
-from helpers.runs import assert_same_state
+from helpers.runs import assert_equal, assert_same_state
 from helpers.signals import Terminate
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.cli import main
+from lightning_autobalance.optim.finish import LevenbergMarquardt
+from lightning_autobalance.training.record import CHECKPOINT_KEY
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step",  # a run that goes on at the end of an epoch steps its schedule first
@@ -37,7 +39,9 @@ def train(folder: Path, *callbacks: Callback, schedule: str = "step", **options:
     """Train, give back the final checkpoint."""
     torch.manual_seed(0)
     call = options.pop("steps_per_call", 1)
-    module = Decay(steps_per_call=call, **SCHEDULES[schedule])
+    steps = options.pop("finish", 0)
+    finish = LevenbergMarquardt(steps) if steps else None
+    module = Decay(steps_per_call=call, finish=finish, **SCHEDULES[schedule])
     batch = options.pop("eval_batch_size", 100)
     data = points(module, steps_per_epoch=EPOCH, resample_every=2 * call, eval_batch_size=batch)
     last = ModelCheckpoint(folder, save_last=True, every_n_epochs=options.pop("every_n_epochs", 1))
@@ -99,6 +103,16 @@ def test_within_a_call_of_several_steps(step: int, whole: Any, tmp_path: Path) -
     assert_same_state(whole(steps_per_call=3), found)
 
 
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_before_optimizer_step"])
+@pytest.mark.parametrize("call", [1, 3])
+def test_within_a_finish(call: int, hook: str, whole: Any, tmp_path: Path) -> None:
+    options = {"steps_per_call": call, "finish": 5, "log_every_n_steps": 1}
+    found = stopped_and_resumed(tmp_path, Terminate(6, hook), **options)
+    assert found[CHECKPOINT_KEY]["finish"]["began_at"] == 5
+    assert_same_state(whole(**options), found)
+    assert_equal(whole(**options)[CHECKPOINT_KEY]["finish"], found[CHECKPOINT_KEY]["finish"])
+
+
 def test_after_the_last_step_there_is_nothing_left_to_do(whole: Any, tmp_path: Path) -> None:
     assert_same_state(whole(), stopped_and_resumed(tmp_path, Terminate(10)))
 
@@ -148,8 +162,21 @@ def test_nothing_is_saved_after_another_error_or_before_a_step(tmp_path: Path) -
     assert not list(tmp_path.glob("*.ckpt"))
 
 
-def test_the_command_resumes_as_if_it_had_not_been_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def command(name: str, *options: str) -> list[str]:
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="an optimizer"),
+        pytest.param(
+            ("--model.finish=LevenbergMarquardt", "--model.finish.steps=190", "--model.finish.tolerance=0"),
+            id="a finish",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_the_command_resumes_as_if_it_had_not_been_stopped(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(name: str, *more: str) -> list[str]:
         return [
             "fit",
             "--model=Helmholtz2D",
@@ -165,6 +192,7 @@ def test_the_command_resumes_as_if_it_had_not_been_stopped(tmp_path: Path, monke
             "--trainer.enable_progress_bar=false",
             f"--trainer.default_root_dir={tmp_path / name}",
             *options,
+            *more,
         ]
 
     last = tmp_path / "part" / "checkpoints" / "last.ckpt"

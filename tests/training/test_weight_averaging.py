@@ -144,6 +144,14 @@ def test_the_rows_of_all_processes_are_saved_of_both_models(tmp_path: Path, monk
     assert resumed.lightning_module.variant.current.shape == (16, 1)
 
 
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
+def test_an_average_that_is_left_out_on_resume_is_missed(tmp_path: Path) -> None:
+    with_average = fit(Decay(), tmp_path, max_steps=6, callbacks=[EMAWeightAveraging(decay=0.5)])
+    with_average.save_checkpoint(tmp_path / "6.ckpt")
+    with pytest.warns(UserWarning, match="goes on from the averaged weights, with the optimizer's state"):
+        fit(Decay(), tmp_path, max_steps=9, ckpt_path=tmp_path / "6.ckpt")
+
+
 def swa() -> StochasticWeightAveraging:
     return StochasticWeightAveraging(1e-2, 2, 3, annealing_strategy="linear")
 

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lightning_autobalance.balancing import Balancer, EqualWeights
 from lightning_autobalance.optim.finish import Finisher
+from lightning_autobalance.step.finish import converted_to
+from lightning_autobalance.step.objective import in_dtype
 from lightning_autobalance.variants import Variant
 
 
@@ -66,18 +68,24 @@ def check_finish(
 
 
 def check_finish_points(
-    finisher: Finisher | None, network: nn.Module, residuals: Callable[[], Mapping[str, Tensor]], rows: int
+    finisher: Finisher | None,
+    network: nn.Module,
+    residuals: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
+    points: Mapping[str, Tensor],
+    *,
+    rows: int,
 ) -> None:
-    """Check the size of a problem for a finisher, and that its residuals are the same in every evaluation.
+    """Check the size of a problem for a finisher, that its residuals work in its type, and that they do not change.
 
     Args:
         finisher: None to check nothing.
         network: Owns the parameters.
-        residuals: Evaluates them at some points, by term.
+        residuals: From points to residuals, or losses, by term.
+        points: By part, each (b, d).
         rows: Number of residual values of the run; 0 if it is not known.
 
     Raises:
-        MisconfigurationException: If it is too large, or the residuals change.
+        MisconfigurationException: If it is too large, or the residuals fail or change.
     """
     if finisher is None:
         return
@@ -85,13 +93,34 @@ def check_finish_points(
         finisher.check_size(rows, sum(p.numel() for p in network.parameters() if p.requires_grad))
     except ValueError as error:
         raise MisconfigurationException(str(error)) from error
-    one, other = _detached(residuals()), _detached(residuals())
+    one, other = _two_evaluations(finisher, network, residuals, points)
     changed = [term for term, values in one.items() if not torch.equal(values, other[term])]
     if changed:
         raise MisconfigurationException(
             f"The residuals must be the same in every evaluation with `finish`, got others of {changed} the second "
             "time. Take dropout and random numbers out of network and residuals."
         )
+
+
+def _two_evaluations(
+    finisher: Finisher,
+    network: nn.Module,
+    residuals: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
+    points: Mapping[str, Tensor],
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The residuals twice, as the finisher sees them: they worked before in the type of the run."""
+    params, dtype = [p for p in network.parameters() if p.requires_grad], finisher.torch_dtype
+    weights = torch.cat([p.detach().flatten() for p in params]).to(dtype)
+    try:
+        with torch.enable_grad(), in_dtype(network, params, weights):
+            converted = {part: converted_to(x, dtype) for part, x in points.items()}
+            return _detached(residuals(converted)), _detached(residuals(converted))
+    except RuntimeError as error:
+        raise MisconfigurationException(
+            f"The residuals must work in {finisher.dtype} with `finish`, which computes in it; they failed with: "
+            f"{error} Give tensors of your own the type of the points, `.to(x)`, or register them as buffers; or write "
+            f"`dtype: float32` of {type(finisher).__name__}, or `--trainer.precision 64-true`."
+        ) from error
 
 
 def _detached(values: Mapping[str, Any]) -> dict[str, Tensor]:

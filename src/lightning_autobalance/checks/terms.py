@@ -1,7 +1,6 @@
 """The loss terms of a module, found by evaluating it on a few points with everything that a run does to them."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -34,11 +33,13 @@ def find_terms(module: Any, points: Mapping[str, Tensor]) -> tuple[str, ...]:
     check_variant_has_residuals(module.variant, name, own_losses=module.has_own_losses)
     if module.has_own_losses:
         with torch.enable_grad():
-            return tuple(module.losses(points))
+            own = tuple(module.losses(points))
+        check_finish_points(module.finish, module, module.losses, points, rows=0)
+        return own
     source = "the loader" if has_own_loader(module._trainer) else "`data.points`"
     check_depends_on_network(check_residuals(module, points, source=source), name)
     rows = sum((point_counts(module._trainer) or {}).values())
-    check_finish_points(module.finish, module, partial(module.residuals, points), rows)
+    check_finish_points(module.finish, module, module.residuals, points, rows=rows)
     terms: tuple[str, ...] = module._prepare_variant(points)
     if holds_points(module.variant):
         return terms  # its weights belong to the points of an earlier run

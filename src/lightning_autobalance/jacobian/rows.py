@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_autobalance.shapes import Gradient, RowMatrix, Rows
 
-CHUNK = 256  # rows that are dense at once where only their squares are wanted
+CHUNK = 256  # rows of a block that are dense beside the whole
 
 RowIndex: TypeAlias = slice | Tensor
 """Which rows of the whole a block has: a slice, or indices (b,)."""
@@ -31,9 +31,12 @@ class LinearBlock:
     deltas: Tensor
     inputs: Tensor
 
-    def dense(self) -> Tensor:
-        """The block, (b, o i)."""
-        return torch.bmm(self.deltas.transpose(1, 2), self.inputs).flatten(1)
+    def dense(self, some: slice = slice(None)) -> Tensor:
+        """The block, (b, o i), or some of its rows."""
+        return torch.bmm(self.deltas[some].transpose(1, 2), self.inputs[some]).flatten(1)
+
+    def __len__(self) -> int:
+        return len(self.deltas)
 
     def times(self, vector: Tensor) -> Tensor:
         """Its product with a weight, (o i,), (b,)."""
@@ -69,9 +72,12 @@ class DenseBlock:
     columns: slice
     values: Tensor
 
-    def dense(self) -> Tensor:
-        """The block, (b, columns)."""
-        return self.values
+    def dense(self, some: slice = slice(None)) -> Tensor:
+        """The block, (b, columns), or some of its rows."""
+        return self.values[some]
+
+    def __len__(self) -> int:
+        return len(self.values)
 
     def times(self, vector: Tensor) -> Tensor:
         """Its product with a vector of its columns, (b,)."""
@@ -113,10 +119,9 @@ class RowJacobian:
         """J itself, (N, n)."""
         matrix = self._like.new_zeros(self.shape)
         for block in self.blocks:
-            if isinstance(block.rows, slice):
-                matrix[block.rows, block.columns] += block.dense()
-            else:
-                matrix[:, block.columns].index_add_(0, block.rows, block.dense())
+            for first in range(0, len(block), CHUNK):
+                some = slice(first, first + CHUNK)
+                _add(matrix[:, block.columns], _part(block.rows, some), block.dense(some))
         return matrix
 
     def times(self, vector: Gradient) -> Rows:
@@ -148,6 +153,15 @@ class RowJacobian:
     def scaled(self, factors: Rows) -> "RowJacobian":
         """Each row times its factor, (N,)."""
         return RowJacobian([block.scaled(factors[block.rows]) for block in self.blocks], self.shape, self._like)
+
+
+def _part(rows: RowIndex, some: slice) -> RowIndex:
+    """Which rows some of a block's rows are."""
+    if isinstance(rows, Tensor):
+        return rows[some]
+    every, first = rows.step or 1, rows.start or 0
+    stop = rows.stop if some.stop is None else min(rows.stop, first + some.stop * every)
+    return slice(first + some.start * every, stop, every)
 
 
 def _add(total: Tensor, rows: RowIndex, values: Tensor) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
-from torch.optim import LBFGS, Optimizer
+from torch.optim import LBFGS, Optimizer, SparseAdam
 from torch.optim.optimizer import ParamsT
 
 from lightning_autobalance.optim.loaded_state import check_state, shapes_of
@@ -185,6 +185,10 @@ def _check_wrapped(optimizer: Optimizer) -> None:
         raise ValueError(
             f"`optimizer` must evaluate the losses once per step, got {name}. Use a first-order optimizer, and LBFGS "
             "as `finish` of a `PINNModule` for the last steps."
+        )
+    if isinstance(optimizer, SparseAdam):
+        raise ValueError(
+            f"`optimizer` must take dense gradients, got {name}, which takes only sparse ones. Use torch.optim.Adam."
         )
     if isinstance(optimizer, PostCombine):
         raise ValueError(f"`optimizer` must be an ordinary torch optimizer, got {name}, which is post-combine itself.")

@@ -65,11 +65,13 @@ class FinishStage:
             weights: Fixed weights by term; 1 where a term has none.
             step: Number of the step.
         """
-        self.began_at = step if self.began_at is None else self.began_at
+        if self.began_at is None:
+            self.began_at = step
+            self.finisher.load_state_dict({})  # an earlier run may have had the same one
         placed = losses.begin_fixed(points, step)
         start = self._start(params)
         with in_dtype(network, params, start) as flat:
-            converted = {part: _converted(x, start.dtype) for part, x in placed.items()}
+            converted = {part: converted_to(x, start.dtype) for part, x in placed.items()}
             seen = self._seen if _equal(self._points, converted) else None
             self._jacobians = self._jacobians or RowJacobians(network)
             objective = PointObjective(losses, converted, params, flat, weights, self._jacobians, seen)
@@ -123,7 +125,13 @@ def term_gradients_at(
     return TermGradients(tuple(values), torch.stack([x.detach() for x in values.values()]), blocks, counts)
 
 
-def _converted(x: Tensor, dtype: torch.dtype) -> Tensor:
+def converted_to(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Points in another type, (b, d); what is not floating point stays as it is.
+
+    Args:
+        x: Of any type.
+        dtype: The other type.
+    """
     return x.detach().to(dtype).requires_grad_(x.requires_grad) if x.is_floating_point() else x
 
 

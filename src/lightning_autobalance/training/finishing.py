@@ -64,10 +64,15 @@ class FinishPhase:
     """The steps of a finisher in a run, if it has one.
 
     Args:
-        finisher: Takes the last steps; None for none.
+        finisher: A `Finisher`, which takes the last steps; None for none.
+
+    Raises:
+        TypeError: If it is something else.
     """
 
-    def __init__(self, finisher: Finisher | None) -> None:
+    def __init__(self, finisher: Any) -> None:
+        if finisher is not None and not isinstance(finisher, Finisher):
+            raise TypeError(f"`finish` must be a finisher, such as LevenbergMarquardt(steps=80), got {finisher!r}.")
         self.stage = None if finisher is None else stages.FinishStage(finisher)
 
     def is_due(self, step: int, trainer: Trainer) -> bool:

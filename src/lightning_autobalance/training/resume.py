@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging
+from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -134,6 +134,7 @@ class CheckResumedRun(Callback):
             return
         check_schedulers(pl_module, checkpoint, self._record)
         _check_average(trainer, self._record)
+        _warn_of_average(trainer, checkpoint)
         _check_resampling(
             self._record.get("resample_every"), getattr(getattr(trainer, "datamodule", None), "resample_every", None)
         )
@@ -186,6 +187,16 @@ def _check_average(trainer: Trainer, saved: Mapping[str, Any]) -> None:
         raise MisconfigurationException(
             f"`callbacks` must have {kind.__name__} as in the checkpoint, whose learning rate is that of the average, "
             f"got none. {NAME_IT}"
+        )
+
+
+def _warn_of_average(trainer: Trainer, checkpoint: Mapping[str, Any]) -> None:
+    averages = any(isinstance(each, WeightAveraging) for each in trainer.callbacks)  # type: ignore[attr-defined]
+    if "averaging_state" in checkpoint and not averages:
+        rank_zero_warn(
+            "`callbacks` have no WeightAveraging, such as EMAWeightAveraging, as in the checkpoint: the run goes on "
+            "from the averaged weights, with the optimizer's state of those that were trained, and averages no more. "
+            "Name the callback to go on exactly."
         )
 
 

@@ -211,6 +211,12 @@ class EpochSchedules(Callback):
             return
         kind, metrics = type(config.scheduler).__name__, sorted(trainer.callback_metrics)
         message = f"`monitor` of {kind} must be a logged value, got {name!r}. Logged are: {metrics}."
+        every = trainer.check_val_every_n_epoch
+        if name.startswith("val/") and every is not None and every > 1:
+            message += (
+                f" With `check_val_every_n_epoch` {every}, the first validation is after epoch {every}, and the "
+                f"schedule steps before it. Write 1, or give it `frequency` {every} in `configure_optimizers`."
+            )
         if config.strict:
             raise MisconfigurationException(message)
         rank_zero_warn(f"{message} The schedule is not stepped, since `strict` is False.")

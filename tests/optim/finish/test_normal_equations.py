@@ -1,7 +1,10 @@
 """Damped least squares, by rows and by parameters."""
 
+from itertools import accumulate
+
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from lightning_autobalance.optim.finish.normal_equations import NormalEquations, gram
 
@@ -37,3 +40,16 @@ def test_a_singular_matrix_needs_damping() -> None:
 def test_the_lower_triangle_of_a_symmetric_product(size: int) -> None:
     matrix, _ = problem(size, 31)
     torch.testing.assert_close(gram(matrix).tril(), (matrix @ matrix.T).tril())
+
+
+@pytest.mark.parametrize(("rows", "parameters"), [(300, 700), (700, 300)])
+def test_matrices_take_what_the_cap_counts(rows: int, parameters: int) -> None:
+    matrix, right = problem(rows, parameters)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        equations = NormalEquations(matrix)
+        for damping in (1e-3, 1e-2, 1e-1):
+            assert equations.factorise(damping)
+            equations.solve(right)
+    held = [event.nbytes() for event in found.profiler.kineto_results.events() if event.name() == "[memory]"]
+    most = max(accumulate(held))
+    assert 0.98 * most <= 8 * 3 * min(rows, parameters) ** 2 <= most

@@ -40,9 +40,10 @@ class LevenbergMarquardt(Finisher):
     accepted is tried again with :math:`\mu \leftarrow \mu \nu`, where :math:`\nu` doubles each time. The second
     derivative along v is taken from one more evaluation of r; where :math:`2 |a| > 0.75 |v|`, the damping grows.
 
-    The system is solved with the smaller of :math:`J J^T`, (N, N), and :math:`J^T J`, (n, n). Memory: about
-    :math:`8 (N n + 3 \min(N, n)^2)` bytes in float64. Where that is more than ``memory``, or ``rows`` says so, a step
-    takes a random part of the rows, with momentum and a line search on all of them (see `subsampled`).
+    The system is solved with the smaller of :math:`J J^T`, (N, N), and :math:`J^T J`, (n, n). The matrices take
+    :math:`8 (N n + 3 \min(N, n)^2)` bytes in float64, beside the graph of the residuals. Where they are more than
+    ``memory``, or ``rows`` says so, a step takes a random part of the rows, with momentum and a line search on all of
+    them (see `subsampled`).
 
     Args:
         steps: Number of steps, the last ones of the run; -1 for the whole run.
@@ -95,6 +96,7 @@ class LevenbergMarquardt(Finisher):
         if (count := self._rows_that_fit(*jacobian.shape)) < len(rows):
             return subsampled_step(objective, weights, rows, jacobian, self.state, count=count, damping=self.damping)
         loss, solver = float(rows @ rows), NormalEquations(jacobian.dense())
+        del jacobian  # its blocks are not needed beside the whole
         scale = solver.square_norm / len(rows)  # mean diagonal of J J^T
         if not isfinite(loss) or not isfinite(scale) or loss == 0 or scale == 0:
             return FinishStep(weights, loss, False, {}, "the residuals or their derivatives are zero or not finite")

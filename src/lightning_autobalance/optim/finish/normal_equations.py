@@ -22,15 +22,16 @@ class NormalEquations:
         self.jacobian = jacobian
         self.by_rows = jacobian.shape[0] < jacobian.shape[1]
         self.matrix = gram(jacobian if self.by_rows else jacobian.T)
-        self.square_norm = float(self.matrix.diagonal().sum())
-        self._factor = self.matrix
+        self._diagonal = self.matrix.diagonal().clone()
+        self.square_norm = float(self._diagonal.sum())
+        self._factor = self.matrix.new_empty(self.matrix.shape).mT  # by columns, as LAPACK's result, without a copy
+        self._info = torch.zeros((), dtype=torch.int32, device=self.matrix.device)
 
     def factorise(self, damping: float) -> bool:
         """Get ready for a damping; False where the matrix is not numerically positive definite."""
-        damped = self.matrix.clone()
-        damped.diagonal().add_(damping)
-        self._factor, info = torch.linalg.cholesky_ex(damped)
-        return int(info) == 0
+        self.matrix.diagonal().copy_(self._diagonal + damping)
+        torch.linalg.cholesky_ex(self.matrix, out=(self._factor, self._info))
+        return int(self._info) == 0
 
     def solve(self, rows: Rows) -> Gradient:
         """The p of a right-hand side q, (N,)."""

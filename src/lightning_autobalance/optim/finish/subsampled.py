@@ -46,7 +46,7 @@ def subsampled_step(
     """
     some = _drawn(len(rows), count, state).to(rows.device)
     scale = (len(rows) / count) ** 0.5
-    equations, target = NormalEquations(scale * jacobian.picked(some).dense()), scale * rows[some]
+    equations, target = NormalEquations(jacobian.picked(some).dense().mul_(scale)), scale * rows[some]
     before = MOMENTUM * state.get("phi", torch.zeros_like(weights))
     mu = state.get("damping", damping * equations.square_norm / count)
     loss, difference = float(rows @ rows), target - equations.times(before)
