@@ -74,6 +74,11 @@ def test_a_domain_that_no_line_meets_is_refused() -> None:
         on_crossings(((0.0, 1.0),), lambda points: np.zeros(len(points), dtype=bool))
 
 
+def test_the_domain_ends_where_its_box_does() -> None:
+    face = on_crossings(((0.0, 1.0), (0.0, 1.0)), lambda points: points[:, 1] <= 0.5)
+    assert face.measure == pytest.approx(3.0, rel=0.01)
+
+
 @pytest.mark.parametrize("d", [2, 3, 5])
 def test_offsets_are_across_the_direction(d: int) -> None:
     generator = torch.Generator().manual_seed(0)

@@ -121,6 +121,13 @@ def test_an_unknown_part_lists_the_known(part: str, hint: str) -> None:
         Interval(0.0, 1.0).faces(part)
 
 
+def test_a_name_for_two_parts_is_refused() -> None:
+    with pytest.raises(ValueError, match="`named` must give each name once, got 'wall' twice"):
+        Interval(0.0, 1.0).named(left="wall", right="wall")
+    with pytest.raises(ValueError, match="`named` must give each name once, got 'wall' twice"):
+        Interval(0.0, 1.0).named("wall", right="wall")
+
+
 @domains
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))], ids=["deepcopy", "pickle"])
 def test_copies_draw_the_same_points(domain: Domain, copied: object) -> None:

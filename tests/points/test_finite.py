@@ -68,6 +68,12 @@ def test_the_nearest_of_places_far_away() -> None:
     assert find(far[:0]).shape == find.by_distances(far[:0]).shape == (0,)
 
 
+def test_a_point_that_is_nan_has_some_nearest() -> None:
+    """The rows of residuals are found by points that are NaN."""
+    find = Nearest(np.array([[0.0], [1.0], [3.0]]))
+    assert find(torch.tensor([[2.9], [torch.nan]])).tolist()[0] == 2
+
+
 def test_compiled_code_has_no_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     find = Nearest(np.array([[0.0], [1.0], [3.0]]))
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)

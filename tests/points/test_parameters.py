@@ -73,3 +73,9 @@ def test_a_name_that_is_taken_is_refused() -> None:
 def test_anything_but_a_domain_is_refused() -> None:
     with pytest.raises(ValueError, match="`ParameterRange` must be multiplied with a domain, got 3"):
         Parametric.__init__.__wrapped__(object.__new__(Parametric), 3, ParameterRange("nu", 0.0, 1.0))
+
+
+def test_the_domain_comes_first() -> None:
+    for other in (LINE, ParameterRange("b", 0.0, 1.0)):
+        with pytest.raises(TypeError, match=r"`\*` must have the domain first, `domain \* ParameterRange\('a', ...\)`"):
+            ParameterRange("a", 0.0, 1.0) * other

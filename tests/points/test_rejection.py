@@ -1,6 +1,7 @@
 """Points from a bounding box by rejection."""
 
 from math import pi
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def test_a_known_measure_is_taken() -> None:
 def test_a_domain_that_no_point_finds_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`contains` must hold for some points within `bounds`.* got none of 16384"):
         in_bounds(BOX, lambda points: np.zeros(len(points), dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("contains", "found"),
+    [
+        (lambda points: torch.from_numpy(points)[:, 0] < 0, r"Tensor of torch.bool of shape \(16384,\)"),
+        (lambda points: (points[:, 0] < 0).tolist(), r"list of shape \(16384,\)"),
+        (lambda points: points[0] ** 2 < 1, r"ndarray of bool of shape \(2,\)"),
+        (lambda points: points[:, 0], r"ndarray of float64 of shape \(16384,\)"),
+    ],
+)
+def test_an_answer_that_is_no_mask_is_named(contains: Any, found: str) -> None:
+    with pytest.raises(ValueError, match=f"`contains` must give an array of booleans of NumPy.*got {found}"):
+        in_bounds(BOX, contains)
 
 
 def test_interior_points_are_uniform_by_area() -> None:

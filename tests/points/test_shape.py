@@ -4,6 +4,7 @@ import copy
 import pickle
 import sys
 from math import acos, pi, sqrt
+from operator import and_, or_, sub
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chi2
 
 import lightning_autobalance.points as room
-from helpers.domains import DRILLED, PLANAR
+from helpers.domains import DRILLED, PLANAR, Ring
 from lightning_autobalance.points import (
     Box,
     Combination,
@@ -247,8 +248,19 @@ def test_added_parts_stay_where_they_lie_within() -> None:
 def test_time_comes_after() -> None:
     with pytest.raises(TypeError, match="`-` must have a shape on both sides, got TimeCylinder"):
         SQUARE - TimeCylinder(Disk(), (0, 1))  # type: ignore[operator]
+    with pytest.raises(TypeError, match=r"`-` must have a shape .*, got TimeCylinder. Combine shapes in space first"):
+        TimeCylinder(SQUARE, (0, 1)) - Disk()  # type: ignore[operator]
     with pytest.raises(TypeError, match="unsupported operand"):
         SQUARE | 3  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("operator", [or_, and_, sub])
+def test_a_domain_of_ones_own_must_be_a_shape(operator: Any) -> None:
+    for pair in ((Ring(), SQUARE), (SQUARE, Ring())):
+        with pytest.raises(
+            TypeError, match=r"got Ring. A domain of your own needs `distance`, and `Shape` as its base"
+        ):
+            operator(*pair)
 
 
 # What is refused ----------------------------------------------------------------------------------------------------
@@ -285,8 +297,9 @@ def test_what_gives_no_single_shape_is_refused_by_name(build: Any, message: str)
 
 def test_shapely_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shapely", None)
-    with pytest.raises(ModuleNotFoundError, match=r"`shapely` must be installed .*lightning-autobalance\[geometry\]"):
-        SQUARE - Disk()
+    for ask in (lambda: SQUARE - Disk(), SQUARE.outline, Disk().outline):
+        with pytest.raises(ModuleNotFoundError, match=r"`shapely` must be .*lightning-autobalance\[geometry\]"):
+            ask()
     box = Box((0, 1), (0, 1), (0, 1)) - Box((0.5, 2), (0.5, 2), (0.5, 2))  # three dimensions go without
     assert box.measure() == pytest.approx(0.875, rel=0.01)
 

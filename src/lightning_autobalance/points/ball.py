@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.points.face import Face, single_point
+from lightning_autobalance.points.planar import shapely_or_remedy
 from lightning_autobalance.points.rounding import Array, Bounds, checked_names, slack
 from lightning_autobalance.points.shape import Shape
 from lightning_autobalance.points.spheres import ball_volume, direction_dim, directions
@@ -110,9 +111,9 @@ class Ball(Shape):
         """As a polygon of shapely with 256 corners, with two coordinates."""
         if len(self._center) != 2:
             return None
-        from shapely import Polygon
-
-        return Polygon(self._on_sphere(torch.arange(256, dtype=torch.float64)[:, None] / 256).numpy())
+        return shapely_or_remedy().Polygon(
+            self._on_sphere(torch.arange(256, dtype=torch.float64)[:, None] / 256).numpy()
+        )
 
     def _written(self) -> str:
         return f"{type(self).__name__}({written(*self._center)}, {number(self._radius)})"

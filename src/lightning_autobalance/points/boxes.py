@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.planar import shapely_or_remedy
 from lightning_autobalance.points.rounding import Array, Bounds, checked_bounds, checked_names, inside
 from lightning_autobalance.points.shape import Shape
 from lightning_autobalance.points.writing import written
@@ -126,10 +127,8 @@ class Box(Shape):
         """As a polygon of shapely, with two coordinates."""
         if len(self._bounds) != 2:
             return None
-        from shapely import box
-
         (left, right), (bottom, top) = self._bounds
-        return box(left, bottom, right, top)
+        return shapely_or_remedy().box(left, bottom, right, top)
 
     def _written(self) -> str:
         return f"{type(self).__name__}({', '.join(written(*b) for b in self._bounds)})"

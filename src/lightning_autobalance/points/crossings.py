@@ -11,7 +11,8 @@ from scipy.stats import norm, qmc
 from torch import Tensor
 
 from lightning_autobalance.points.face import Face
-from lightning_autobalance.points.rounding import Array, Bounds
+from lightning_autobalance.points.rejection import members
+from lightning_autobalance.points.rounding import Array, Bounds, inside
 
 Contains = Callable[[Array], NDArray[np.bool_]]
 STEPS = 64  # along a line
@@ -87,7 +88,9 @@ class _Crossings:
         return (start, direction), within[:, 1:] != within[:, :-1]
 
     def _within(self, points: Tensor) -> Tensor:
-        return torch.from_numpy(self.contains(points.reshape(-1, points.shape[-1]).numpy())).reshape(points.shape[:-1])
+        rows = points.reshape(-1, points.shape[-1]).numpy()
+        within = members(self.contains, rows) & inside(rows, self.bounds)  # the domain ends where its box does
+        return torch.from_numpy(within).reshape(points.shape[:-1])
 
     def _bisected(self, start: Tensor, direction: Tensor, low: Tensor, step: float) -> Tensor:
         """The last point that is contained, for each line between ``low`` and one step on."""

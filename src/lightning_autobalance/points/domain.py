@@ -14,7 +14,7 @@ from torch import Tensor
 from lightning_autobalance.points.crossings import on_crossings
 from lightning_autobalance.points.face import Face, single_point, some_points
 from lightning_autobalance.points.rejection import in_bounds
-from lightning_autobalance.points.rounding import Array, Bounds
+from lightning_autobalance.points.rounding import Array, Bounds, checked_bounds
 from lightning_autobalance.shapes import Points, PointValues
 from lightning_autobalance.utils.arguments import check_at_least
 
@@ -25,7 +25,7 @@ class Domain(ABC):
     """Where a PDE holds: coordinates, and parts with names such as "interior" and "boundary".
 
     A domain of one's own has ``bounds`` and ``contains``; then its points are found by rejection, see
-    `faces_by_part`. With `distance` it also has normals and joins the algebra of shapes.
+    `faces_by_part`. With `distance` it also has normals, and, as a subclass of `Shape`, joins the algebra of shapes.
     """
 
     _aliases: Mapping[str, str] = {}  # name given by `named` -> own name
@@ -44,7 +44,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def bounds(self) -> Bounds:
-        """The bounding box, (low, high) per coordinate."""
+        """The bounding box, (low, high) per coordinate; the domain ends where its box does."""
 
     @abstractmethod
     def contains(self, points: Array) -> NDArray[np.bool_]:
@@ -63,10 +63,21 @@ class Domain(ABC):
         By default the interior is drawn from the bounding box by rejection, and the boundary from where random lines
         enter or leave: lines that are uniform among all lines cross it uniformly by area (Crofton). A line is followed
         in 64 steps, so that details smaller than that are missed.
+
+        A face of your own maps a unit cube; what ``super()`` gives is kept::
+
+            def faces_by_part(self):
+                def rim(unit):  # (n, 1) to (n, 2), the inner circle, evenly by length
+                    angle = 2 * torch.pi * unit[:, 0]
+                    return torch.stack([angle.cos(), angle.sin()], dim=1)
+
+                face = Face(1, rim, measure=2 * torch.pi, weight=2 * torch.pi)
+                return {**super().faces_by_part(), "rim": (face,)}
         """
+        bounds = tuple(checked_bounds("bounds", b) for b in self.bounds)
         return {
-            "interior": (in_bounds(self.bounds, self.contains),),
-            "boundary": (on_crossings(self.bounds, self.contains),),
+            "interior": (in_bounds(bounds, self.contains),),
+            "boundary": (on_crossings(bounds, self.contains),),
         }
 
     def distance(self, x: Points) -> PointValues:
@@ -111,9 +122,15 @@ class Domain(ABC):
             **parts: New name by name of a part.
 
         Raises:
-            ValueError: If a part is unknown, or a name is taken.
+            ValueError: If a part is unknown, or a name is taken or given twice.
         """
         twin = copy(self)
+        given = [*parts.values(), *([boundary] if boundary else [])]
+        if twice := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
+            raise ValueError(
+                f"`named` must give each name once, got {twice[0]!r} twice. Let a term take the points of several, "
+                '`torch.cat([points["left"], points["right"]])`.'
+            )
         wanted = {new: self._own_name(old) for old, new in parts.items()} | ({boundary: "boundary"} if boundary else {})
         kept = {new: old for new, old in self._aliases.items() if new not in parts}
         for new, old in wanted.items():

@@ -76,7 +76,7 @@ class Nearest:
         self.most = most
 
     def __call__(self, x: Points) -> Tensor:
-        """The index of the place nearest to each point.
+        """The index of the place nearest to each point; any for one that is not finite, as by distances.
 
         Args:
             x: (b, d).
@@ -85,7 +85,7 @@ class Nearest:
             (b,).
         """
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            return torch.from_numpy(self.tree.query(x.detach().double().numpy())[1])
+            return torch.from_numpy(self.tree.query(x.detach().double().nan_to_num().numpy())[1])
         return self.by_distances(x)
 
     def by_distances(self, x: Points) -> Tensor:

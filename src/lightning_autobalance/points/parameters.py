@@ -1,6 +1,7 @@
 """Parameters of the equation as further coordinates."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,9 @@ class ParameterRange:
         if log and self.low <= 0:
             raise ValueError(f"`low` of {name!r} must be > 0 where `log` is true, got {self.low}.")
         self.log = log
+
+    def __mul__(self, domain: Any) -> "Parametric":
+        raise TypeError(f"`*` must have the domain first, `domain * ParameterRange({self.name!r}, ...)`, got it last.")
 
     def __rmul__(self, domain: Domain) -> "Parametric":
         """The domain with the parameter as a further coordinate."""

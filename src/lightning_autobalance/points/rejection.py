@@ -39,6 +39,26 @@ def in_bounds(bounds: Bounds, contains: Contains, measure: float | None = None) 
     return Face(len(bounds), place, measure=rate * volume, weight=rate * volume, rate=rate)
 
 
+def members(contains: Contains, points: Array) -> NDArray[np.bool_]:
+    """Which points a domain contains, if it says so as it must.
+
+    Args:
+        contains: (n, d) to (n,).
+        points: (n, d).
+
+    Raises:
+        ValueError: If the answer is not an array of booleans, one per point.
+    """
+    found = contains(points)
+    if not isinstance(found, np.ndarray) or found.dtype != bool or found.shape != (len(points),):
+        kind = f"{type(found).__name__} of {found.dtype}" if hasattr(found, "dtype") else type(found).__name__
+        raise ValueError(
+            f"`contains` must give an array of booleans of NumPy, shape ({len(points)},) for points of shape "
+            f"{points.shape}, got {kind} of shape {tuple(np.shape(found))}. Take columns as `points[:, 0]`."
+        )
+    return found
+
+
 def rate_of(place: Callable[[Tensor], Tensor], dim: int) -> float:
     """Share of the unit cube that a map accepts, from 16,384 Halton points.
 
@@ -58,4 +78,4 @@ class _InBounds:
     def __call__(self, unit: Tensor) -> Tensor:
         low, high = unit.new_tensor(self.bounds).T
         points = low + (high - low) * unit
-        return where(torch.from_numpy(self.contains(points.numpy())), points)
+        return where(torch.from_numpy(members(self.contains, points.numpy())), points)

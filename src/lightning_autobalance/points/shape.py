@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_autobalance.points.boundary_pieces import OnBoundary, Piece, Side, kept
 from lightning_autobalance.points.domain import Domain
+from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face, some_points
 from lightning_autobalance.points.integrals import enclosed, extent
 from lightning_autobalance.points.normals import face_each_other, nearest_normal, pointing_out, sides_of
@@ -39,12 +40,22 @@ class Shape(Domain):
     def __sub__(self, other: "Shape") -> "Combination":
         return self._combined("-", other)
 
+    # Python comes here where the left side is no shape.
+    def __ror__(self, other: Any) -> "Combination":
+        return self._combined("|", other)
+
+    def __rand__(self, other: Any) -> "Combination":
+        return self._combined("&", other)
+
+    def __rsub__(self, other: Any) -> "Combination":
+        return self._combined("-", other)
+
     def _combined(self, operator: str, other: Any) -> "Combination":
         if isinstance(other, Domain) and not isinstance(other, Shape):
-            raise TypeError(
-                f"`{operator}` must have a shape on both sides, got {type(other).__name__}. Combine shapes in space "
-                "first; time and parameters come after."
-            )
+            remedy = "A domain of your own needs `distance`, and `Shape` as its base class."
+            if isinstance(other, Extended):
+                remedy = "Combine shapes in space first; time and parameters come after."
+            raise TypeError(f"`{operator}` must have a shape on both sides, got {type(other).__name__}. {remedy}")
         return Combination(operator, self, other) if isinstance(other, Shape) else NotImplemented
 
     def _leaves(self) -> tuple["Shape", ...]:
