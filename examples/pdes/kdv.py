@@ -17,4 +17,4 @@ class KdV(PINNModule):
         return {"pde": u_t + 6 * u * u_x + u_xxx, "initial": self(start) - self.exact(start)}
 
     def exact(self, x: Tensor) -> Tensor:
-        return 2 / torch.cosh(x[:, :1] - 4 * x[:, 1:] + 2) ** 2  # periodic up to 1e-6
+        return 1 / torch.cosh((x[:, :1] - 2 * x[:, 1:] + 1) / 2**0.5) ** 2  # periodic up to 2e-5
