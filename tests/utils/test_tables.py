@@ -66,7 +66,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="`file` must be a file, found none at"):
         read_table(tmp_path / "none.csv", ["x"])
     (tmp_path / "data.xls").touch()
-    with pytest.raises(ValueError, match=r"`file` must be one of .csv, .npz, .parquet, got"):
+    with pytest.raises(ValueError, match=r"`file` must be one of .csv, .npz, .mat, .parquet, got"):
         read_table(tmp_path / "data.xls", ["x"])
     with pytest.raises(ValueError, match="different columns"):
         read_table(csv_of(tmp_path, "x\n1\n"), ["x", "x"])

@@ -21,8 +21,8 @@ class SolutionPlotter(Callback):
 
     One coordinate is plotted as curves, two as heatmaps. With more, the heatmaps show a slice: at the final time, and
     at the middle of any other coordinate after the second. What is outside the domain stays blank, and the boundary of
-    a domain in the plane that is no rectangle is drawn. Without an exact solution, only the prediction is shown. No
-    display is needed.
+    a domain in the plane that is no rectangle is drawn. A reference is interpolated between its points, where it has
+    up to three coordinates. Without a solution to compare with, only the prediction is shown. No display is needed.
 
     Args:
         every_n_epochs: Plot also at the end of every n-th epoch; 0 plots at the end of ``fit`` only. A figure takes
@@ -95,10 +95,21 @@ def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> 
 
     with torch.no_grad():
         predicted = values(module(x))
-        if not module.has_exact:
-            return [(field, predicted)]
-        exact = values(module.exact(x))
-    return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
+        label, known = "exact", np.full(shape, np.nan)
+        if module.reference is not None:
+            label, known = (
+                "reference",
+                np.where(outside, np.nan, module.reference.between(field, points).reshape(shape)),
+            )
+        elif module.has_exact:
+            known = values(module.exact(x))
+    if np.isnan(known).all():
+        return [(field, predicted)]
+    return [
+        (f"{field}, predicted", predicted),
+        (f"{field}, {label}", known),
+        ("absolute error", abs(predicted - known)),
+    ]
 
 
 def _draw_edge(subplots: list[Axes], domain: Domain) -> None:
@@ -114,7 +125,9 @@ def _draw_edge(subplots: list[Axes], domain: Domain) -> None:
 
 def _slice_values(module: PINNModule) -> list[float]:
     """Values of the third coordinate and beyond."""
-    rest = list(zip(module.domain.coordinates, module.domain.bounds, strict=True))[2:]
+    known = module.reference.points if module.reference is not None else None
+    bounds = module.domain.bounds if known is None else zip(known.min(axis=0), known.max(axis=0), strict=True)
+    rest = list(zip(module.domain.coordinates, bounds, strict=True))[2:]
     return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
 
 
