@@ -8,9 +8,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.points import Domain
-from lightning_autobalance.shapes import Fields, Points
 
-EvaluationBatch: TypeAlias = Points | tuple[Points, Fields] | list[Tensor] | dict[str, Tensor]
+EvaluationBatch: TypeAlias = Tensor | tuple[Tensor, Tensor] | list[Tensor] | dict[str, Tensor]
 """Points where a solution is exact, points and the solution there, or points by part for losses."""
 
 
