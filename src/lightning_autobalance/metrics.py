@@ -1,4 +1,4 @@
-"""Errors of the fields against the exact solution, as torchmetrics."""
+"""Errors of the fields against the exact or a reference solution, as torchmetrics."""
 
 from collections.abc import Sequence
 from typing import final
