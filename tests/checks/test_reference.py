@@ -14,6 +14,7 @@ from helpers.toys import Decay, fit, points, trainer
 from lightning_autobalance.callbacks import FitSummary
 from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.checks import check_reference, tell_of_another_reference
+from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Interval, Reference
@@ -64,9 +65,9 @@ def test_a_missing_file_names_where_it_was_looked_for(tmp_path: Path, monkeypatc
 def test_metrics_are_at_the_points_of_the_reference(file: Path, tmp_path: Path) -> None:
     module = NoExact(reference={"file": file})
     data = points(module, eval_batch_size=7)
-    run = trainer(tmp_path)
+    runs = trainer(tmp_path)
     for command, key in (("validate", "val"), ("test", "test")):
-        (found,) = getattr(run, command)(module, data, verbose=False)
+        (found,) = getattr(runs, command)(module, data, verbose=False)
         with torch.no_grad():
             error = module(torch.tensor(X, dtype=torch.float32)[:, None])[:, 0].double().numpy() - U
         assert found[f"{key}/rel_l2"] == pytest.approx(np.linalg.norm(error) / np.linalg.norm(U), rel=1e-5)
@@ -97,8 +98,7 @@ def test_each_field_has_its_error_and_one_may_be_missing(tmp_path: Path) -> None
     both = np.stack([U, 2 * U], axis=1)
     for given, keys in ((both, {"val/rel_l2/u", "val/rel_l2/v"}), ({"v": 2 * U}, set())):
         module = TwoFields(reference=(X[:, None], given))
-        run = trainer(tmp_path)
-        (found,) = run.validate(module, _data(), verbose=False)
+        (found,) = trainer(tmp_path).validate(module, _data(), verbose=False)
         assert set(found) == {"val/mse", "val/linf", "val/rel_l2", *keys}
         with torch.no_grad():
             fields = module(torch.tensor(X, dtype=torch.float32)[:, None]).double().numpy()
@@ -114,18 +114,17 @@ def test_summary_and_diagnosis_know_the_reference(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = NoExact(reference={"file": str(file)})
-    run = fit(module, tmp_path, max_steps=5, callbacks=[FitSummary()])
+    done = fit(module, tmp_path, max_steps=5, callbacks=[FitSummary()])
     assert "val/rel_l2" in (shown := capsys.readouterr().out)
     assert "30 points" in shown
-    evidence = gather_evidence(run, module)
+    evidence = gather_evidence(done, module)
     assert evidence.exact_size == pytest.approx(np.sqrt((U**2).mean()))
-    assert evidence.rel_l2 == pytest.approx(run.callback_metrics["val/rel_l2"].item())
+    assert evidence.rel_l2 == pytest.approx(done.callback_metrics["val/rel_l2"].item())
 
 
 def test_a_checkpoint_loads_without_the_file_and_trains_on_only_with_it(file: Path, tmp_path: Path) -> None:
     module = NoExact(reference={"file": str(file)})
-    run = fit(module, tmp_path, max_steps=5)
-    run.save_checkpoint(tmp_path / "run.ckpt")
+    fit(module, tmp_path, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
     file.unlink()
     loaded = NoExact.load_from_checkpoint(tmp_path / "run.ckpt")
     assert loaded.reference is not None
@@ -171,3 +170,14 @@ def test_the_word_is_said_only_where_both_are_known(file: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tell_of_another_reference(reference, {"reference": {"source": "moved", "fingerprint": reference.fingerprint}})
+
+
+def test_from_the_command_line(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ["--model=ReactionDiffusion1D", "--trainer.logger=false", "--trainer.accelerator=cpu"]
+    np.savez("known.npz", x=[0.0, 1.0, 2.0], t=[0.1, 0.2, 0.3], second=[1.0, 2.0, 3.0])
+    given = ["--model.reference={file: known.npz}", "--model.reference.targets={u: second}"]
+    counts = ["--data.points={interior: 8, boundary: 4, initial: 4}", "--trainer.enable_progress_bar=false"]
+    cli = run(["validate", *line, *given, *counts])
+    assert cli.model.reference.values[:, 0].tolist() == [1.0, 2.0, 3.0]
+    assert cli.trainer.callback_metrics["val/rel_l2"] > 0
