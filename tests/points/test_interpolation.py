@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lightning_autobalance.points import interpolation
 from lightning_autobalance.points.interpolation import Scattered
 
 
@@ -34,6 +35,16 @@ def test_a_coordinate_that_does_not_vary_says_nothing_elsewhere() -> None:
     found = Scattered(points, linear(points))(np.array([[0.25, 0.5], [0.25, 0.6]]))
     np.testing.assert_allclose(found[0], [1.75, 0.25])
     assert np.isnan(found[1]).all()
+
+
+def test_very_many_points_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpolation, "MOST_POINTS", 400)
+    points = np.random.default_rng(0).random((5000, 2))
+    x = np.full((1, 2), 0.4)
+    between = Scattered(points, linear(points))
+    assert between._between is not None
+    assert len(between._between.points) == 400  # type: ignore[attr-defined]
+    np.testing.assert_allclose(between(x), linear(x))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ from scipy.spatial import QhullError
 
 Array = NDArray[np.float64]
 MOST_COORDINATES = 3  # a triangulation in more of them takes too long
+MOST_POINTS = 100_000  # likewise: seconds, and no picture shows more
 
 
 class Scattered:
     """Interpolates linearly in the triangulation of points; NaN outside of it, and where there is none.
 
-    A coordinate that is the same in all points is left out: at other values of it there is nothing to tell.
+    A coordinate that is the same in all points is left out: at other values of it there is nothing to tell. Of very
+    many points a random choice is used.
 
     Args:
         points: (n, d).
@@ -22,6 +24,9 @@ class Scattered:
     """
 
     def __init__(self, points: Array, values: Array) -> None:
+        if len(points) > MOST_POINTS:
+            chosen = np.random.default_rng(0).choice(len(points), MOST_POINTS, replace=False)
+            points, values = points[chosen], values[chosen]
         self._first, self._varies = points[0], np.ptp(points, axis=0) > 0
         self._width = values.shape[1]
         self._between = _interpolator(points[:, self._varies], values)

@@ -129,9 +129,8 @@ class Reference:
             )
 
     def _tell_of_contradictions(self, points: Array, values: Array) -> None:
-        _, place = np.unique(points, axis=0, return_inverse=True)
-        order = np.argsort(place.ravel(), kind="stable")
-        same = np.diff(place.ravel()[order]) == 0
+        order = np.lexsort(points.T)
+        same = (np.diff(points[order], axis=0) == 0).all(axis=1)
         apart = np.abs(np.diff(values[order], axis=0)) > 1e-6 * np.abs(values).max(axis=0)
         if count := int((same & apart.any(axis=1)).sum()):
             rank_zero_warn(f"`reference`: {count:,} points of {self.source} are repeated with other values.")
