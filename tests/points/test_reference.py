@@ -84,7 +84,7 @@ def test_repeated_points_with_other_values_are_counted() -> None:
 def test_one_row_is_enough() -> None:
     found = reference(X[:1], U[:1])
     assert found.points.shape == (1, 2)
-    assert np.isnan(found.between("u", X)).all()
+    assert np.isnan(found.between(U[:1, 0], X)).all()
 
 
 def test_batches_of_some_fields() -> None:
@@ -95,15 +95,14 @@ def test_batches_of_some_fields() -> None:
 
 def test_between_the_points() -> None:
     x = np.array([[0.1, 0.3], [0.5, 1.0], [0.5, 1.1]])
-    np.testing.assert_allclose(reference().between("u", x), [0.4, 1.5, np.nan])
-    assert np.isnan(reference(u={"u": U[:, 0]}).between("v", x)).all()
+    np.testing.assert_allclose(reference().between(U[:, 0], x), [0.4, 1.5, np.nan])
 
 
 def test_it_travels_with_its_module() -> None:
     found = reference()
-    found.between("u", X)
+    found.between(U[:, 0], X)
     for twin in (deepcopy(found), pickle.loads(pickle.dumps(found))):
-        np.testing.assert_array_equal(twin.between("u", X), found.between("u", X))
+        np.testing.assert_array_equal(twin.between(U[:, 0], X), found.between(U[:, 0], X))
 
 
 def test_fields_that_are_compared() -> None:

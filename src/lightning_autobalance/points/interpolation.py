@@ -1,11 +1,9 @@
 """Values between scattered points."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
-from scipy.spatial import QhullError
+from scipy.spatial import Delaunay, QhullError
 
 Array = NDArray[np.float64]
 MOST_COORDINATES = 3  # a triangulation in more of them takes too long
@@ -20,44 +18,38 @@ class Scattered:
 
     Args:
         points: (n, d).
-        values: (n, k).
     """
 
-    def __init__(self, points: Array, values: Array) -> None:
-        if len(points) > MOST_POINTS:
-            chosen = np.random.default_rng(0).choice(len(points), MOST_POINTS, replace=False)
-            points, values = points[chosen], values[chosen]
-        self._first, self._varies = points[0], np.ptp(points, axis=0) > 0
-        self._width = values.shape[1]
-        self._between = _interpolator(points[:, self._varies], values)
+    def __init__(self, points: Array) -> None:
+        count = len(points)
+        many = count > MOST_POINTS
+        self._rows = np.random.default_rng(0).choice(count, MOST_POINTS, replace=False) if many else np.arange(count)
+        self._low, self._size = points.min(axis=0), np.ptp(points, axis=0)
+        self._varies = self._size > 0
+        self._points = self._unit(points[self._rows])
+        self._triangles = _triangles(self._points)
 
-    def __call__(self, x: Array) -> Array:
-        """At points, (n, d) to (n, k)."""
-        there = np.isclose(x, self._first, rtol=1e-6)[:, ~self._varies].all(axis=1)
-        found = np.full((len(x), self._width), np.nan)
-        if self._between is not None:
-            found[there] = self._between(x[there][:, self._varies])
+    def __call__(self, values: Array, x: Array) -> Array:
+        """Values given at the points, (n,), at others, (m, d) to (m,)."""
+        found, known = np.full(len(x), np.nan), values[self._rows]
+        there = np.isclose(x, self._low, rtol=1e-6)[:, ~self._varies].all(axis=1)
+        if self._points.shape[1] == 1:  # Qhull has no lines
+            order = np.argsort(self._points[:, 0])
+            line = self._points[order, 0], known[order]
+            found[there] = np.interp(self._unit(x[there])[:, 0], *line, left=np.nan, right=np.nan)
+        elif self._triangles is not None:
+            found[there] = LinearNDInterpolator(self._triangles, known)(self._unit(x[there]))
         return found
 
+    def _unit(self, x: Array) -> Array:
+        unit: Array = (x - self._low)[:, self._varies] / self._size[self._varies]
+        return unit
 
-def _interpolator(points: Array, values: Array) -> Callable[[Array], Array] | None:
-    coordinates = points.shape[1]
-    if coordinates == 1:  # Qhull has no lines
-        return _Line(points[:, 0], values)
-    if not 2 <= coordinates <= MOST_COORDINATES:
+
+def _triangles(points: Array) -> Delaunay | None:
+    if not 2 <= points.shape[1] <= MOST_COORDINATES:
         return None
     try:
-        found: Callable[[Array], Array] = LinearNDInterpolator(points, values, rescale=True)
+        return Delaunay(points)
     except QhullError:  # too few points, or all in a plane
         return None
-    return found
-
-
-class _Line:
-    def __init__(self, points: Array, values: Array) -> None:
-        order = np.argsort(points)
-        self._points, self._values = points[order], values[order]
-
-    def __call__(self, x: Array) -> Array:
-        columns = [np.interp(x[:, 0], self._points, v, left=np.nan, right=np.nan) for v in self._values.T]
-        return np.stack(columns, axis=1)

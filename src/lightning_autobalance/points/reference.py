@@ -94,15 +94,21 @@ class Reference:
         x, u = (torch.as_tensor(each, dtype=dtype) for each in (self.points, self.values[:, columns]))
         return zip(torch.split(x, size), torch.split(u, size), strict=True)
 
-    def between(self, field: str, x: Array) -> Array:
-        """A field interpolated at points, (n, d) to (n,); NaN where it is not known."""
-        if field not in self.fields:
-            return np.full(len(x), np.nan)
-        return self._interpolation(x)[:, self.fields.index(field)]
+    def between(self, values: Array, x: Array) -> Array:
+        """Interpolate linearly; NaN outside the points of the reference.
+
+        Args:
+            values: At its points, (n,), such as a column of ``values``, or an error.
+            x: Where to, (m, d).
+
+        Returns:
+            (m,).
+        """
+        return self._interpolation(values, x)
 
     @cached_property
     def _interpolation(self) -> Scattered:
-        return Scattered(*self.table)
+        return Scattered(self.points)
 
     @cached_property
     def _columns(self) -> dict[str, Array]:
