@@ -58,7 +58,7 @@ def test_a_file_is_read_by_its_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["t"], X[:, 1])
 
 
-@pytest.mark.parametrize("kind", [np.asarray, torch.tensor, list])
+@pytest.mark.parametrize("kind", [np.asarray, lambda x: torch.tensor(x, requires_grad=True), list])
 def test_arrays(kind: Any) -> None:
     found = array_columns(kind(X), kind(U), ("x", "t"), ("u", "v"), "reference")
     np.testing.assert_array_equal(found["v"], U[:, 1])
@@ -75,6 +75,8 @@ def test_arrays(kind: Any) -> None:
         (X, U[:2], "must have columns of numbers, got arrays: its columns must have the same length"),
         (X, np.full((3, 2), np.inf), "must be finite, or nan"),
         (X[:0], U[:0], "at least one row"),
+        (X, U.astype(str), "have arrays of real numbers, got <U"),
+        (X * 1j, U, "have arrays of real numbers, got complex128"),
     ],
 )
 def test_bad_arrays(x: np.ndarray, u: Any, message: str) -> None:

@@ -67,11 +67,16 @@ def test_points_outside_are_counted_by_their_rows_in_the_file() -> None:
 
 
 def test_wrong_units_are_refused() -> None:
-    for x in (100 * X, X[:, ::-1] * 2):
+    for x in (100 * X, X[:, ::-1] * 2, np.concatenate([X[:10], X[:10] + 9])):
         with pytest.raises(ValueError, match=r"points in the domain, x in \[-1, 1\], got .* of 20 points .* the units"):
             rows(reference(x))
     with pytest.raises(ValueError, match="must have a row to compare with, got arrays, all whose rows lack a number"):
         rows(reference(u=np.full_like(U, np.nan)))
+
+
+def test_what_is_not_a_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be points and values, or name a `file`, got 1 arrays"):
+        Reference((X,), DOMAIN, ("u", "v"))
 
 
 def test_repeated_points_with_other_values_are_counted() -> None:

@@ -6,6 +6,8 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from lightning_autobalance.utils.plain import plain
 from lightning_autobalance.utils.tables import Column, check_columns, read_table
@@ -79,7 +81,7 @@ def array_columns(
     Raises:
         ValueError: If a shape is wrong, a field unknown, or a number infinite.
     """
-    x = np.asarray(points, dtype=np.float64)
+    x = _numbers(points, argument)
     if x.ndim != 2 or x.shape[1] != len(coordinates):
         raise ValueError(
             f"`{argument}` must have points of shape (n, {len(coordinates)}), the coordinates {tuple(coordinates)}, "
@@ -87,9 +89,9 @@ def array_columns(
         )
     if isinstance(values, Mapping):
         _targets(list(values), fields, argument)
-        u = {name: np.asarray(column, dtype=np.float64).reshape(-1) for name, column in values.items()}
+        u = {name: _numbers(column, argument).reshape(-1) for name, column in values.items()}
     else:
-        table = np.asarray(values, dtype=np.float64)
+        table = _numbers(values, argument)
         table = table[:, None] if table.ndim == 1 else table
         if table.ndim != 2 or table.shape[1] != len(fields):
             raise ValueError(
@@ -103,6 +105,13 @@ def array_columns(
     except ValueError as error:
         raise ValueError(f"`{argument}` must have columns of numbers, got arrays: {error}") from error
     return found
+
+
+def _numbers(values: Any, argument: str) -> NDArray[np.float64]:
+    found = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if found.dtype.kind not in "fiub":
+        raise ValueError(f"`{argument}` must have arrays of real numbers, got {found.dtype}.")
+    return np.asarray(found, dtype=np.float64)
 
 
 def _inputs(given: Any, coordinates: Sequence[str], argument: str) -> dict[str, str]:

@@ -33,11 +33,13 @@ class Reference:
         ValueError: If the names or the shapes do not fit.
     """
 
-    def __init__(self, given: Mapping[str, Any] | tuple[Any, Any], domain: Domain, fields: Sequence[str]) -> None:
+    def __init__(self, given: Mapping[str, Any] | tuple[Any, ...], domain: Domain, fields: Sequence[str]) -> None:
         self._domain = domain
         if isinstance(given, Mapping):
             self._file = file_columns(given, domain.coordinates, fields, "reference")
             self.source, self.fields = self._file.file, tuple(self._file.targets)
+        elif len(given) != 2:
+            raise ValueError(f"`reference` must be points and values, or name a `file`, got {len(given)} arrays.")
         else:
             self._columns = array_columns(*given, domain.coordinates, fields, "reference")
             self.source, self.fields = "arrays", tuple(name for name in fields if name in self._columns)
@@ -126,7 +128,7 @@ class Reference:
         return rows[kept]
 
     def _check_units(self, points: Array, within: NDArray[np.bool_]) -> None:
-        if 2 * within.sum() < len(points):
+        if 2 * within.sum() <= len(points):
             box = zip(self._domain.coordinates, self._domain.bounds, points.T, strict=True)
             ranges = ", ".join(f"{c} in [{a:g}, {b:g}], got [{x.min():g}, {x.max():g}]" for c, (a, b), x in box)
             raise ValueError(
