@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import cavity, membrane, periodic
+from benchmarks.references import burgers, cavity, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 OUT = Path("examples/pdes/references")
 SOLVERS: Mapping[str, Callable[[], tuple[Table, Errors]]] = {
     "allen_cahn": periodic.allen_cahn,
+    "burgers": burgers.burgers,
     "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
     "lid_driven_cavity": cavity.lid_driven_cavity,
     "poisson_l_shape": membrane.l_shape,

@@ -61,6 +61,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     for name, metric in sorted(trainer.callback_metrics.items()):
         if name.startswith("val/"):
             table.add_row(name, f"{float(metric):.3e}")
+    if (reference := module.reference) is not None and reference.is_read:
+        table.add_row("reference", f"{reference.source}: {len(reference.points):,} points")
     table.add_section()
     table.add_row("steps", f"{trainer.global_step:,}")
     if (stage := module.finish_phase.stage) is not None and stage.began_at is not None:

@@ -12,6 +12,7 @@ from lightning_autobalance.callbacks.figures import new_figure, save_figure
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Box, Domain, Extended, Sobol, most_points, sample
 
+BATCH = 90_000  # points of a reference at once
 EDGE = 1024  # points of a boundary
 Panel = tuple[str, NDArray[np.float64]]
 
@@ -21,7 +22,8 @@ class SolutionPlotter(Callback):
 
     One coordinate is plotted as curves, two as heatmaps. With more, the heatmaps show a slice: at the final time, and
     at the middle of any other coordinate after the second. What is outside the domain stays blank, and the boundary of
-    a domain in the plane that is no rectangle is drawn. Without an exact solution, only the prediction is shown. No
+    a domain in the plane that is no rectangle is drawn. A reference, and the error at its points, are interpolated
+    between them, with up to three coordinates. Without a solution to compare with, only the prediction is shown. No
     display is needed.
 
     Args:
@@ -95,10 +97,28 @@ def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> 
 
     with torch.no_grad():
         predicted = values(module(x))
-        if not module.has_exact:
+        if (reference := module.reference) is not None and field in reference.fields:
+            label, there = "reference", (reference.values[:, reference.fields.index(field)], _error(module, field))
+            known, error = (np.where(outside, np.nan, reference.between(u, points).reshape(shape)) for u in there)
+        elif reference is None and module.has_exact:
+            label, known = "exact", values(module.exact(x))
+            error = abs(predicted - known)
+        else:
             return [(field, predicted)]
-        exact = values(module.exact(x))
-    return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
+    if np.isnan(known).all():
+        return [(field, predicted)]
+    return [(f"{field}, predicted", predicted), (f"{field}, {label}", known), ("absolute error", error)]
+
+
+def _error(module: PINNModule, field: str) -> NDArray[np.float64]:
+    """Absolute error at the points of the reference: at a front, interpolated values have larger errors than these."""
+    if module.reference is None:
+        return np.empty(0)
+    column, found = module.fields.index(field), []
+    for x, u in module.reference.batches([field], module.points_dtype, BATCH):
+        found.append((module(x.to(module.device))[:, column].cpu() - u[:, 0]).abs().double())
+    error: NDArray[np.float64] = torch.cat(found).numpy()
+    return error
 
 
 def _draw_edge(subplots: list[Axes], domain: Domain) -> None:
@@ -114,7 +134,9 @@ def _draw_edge(subplots: list[Axes], domain: Domain) -> None:
 
 def _slice_values(module: PINNModule) -> list[float]:
     """Values of the third coordinate and beyond."""
-    rest = list(zip(module.domain.coordinates, module.domain.bounds, strict=True))[2:]
+    known = module.reference.points if module.reference is not None else None
+    bounds = module.domain.bounds if known is None else zip(known.min(axis=0), known.max(axis=0), strict=True)
+    rest = list(zip(module.domain.coordinates, bounds, strict=True))[2:]
     return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
 
 

@@ -12,6 +12,7 @@ from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.point_cloud import PointCloud
 from lightning_autobalance.points.polygon import Polygon
 from lightning_autobalance.points.quadrature import quadrature
+from lightning_autobalance.points.reference import Reference
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import most_points, sample, shared_out
 from lightning_autobalance.points.shape import Combination, Shape
@@ -36,6 +37,7 @@ __all__ = [
     "TimeCylinder",
     "ParameterRange",
     "Parametric",
+    "Reference",
     "Sampler",
     "Uniform",
     "Grid",
