@@ -5,25 +5,27 @@ from pathlib import Path
 
 import pytest
 import yaml
+from torch import Tensor, nn
 
 from helpers.text import lines_of_code
+from lightning_autobalance import PINNModule
 from lightning_autobalance.cli.lightning_cli import run
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "pdes"
-SHORT = {  # points of the interior, first-order steps, steps of the finish, relative L2 error to be below
-    "allen_cahn": (400, 100, 10, 0.9),
-    "burgers": (400, 100, 10, 0.9),
-    "heat_parametric": (400, 100, 20, 0.05),
-    "heat_robin": (300, 60, 15, 0.01),
-    "kdv": (400, 100, 10, 0.9),
-    "kuramoto_sivashinsky": (300, 60, 10, 0.9),
-    "lid_driven_cavity": (300, 60, 10, 0.9),
-    "poisson_5d": (300, 60, 15, 0.05),
-    "poisson_l_shape": (400, 100, 20, 0.3),
-    "poisson_three_holes": (400, 100, 20, 0.5),
-    "robin_disk": (300, 60, 15, 0.02),
-    "wave_2d": (400, 100, 20, 0.2),
+SHORT = {  # largest share of the loss that a brief training may leave
+    "allen_cahn": 0.5,
+    "burgers": 0.5,
+    "heat_parametric": 0.05,
+    "heat_robin": 1e-3,
+    "kdv": 0.5,
+    "kuramoto_sivashinsky": 0.5,
+    "lid_driven_cavity": 0.5,
+    "poisson_5d": 1e-3,
+    "poisson_l_shape": 0.1,
+    "poisson_three_holes": 0.5,
+    "robin_disk": 0.01,
+    "wave_2d": 0.2,
 }
 QUIET = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 
@@ -45,26 +47,32 @@ def test_an_example_trains(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")  # the references are found from the current folder
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
-    interior, first, last, bound = SHORT[name]
-    points = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())["data"]["points"]
-    counts = {part: min(n, 100) for part, n in points.items()} | {"interior": interior}
+    settings = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    counts = {part: min(n, 60) for part, n in settings["data"]["points"].items()} | {"interior": 200}
+    layers = "net.init_args.hidden" if "net" in settings["model"]["init_args"]["net"]["init_args"] else "hidden"
     trained = run(
         [
             "fit",
             f"--config={FOLDER / name}.yaml",
-            f"--trainer.max_steps={first + last}",
-            f"--model.finish.init_args.steps={last}",
+            "--trainer.max_steps=50",
+            "--model.finish.init_args.steps=10",
+            f"--model.net.init_args.{layers}=[16, 16]",
             f"--data.points={counts}",
             "--data.eval_points=400",
             "--seed_everything=0",
             *QUIET,
         ]
     )
-    assert trained.model.derivative_mode == "taylor"
-    assert trained.trainer.callback_metrics["val/rel_l2"] < bound
+    module, points = trained.model, trained.datamodule.points_at(0)
+    assert module.derivative_mode == "taylor"
+    assert trained.trainer.callback_metrics["val/rel_l2"].isfinite()
+    after = total(module, points)
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            layer.reset_parameters()
+    assert after < SHORT[name] * total(module, points)
 
 
-def test_every_stored_reference_is_used() -> None:
-    for file in (FOLDER / "references").glob("*.npz"):
-        model = yaml.safe_load((FOLDER / f"{file.stem}.yaml").read_text())["model"]
-        assert model["init_args"]["reference"] == {"file": str(file.relative_to(ROOT))}
+def total(module: PINNModule, points: dict[str, Tensor]) -> float:
+    """The sum of the losses, without weights."""
+    return float(sum(loss.detach() for loss in module.losses(points).values()))
