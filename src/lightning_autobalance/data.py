@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Domain, Sampler, Uniform, sample, shared_out
+from lightning_autobalance.points import Domain, Sampler, Uniform, read_probes, rounded, sample, shared_out
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows
 from lightning_autobalance.utils.plain import plain
@@ -36,6 +38,8 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: Optimizer steps between two validations. Every epoch has a cost in Lightning: keep it large.
         eval_points: Approximate size of the evaluation grid: ``round(eval_points ** (1 / d))`` points along each axis.
         eval_batch_size: Number of grid points evaluated at once.
+        predict_points: A file with a column per coordinate, ``.csv``, ``.npz`` or ``.parquet``: ``predict`` and the
+            predictions at the end of ``fit`` are at its rows. By default they are on the evaluation grid.
 
     Raises:
         ValueError: If a count is not positive or ``resample_every`` is negative.
@@ -50,6 +54,7 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: int = 1000,
         eval_points: int = 90_000,
         eval_batch_size: int = 90_000,
+        predict_points: str | None = None,
     ) -> None:
         super().__init__()
         resample_every, seed, steps_per_epoch = plain((resample_every, seed, steps_per_epoch))
@@ -79,6 +84,8 @@ class CollocationPoints(LightningDataModule):
         self.steps_per_epoch = steps_per_epoch
         self.eval_points = eval_points
         self.eval_batch_size = eval_batch_size
+        self.predict_points = predict_points
+        self._probes: NDArray[np.float64] | None = None
         self._draw = -1
         self._points: dict[str, Tensor] = {}  # of all processes
         self._own: dict[str, Tensor] = {}  # of this process
@@ -101,6 +108,8 @@ class CollocationPoints(LightningDataModule):
         if stage == "fit":  # they may be of another module; a checkpoint is loaded later
             self._draw, self._points = -1, {}
         self._own = {}
+        if stage in ("fit", "predict"):  # a bad file is refused before anything is trained
+            self._probes = self._read_probes(module.domain)
         try:
             for part, count in self.counts.items():
                 empty = [n for _, n in shared_out(module.domain, part, count)].count(0)
@@ -159,7 +168,7 @@ class CollocationPoints(LightningDataModule):
         """The evaluation grid, or one batch of held-out points if the module has no exact solution."""
         module = self.module
         if module.has_exact:
-            return self.predict_dataloader()
+            return EvalLoader(torch.split(module.grid(self.eval_points), self.eval_batch_size))
         return EvalLoader([self.draw(module.domain, HELD_OUT, module.points_dtype)])
 
     def test_dataloader(self) -> "EvalLoader":
@@ -167,8 +176,29 @@ class CollocationPoints(LightningDataModule):
         return self.val_dataloader()
 
     def predict_dataloader(self) -> "EvalLoader":
-        """The evaluation grid."""
-        return EvalLoader(torch.split(self.module.grid(self.eval_points), self.eval_batch_size))
+        """The points of `prediction_points`."""
+        module = self.module
+        x = rounded(module.domain, self.prediction_points(), module.points_dtype)
+        return EvalLoader(torch.split(x, self.eval_batch_size))
+
+    def prediction_points(self) -> NDArray[np.float64]:
+        """Where the results of a run are written: the rows of the file ``predict_points``, or the evaluation grid.
+
+        Returns:
+            (n, d).
+        """
+        domain = self.module.domain
+        if self.predict_points is not None and self._probes is None:
+            self._probes = self._read_probes(domain)
+        return domain.grid(self.eval_points) if self._probes is None else self._probes
+
+    def _read_probes(self, domain: Domain) -> NDArray[np.float64] | None:
+        if self.predict_points is None:
+            return None
+        try:
+            return read_probes(self.predict_points, domain, "data.predict_points")
+        except (ValueError, OSError, ImportError) as error:
+            raise MisconfigurationException(str(error)) from error
 
     def state_dict(self) -> dict[str, Any]:
         """The seed and the current points, from which a resume is exact."""
