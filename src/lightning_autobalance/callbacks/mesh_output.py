@@ -100,12 +100,12 @@ def grid_cells(points: NDArray[np.float64], space: Domain) -> NDArray[np.int64]:
         Rows of ``points`` by cell in the order of VTK, (c, 2^d); none where the points are no grid.
     """
     d = points.shape[1]
-    along = [tuple(np.unique(points[:, i], return_inverse=True)) for i in range(d)]
-    shape = tuple(len(values) for values, _ in along)
+    axes = [np.unique(points[:, i]) for i in range(d)]
+    shape = tuple(map(len, axes))
     if np.prod(shape, dtype=float) > SPARSE * len(points):
         return np.empty((0, 2**d), dtype=np.int64)
     rows = np.full(shape, -1, dtype=np.int64)
-    rows[tuple(places for _, places in along)] = np.arange(len(points))
+    rows[tuple(np.searchsorted(axis, points[:, i]) for i, axis in enumerate(axes))] = np.arange(len(points))
     corners = [rows[tuple(slice(c, n - 1 + c) for c, n in zip(corner, shape, strict=True))] for corner in CORNERS[d]]
     cells = np.stack([each.ravel() for each in corners], axis=1)
     cells = cells[(cells >= 0).all(axis=1)]
