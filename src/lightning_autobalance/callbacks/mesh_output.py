@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lightning_autobalance.points import Domain, Extended
 
 CELLS = {1: "line", 2: "quad", 3: "hexahedron"}
-CORNERS = {  # of a cell, as VTK orders them
+CORNERS: dict[int, list[tuple[int, ...]]] = {  # of a cell, as VTK orders them
     1: [(0,), (1,)],
     2: [(0, 0), (1, 0), (1, 1), (0, 1)],
     3: [(*corner, z) for z in (0, 1) for corner in [(0, 0), (1, 0), (1, 1), (0, 1)]],

@@ -1,0 +1,94 @@
+"""What a figure of the solution shows: prediction, exact solution and error over two coordinates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.points import Box, Domain, Extended, Sobol, most_points, sample
+
+EDGE = 1024  # points of a boundary
+Panel = tuple[str, NDArray[np.float64]]
+
+
+def panels_of(
+    module: PINNModule, field: str, axes: Sequence[NDArray[np.float64]], others: Sequence[float]
+) -> list[Panel]:
+    """Title and values of what there is to show: the prediction, and with an exact solution that and the error.
+
+    Args:
+        module: Gives the fields.
+        field: One of them.
+        axes: Places along the first one or two coordinates.
+        others: Values of the further coordinates.
+
+    Returns:
+        Values are NaN outside the domain.
+    """
+    mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    rest = np.tile(others, (mesh[..., 0].size, 1))
+    points = np.concatenate([mesh.reshape(-1, len(axes)), rest], axis=1)
+    column, shape = module.fields.index(field), mesh.shape[:-1]
+    outside = ~module.domain.contains(points).reshape(shape)
+    x = torch.as_tensor(points, dtype=module.points_dtype, device=module.device)
+
+    def values(fields: torch.Tensor) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = fields[:, column].detach().double().cpu().numpy().reshape(shape)
+        return np.where(outside, np.nan, numbers)
+
+    with torch.no_grad():
+        predicted = values(module(x))
+        if not module.has_exact:
+            return [(field, predicted)]
+        exact = values(module.exact(x))
+    return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
+
+
+def limits_of(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """The least and the largest finite number; None where there is none.
+
+    Args:
+        values: Of any shape.
+    """
+    shown = values[np.isfinite(values)]
+    return (float(shown.min()), float(shown.max())) if shown.size else (None, None)
+
+
+def draw_edge(subplots: Sequence[Axes], domain: Domain) -> None:
+    """Draw the boundary of a domain in the plane; a rectangle fills its picture and needs none.
+
+    Args:
+        subplots: To draw on.
+        domain: Time and parameters have no boundary.
+    """
+    while isinstance(domain, Extended):
+        domain = domain.base
+    if len(domain.bounds) == 2 and not isinstance(domain, Box) and "boundary" in domain.parts:
+        count = int(min(EDGE, most_points(domain, "boundary")))
+        x, y = sample(domain, "boundary", count, Sobol(), seed=0, draw=0).T
+        for axis in subplots:
+            axis.plot(x, y, "k.", markersize=1, rasterized=True)
+
+
+def slice_values(module: PINNModule) -> list[float]:
+    """Values of the third coordinate and beyond: the final time, and the middle of any other.
+
+    Args:
+        module: Its domain has the coordinates.
+    """
+    rest = list(zip(module.domain.coordinates, module.domain.bounds, strict=True))[2:]
+    return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
+
+
+def slice_title(module: PINNModule, values: Sequence[float]) -> str:
+    """The values of a slice in words.
+
+    Args:
+        module: Its domain has the coordinates.
+        values: Of the third coordinate and beyond.
+    """
+    named = zip(module.domain.coordinates[2:], values, strict=True)
+    return "".join(f", {name} = {value:.3g}" for name, value in named)
