@@ -21,7 +21,7 @@ from benchmarks import accuracy_page, bad_inputs, docs, method_cost, quickstart,
 from benchmarks.peers import command as peers
 from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets, step
-from lightning_autobalance.callbacks import SolutionPlotter
+from lightning_autobalance.callbacks import HistoryPlotter, SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.sweeps.product import plan
@@ -86,6 +86,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)  # half a second a picture, tested elsewhere
+    monkeypatch.setattr(SolutionPlotter, "_draw_times", lambda *_: None)
+    monkeypatch.setattr(HistoryPlotter, "on_train_end", lambda *_: None)
     monkeypatch.setattr("lightning_autobalance.callbacks.hessian_spectrum.save_figure", lambda *_: None)  # likewise
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     for name, text in quickstart.files_of((ROOT / quickstart.PAGE).read_text()).items():

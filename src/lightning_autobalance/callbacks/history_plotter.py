@@ -70,7 +70,16 @@ class HistoryPlotter(Callback):
                 continue
             curve.append((step, number))
             if len(curve) > MOST:
-                del curve[1:-1:2]
+                self.curves[name] = _thinned(curve)
+
+
+def _thinned(curve: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    gap = 2 * (curve[-1][0] - curve[0][0]) / MOST
+    kept = curve[:1]
+    for step, number in curve[1:-1]:
+        if step >= kept[-1][0] + gap:
+            kept.append((step, number))
+    return [*kept, curve[-1]]
 
 
 def draw_history(curves: Mapping[str, list[tuple[int, float]]], title: str, finish: int | None = None) -> Figure:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import rounded
 from lightning_autobalance.training.evaluation import split_name
 
-Format = Literal["npz", "csv", "vtu"]
+FORMATS = ("npz", "csv", "vtu")
 GRID = 90_000  # points of the evaluation grid, where the data module has none
 
 
@@ -45,10 +45,10 @@ class Predictions(Callback):
         ImportError: If ``vtu`` is wanted without meshio.
     """
 
-    def __init__(self, formats: Sequence[Format] = ("npz",), names: Sequence[str] | None = None) -> None:
-        unknown = [each for each in formats if each not in get_args(Format)]
+    def __init__(self, formats: Sequence[str] = ("npz",), names: Sequence[str] | None = None) -> None:
+        unknown = [each for each in formats if each not in FORMATS]
         if unknown:
-            raise ValueError(f"`formats` must be of {', '.join(get_args(Format))}, got {unknown[0]!r}.")
+            raise ValueError(f"`formats` must be of {', '.join(FORMATS)}, got {unknown[0]!r}.")
         if "vtu" in formats and find_spec("meshio") is None:
             raise ImportError(
                 "`formats` with vtu needs meshio, got none: run `pip install lightning-autobalance[export]`."

@@ -51,6 +51,7 @@ def draw_instants(module: PINNModule, field: str, resolution: int = 201) -> Figu
         axis.set_title(f"t = {time:.3g}")
     for axis in subplots[-1]:
         axis.set_xlabel(domain.coordinates[0])
+        axis.locator_params(axis="x", nbins=3)  # so that the ends of two axes do not meet
     draw_edge(subplots.ravel().tolist(), domain)
     fixed = "".join(f", {n} = {x:.3g}" for n, x in zip(domain.coordinates[2:], others, strict=True) if n != "t")
     figure.suptitle(f"{type(module).__name__}, step {module.global_step}{fixed}")

@@ -14,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
@@ -212,6 +212,14 @@ class AutoBalanceCLI(LightningCLI):
     def before_fit(self) -> None:
         """Refuse Trainer settings here already: once `fit` is called, Lightning starts the other processes first."""
         check_trainer(self.trainer)
+
+    def before_predict(self) -> None:
+        """Say where nothing was trained: predictions look alike."""
+        if not self.config[self.subcommand].ckpt_path:
+            rank_zero_warn(
+                "`ckpt_path` must name a checkpoint for predictions of a trained network, got none: these are of new "
+                "weights. Write `--ckpt_path last` for the newest run."
+            )
 
     def _parse_ckpt_path(self) -> None:
         # Lightning lets the hyperparameters of the checkpoint replace the module that the configuration names. Here the
