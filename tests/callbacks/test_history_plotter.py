@@ -42,7 +42,7 @@ def test_the_curve_of_a_resumed_run_begins_where_the_first_did(tmp_path: Path) -
     saved = fit(
         Decay(), tmp_path, max_steps=5, log_every_n_steps=2, enable_checkpointing=True, callbacks=[first]
     ).checkpoint_callback.best_model_path
-    resumed = watched(tmp_path / "resumed", ckpt_path=saved, enable_checkpointing=True)
+    resumed = watched(tmp_path, ckpt_path=saved, enable_checkpointing=True)
     assert [step for step, _ in resumed.curves["loss/pde"]] == [step for step, _ in whole.curves["loss/pde"]]
     assert resumed.curves["loss/pde"][:3] == first.curves["loss/pde"]
     assert [step for step, _ in resumed.curves["val/mse"]] == [5, 10]

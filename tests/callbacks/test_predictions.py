@@ -1,5 +1,7 @@
 """Results of runs read back by others: numpy, csv, pandas, meshio."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,18 @@ import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from helpers.toys import Decay, Poisson2D, fit, points, trainer
 from lightning_autobalance.callbacks import Predictions
 from lightning_autobalance.callbacks.predictions import predictions
+from lightning_autobalance.cli import main
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.points import Box, Disk, Domain, Interval, Rectangle, TimeCylinder
+from lightning_autobalance.problems import Helmholtz2D
 from lightning_autobalance.utils.tables import read_table
 
 
@@ -150,6 +155,72 @@ def test_a_resumed_run_writes_its_own_end(tmp_path: Path) -> None:
     old, new = (loaded(tmp_path / "lightning_logs" / f"version_{i}")["u"] for i in (0, 1))
     assert not np.array_equal(old, new)
     assert np.array_equal(new, module(module.grid(100))[:, 0].detach().numpy())
+
+
+def test_other_processes_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, watch = Decay(), Predictions()
+    done = fit(module, tmp_path, max_steps=1)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    watch.on_train_end(done, module)
+    assert not list(tmp_path.rglob("predictions*"))
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    watch.on_train_end(done, module)
+    assert list(tmp_path.rglob("predictions*"))
+
+
+QUIET = [
+    f"--config={Path(__file__).parents[2] / 'configs' / 'helmholtz_2d.yaml'}",
+    "--trainer.max_steps=2",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+    "--data.eval_points=100",
+]
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pictures: None) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_the_command_predicts_what_was_trained(tmp_path: Path) -> None:
+    main(["fit", *QUIET])
+    file = tmp_path / "probes.csv"
+    file.write_text("y,x\n0.5,0.25\n-0.5,0.75\n")
+    options = [f"--data.predict_points={file}", "--trainer.callbacks+=Predictions"]
+    main(["predict", *QUIET, "--ckpt_path=last", *options, "--trainer.callbacks.formats=[csv,npz]"])
+    runs = tmp_path / "runs" / "Helmholtz2D"
+    trained = Helmholtz2D.load_from_checkpoint(runs / "version_0" / "checkpoints" / "last.ckpt")
+    expected = trained.evaluate(np.array([[0.25, 0.5], [0.75, -0.5]]))["u"]
+    assert loaded(runs / "version_1")["u"].tolist() == expected.tolist()
+    assert read_table(runs / "version_1" / "predictions.csv", ["x"])["x"].tolist() == [0.25, 0.75]
+    assert len(loaded(runs / "version_0")["u"]) == 100
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_predictions_without_a_checkpoint_are_told(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="`ckpt_path` must name a checkpoint for predictions of a trained network"):
+        main(["predict", *QUIET])
+
+
+@pytest.mark.usefixtures("in_folder")
+@pytest.mark.parametrize("logger", [[], ["--trainer.logger=false"]])
+def test_every_seed_writes_its_own(logger: list[str], tmp_path: Path) -> None:
+    main(["fit", *QUIET, "--seeds", "0", "1", *logger])
+    files = sorted(tmp_path.rglob("predictions.npz"))
+    assert [file.parent.name for file in files] == ["seed_0", "seed_1"]
+    assert not np.array_equal(*(loaded(file.parent)["u"] for file in files))
+
+
+@pytest.mark.slow
+def test_two_processes_write_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lightning_autobalance", "fit", *QUIET, "--trainer.devices=2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.rglob("predictions.npz")
+    assert len(loaded(file.parent)["u"]) == 100
+    assert len(list(tmp_path.rglob("history.png"))) == 1
 
 
 def test_a_fast_run_and_no_format_leave_nothing(tmp_path: Path) -> None:

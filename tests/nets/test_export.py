@@ -37,11 +37,9 @@ ANY = ({0: torch.export.Dim("n")},)
 
 
 @pytest.mark.filterwarnings("ignore:No complete tensor found:UserWarning")  # torch 2.13, of a buffer that is a view
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
-def test_an_exported_module_gives_the_same_numbers(
-    make: Callable[[], nn.Module], dtype: torch.dtype, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", NETS)
+def test_an_exported_module_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
+    make, dtype = NETS[name], torch.float64 if name in ("mlp", "periodic") else torch.float32
     module = Helmholtz2D(net=make()).to(dtype).eval()
     x = torch.rand(7, 2, dtype=dtype)
     torch.export.save(torch.export.export(module, (x,), dynamic_shapes=ANY), tmp_path / "u.pt2")
@@ -59,11 +57,11 @@ def test_a_module_with_an_unknown_parameter_is_exported_with_it() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of the exporter itself
-@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
-def test_onnx_gives_the_same_numbers(make: Callable[[], nn.Module], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["fourier", "periodic", "zero_at_start"])  # two seconds each
+def test_onnx_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="the exporter to ONNX needs onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime", reason="nothing else here computes with ONNX")
-    module = Helmholtz2D(net=make()).eval()
+    module = Helmholtz2D(net=NETS[name]()).eval()
     program = torch.onnx.export(module, (torch.rand(7, 2),), dynamo=True, dynamic_shapes=ANY, verbose=False)
     assert program is not None
     program.save(tmp_path / "u.onnx")
