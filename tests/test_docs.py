@@ -278,6 +278,20 @@ def test_boundary_values_by_an_own_forward_go_by_reverse_mode(folder: Path) -> N
         type(hard)(derivatives="taylor").residuals({"interior": torch.rand(3, 2)})
 
 
+def test_results_are_read_as_the_page_says(folder: Path) -> None:
+    run(["fit", "--config=my_pde.yaml", "--trainer.max_steps=2", *QUIET])
+    found = module_of("how-to/results.md", "read.py", folder)
+    assert 0 < found.error < 10
+    assert len(found.found["u"]) == 100
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of the exporter itself
+def test_a_module_goes_to_onnx_as_the_page_says(folder: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the exporter to ONNX needs onnxscript")
+    pytest.importorskip("onnxruntime", reason="nothing else here computes with ONNX")
+    module_of("how-to/results.md", "to_onnx.py", folder)  # which compares
+
+
 def test_a_resumed_run_keeps_the_learning_rate_of_its_checkpoint(folder: Path) -> None:
     last = "runs/Poisson2D/version_0/checkpoints/last.ckpt"
     run(["fit", "--config=my_pde.yaml", "--trainer.max_steps=2", *QUIET])
