@@ -11,9 +11,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Domain, Sampler, Uniform, sample, shared_out
+from lightning_autobalance.points import Domain, MeasuredParts, Measurements, Sampler, Uniform, sample, shared_out
 from lightning_autobalance.utils.arguments import check_at_least
-from lightning_autobalance.utils.distributed import own_rows
+from lightning_autobalance.utils.distributed import own_rows, single_process
 from lightning_autobalance.utils.plain import plain
 
 HELD_OUT = 2**31 - 1  # number of the draw for validation without an exact solution
@@ -36,6 +36,8 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: Optimizer steps between two validations. Every epoch has a cost in Lightning: keep it large.
         eval_points: Approximate size of the evaluation grid: ``round(eval_points ** (1 / d))`` points along each axis.
         eval_batch_size: Number of grid points evaluated at once.
+        measurements: Measured values, which ``residuals`` finds as ``points["data"]``, (b, d), and
+            ``points["data_targets"]``, (b, k); several by name. A `finish` takes all rows in place of batches.
 
     Raises:
         ValueError: If a count is not positive or ``resample_every`` is negative.
@@ -50,6 +52,7 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: int = 1000,
         eval_points: int = 90_000,
         eval_batch_size: int = 90_000,
+        measurements: Measurements | dict[str, Measurements] | None = None,
     ) -> None:
         super().__init__()
         resample_every, seed, steps_per_epoch = plain((resample_every, seed, steps_per_epoch))
@@ -79,6 +82,7 @@ class CollocationPoints(LightningDataModule):
         self.steps_per_epoch = steps_per_epoch
         self.eval_points = eval_points
         self.eval_batch_size = eval_batch_size
+        self.measurements = MeasuredParts(measurements)
         self._draw = -1
         self._points: dict[str, Tensor] = {}  # of all processes
         self._own: dict[str, Tensor] = {}  # of this process
@@ -115,6 +119,12 @@ class CollocationPoints(LightningDataModule):
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
+        try:
+            notes = self.measurements.read(module.domain, module.fields, processes)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from error
+        for note in notes:
+            rank_zero_warn(note)
 
     def draw(self, domain: Domain, number: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """Draw the points of every part.
@@ -149,7 +159,16 @@ class CollocationPoints(LightningDataModule):
             self._draw, self._own = number, {}
         source = self._own or {part: own_rows(x) for part, x in self._points.items()}
         self._own = {part: x.to(device, dtype) for part, x in source.items()}
-        return dict(self._own)
+        whole = module.finish_phase.is_due(step, module.trainer)  # which minimises one function, not those of batches
+        return {**self._own, **self.measurements.at(step, self.seed, device, dtype, whole=whole)}
+
+    def held_out(self) -> dict[str, Tensor]:
+        """Points not used in training, and the first batch of measurements, for all processes on the device."""
+        module = self.module
+        device, dtype = module.device, module.points_dtype
+        drawn = {part: x.to(device) for part, x in self.draw(module.domain, HELD_OUT, dtype).items()}
+        with single_process():
+            return {**drawn, **self.measurements.at(0, self.seed, device, dtype)}
 
     def train_dataloader(self) -> "PointLoader":
         """One batch per optimizer step: the points of all parts by name."""
@@ -160,7 +179,7 @@ class CollocationPoints(LightningDataModule):
         module = self.module
         if module.has_exact:
             return self.predict_dataloader()
-        return EvalLoader([self.draw(module.domain, HELD_OUT, module.points_dtype)])
+        return EvalLoader([self.held_out()])
 
     def test_dataloader(self) -> "EvalLoader":
         """As for validation."""
@@ -180,6 +199,7 @@ class CollocationPoints(LightningDataModule):
             "counts": dict(self.counts),
             "sampler": sampler,
             "points": points,
+            "measurements": self.measurements.state_dict(),
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -196,6 +216,12 @@ class CollocationPoints(LightningDataModule):
                     f"`{'points' if name == 'counts' else name}` must be as in the checkpoint, {state_dict[name]}, got "
                     f"{mine}. Change it back, or start a new run without `ckpt_path`."
                 )
+        try:
+            self.measurements.check_state(state_dict.get("measurements", {}))
+        except ValueError as error:
+            raise MisconfigurationException(
+                f"{error} Change it back, or start a new run without `ckpt_path`."
+            ) from error
         if state_dict["seed"] != self.seed:
             rank_zero_warn(
                 f"`seed` of the points is {self.seed}; the run goes on with the checkpoint's, {state_dict['seed']}."
