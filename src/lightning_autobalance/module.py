@@ -355,8 +355,9 @@ class PINNModule(NeuralField):
             return ()  # its first batch is checked before the first step
         named = {"weights": self.weights, "measured": self.measured, "stop_at_noise": self.end_of_run.noise}
         counts, find = point_counts(self._trainer), partial(checks.find_terms, self)
-        options = {"named": named, "exact": self.check_exact, "measured": measured_parts(self._trainer)}
-        return checks.check_problem(self, counts, find, batch=batch, **options)
+        return checks.check_problem(
+            self, counts, find, named=named, exact=self.check_exact, batch=batch, measured=measured_parts(self._trainer)
+        )
 
     def _prepare_variant(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         self._variant_is_prepared = True

@@ -6,6 +6,7 @@ from lightning_autobalance.callbacks.fit_summary import FitSummary
 from lightning_autobalance.callbacks.hessian_spectrum import HessianSpectrum
 from lightning_autobalance.callbacks.progress_bars import LossProgressBar, RichLossProgressBar
 from lightning_autobalance.callbacks.solution_plotter import SolutionPlotter
+from lightning_autobalance.callbacks.unknown_parameters import UnknownParameters
 
 __all__ = [
     "BalanceMonitor",
@@ -15,4 +16,5 @@ __all__ = [
     "LossProgressBar",
     "RichLossProgressBar",
     "SolutionPlotter",
+    "UnknownParameters",
 ]

@@ -11,6 +11,7 @@ from torch import Tensor
 from lightning_autobalance.checks.residuals import check_residuals, few_points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.points.measured_parts import TARGETS
+from lightning_autobalance.training.unknowns import fill_unknown_
 
 TOLERANCE = 1e-5  # relative to the scale of the term; float64 reaches 1e-10, but constants may be stored in float32
 
@@ -63,14 +64,18 @@ def check_exact(
             raise MisconfigurationException(
                 f"The residual of `{term}` must vanish on the exact solution of {type(field).__name__}, got "
                 f"{sizes[term] * scale:.3g} (a field of zeros gives up to {scale:.3g}). Either `residuals` or `exact` "
-                f"is wrong{_unknown_parameters_hint(field)}{_noise_hint(term, points)}; `--model.check_exact false` skips this check, "
-                "`--model.check_exact 1e-2` widens its tolerance."
+                f"is wrong{_unknown_parameters_hint(field)}{_noise_hint(term, points)}; "
+                "`--model.check_exact false` skips this check, `--model.check_exact 1e-2` widens its tolerance."
             )
     return sizes
 
 
 def _unknown_parameters_hint(field: NeuralField) -> str:
-    names = [name for name, p in field.named_parameters() if p.requires_grad and not name.startswith("net.")]
+    names = [
+        name.removesuffix(".raw")
+        for name, p in field.named_parameters()
+        if p.requires_grad and not name.startswith("net.")
+    ]
     if not names:
         return ""
     return f", or the parameters {names} are not at their true values (name those in `true_parameters`)"
@@ -94,20 +99,19 @@ def _in_float64(field: NeuralField) -> Iterator[None]:
         for name, x in _states(field)
         if (x.is_floating_point() or x.is_complex()) and x.dtype != dtype
     }
-    before = {name: p.detach().clone() for name, p in field.named_parameters() if name in field.true_parameters}
+    before = {n: p.detach().clone() for n, p in field.named_parameters() if not n.startswith("net.")}
     field.double()  # float32 to float64 and back is lossless
     try:
-        with torch.no_grad():
-            for name in before:
-                field.get_parameter(name).fill_(field.true_parameters[name])
+        for name, value in field.true_parameters.items():
+            fill_unknown_(field, name, value)
         yield
     finally:
         field.to(dtype)
         for name, x in _states(field):
             x.data = others.get(name, x.data)
         with torch.no_grad():
-            for name, value in before.items():
-                field.get_parameter(name).copy_(value)
+            for name, p in before.items():
+                field.get_parameter(name).copy_(p)
 
 
 def _with_solution(

@@ -19,7 +19,14 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
-from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.callbacks import (
+    BalanceMonitor,
+    Dashboard,
+    FitSummary,
+    LossProgressBar,
+    SolutionPlotter,
+    UnknownParameters,
+)
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
@@ -78,9 +85,9 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary and a progress bar with the losses, each "
-            "unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps the last state, unless "
-            "one of those has `save_last`.",
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, FitSummary and a progress bar with "
+            "the losses, each unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps the last "
+            "state, unless one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -331,7 +338,13 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
 
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
-    for kind in (BalanceMonitor, Dashboard, SolutionPlotter, summary):  # the table comes after the bar is closed
+    for kind in (
+        BalanceMonitor,
+        Dashboard,
+        SolutionPlotter,
+        UnknownParameters,
+        summary,
+    ):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()
     checkpoint = missing_checkpoint(given)
