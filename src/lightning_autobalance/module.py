@@ -18,7 +18,7 @@ from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.shapes import Losses
-from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
+from lightning_autobalance.training.batches import has_own_loader, measured_parts, point_counts, points_of_step
 from lightning_autobalance.training.callbacks import callbacks_of_every_run
 from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
@@ -333,7 +333,8 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        self.finish_phase, self.end_of_run = FinishPhase(self.finish), EndOfRun(self.end_of_run.noise, self.weights)
+        self.finish_phase = FinishPhase(self.finish)
+        self.end_of_run = EndOfRun(self.end_of_run.given, self.weights, measured_parts(self.trainer).noise)
         self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
         return [self._schedules, self._termination, *callbacks_of_every_run()]
 
@@ -354,7 +355,9 @@ class PINNModule(NeuralField):
             return ()  # its first batch is checked before the first step
         named = {"weights": self.weights, "measured": self.measured, "stop_at_noise": self.end_of_run.noise}
         counts, find = point_counts(self._trainer), partial(checks.find_terms, self)
-        return checks.check_problem(self, counts, find, named=named, exact=self.check_exact, batch=batch)
+        return checks.check_problem(
+            self, counts, find, named=named, exact=self.check_exact, batch=batch, measured=measured_parts(self._trainer)
+        )
 
     def _prepare_variant(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         self._variant_is_prepared = True

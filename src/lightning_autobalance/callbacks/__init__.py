@@ -8,6 +8,7 @@ from lightning_autobalance.callbacks.history_plotter import HistoryPlotter
 from lightning_autobalance.callbacks.predictions import Predictions
 from lightning_autobalance.callbacks.progress_bars import LossProgressBar, RichLossProgressBar
 from lightning_autobalance.callbacks.solution_plotter import SolutionPlotter
+from lightning_autobalance.callbacks.unknown_parameters import UnknownParameters
 
 __all__ = [
     "BalanceMonitor",
@@ -19,4 +20,5 @@ __all__ = [
     "Predictions",
     "RichLossProgressBar",
     "SolutionPlotter",
+    "UnknownParameters",
 ]

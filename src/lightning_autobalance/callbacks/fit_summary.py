@@ -13,6 +13,7 @@ from rich.table import Table
 from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.callbacks.figures import run_folder
+from lightning_autobalance.callbacks.unknown_parameters import unknown_rows
 from lightning_autobalance.module import PINNModule
 
 
@@ -61,6 +62,9 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     for name, metric in sorted(trainer.callback_metrics.items()):
         if name.startswith("val/"):
             table.add_row(name, f"{float(metric):.3e}")
+    table.add_section()
+    for row in unknown_rows(trainer, module).items():
+        table.add_row(*row)
     table.add_section()
     table.add_row("steps", f"{trainer.global_step:,}")
     if (stage := module.finish_phase.stage) is not None and stage.began_at is not None:

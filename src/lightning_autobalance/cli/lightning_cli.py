@@ -27,6 +27,7 @@ from lightning_autobalance.callbacks import (
     LossProgressBar,
     Predictions,
     SolutionPlotter,
+    UnknownParameters,
 )
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
@@ -86,9 +87,9 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, Dashboard, SolutionPlotter, HistoryPlotter, Predictions, FitSummary and a "
-            "progress bar with the losses, each unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint "
-            "that keeps the last state, unless one of those has `save_last`.",
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions, "
+            "FitSummary and a progress bar with the losses, each unless `trainer.callbacks` has one of its kind, and a "
+            "ModelCheckpoint that keeps the last state, unless one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -347,7 +348,7 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
 
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
-    watching = (BalanceMonitor, Dashboard, SolutionPlotter, HistoryPlotter, Predictions)
+    watching = (BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions)
     for kind in (*watching, summary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()

@@ -7,6 +7,8 @@ from lightning_autobalance.points.domain import Domain, rounded, rounded_inside
 from lightning_autobalance.points.ellipse import Ellipse
 from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.measured_parts import MeasuredParts
+from lightning_autobalance.points.measurements import Measurements
 from lightning_autobalance.points.opposite import opposite
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.point_cloud import PointCloud
@@ -50,4 +52,6 @@ __all__ = [
     "quadrature",
     "opposite",
     "read_probes",
+    "Measurements",
+    "MeasuredParts",
 ]
