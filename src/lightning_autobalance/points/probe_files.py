@@ -5,6 +5,7 @@ from os import PathLike
 import numpy as np
 
 from lightning_autobalance.points.domain import Domain
+from lightning_autobalance.points.measured_rows import outside
 from lightning_autobalance.points.rounding import Array
 from lightning_autobalance.utils.messages import rank_zero_warn
 from lightning_autobalance.utils.tables import read_table
@@ -25,7 +26,7 @@ def read_probes(path: str | PathLike[str], domain: Domain, argument: str = "file
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a column is not there, a number is missing, or all points are outside.
+        ValueError: If a column is not there, a number is missing, or most points are outside.
     """
     columns = read_table(path, domain.coordinates, argument)
     for name, column in columns.items():
@@ -36,15 +37,10 @@ def read_probes(path: str | PathLike[str], domain: Domain, argument: str = "file
                 f"{str(path)!r}, and {len(missing)} such in all."
             )
     points = np.stack([columns[name] for name in domain.coordinates], axis=1)
-    outside = np.flatnonzero(~domain.contains(points))
-    if len(outside):
-        first = ", ".join(f"{n} = {x:g}" for n, x in zip(domain.coordinates, points[outside[0]], strict=True))
-        limits = ", ".join(
-            f"{n} in [{low:g}, {high:g}]" for n, (low, high) in zip(domain.coordinates, domain.bounds, strict=True)
-        )
-        found = f"{len(outside)} of {len(points)} points of {str(path)!r} outside, the first in row {outside[0] + 1}"
-        text = f"`{argument}` must lie in the domain, {limits}, got {found}: {first}."
-        if len(outside) == len(points):
-            raise ValueError(f"{text} Are the units those of the domain?")
-        rank_zero_warn(f"{text} There the network has not been trained.")
+    try:
+        note = outside(points, np.arange(1, len(points) + 1), domain, domain.coordinates)
+    except ValueError as error:
+        raise ValueError(f"`{argument}` must fit the domain, got {str(path)!r}: {error}") from error
+    if note:
+        rank_zero_warn(f"`{argument}` {str(path)!r}: {note}. The network has not been trained there.")
     return points
