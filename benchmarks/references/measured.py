@@ -19,7 +19,7 @@ STEPS = 200
 
 
 def flow(count: int = 5000, end: float = 1.0, side: float = 3.0) -> Table:
-    """u and v of a flow with viscosity 0.05 at random points of a square, (0, 3)², and times up to 1.
+    """Velocities u and v of a flow with viscosity 0.05 at random points of a square, (0, 3)², and times up to 1.
 
     Periodic on (0, 2π)², from two vortex arrays of different wave numbers, so that its convection is no gradient:
     the vorticity w has w_t + u·∇w = 0.05 Δw, in Fourier modes, by the classical Runge-Kutta method with the viscous
@@ -51,7 +51,7 @@ def lorenz(count: int = 60, end: float = 3.0) -> Table:
 
 
 def heat(noise_std: float = 0.02) -> Table:
-    """u = exp(-0.3 π² t) sin(πx) with noise at three probes and 20 times up to 0.5."""
+    """Values of u = exp(-0.3 π² t) sin(πx) with noise at three probes and 20 times up to 0.5."""
     x, t = (each.ravel() for each in np.meshgrid([0.25, 0.5, 0.7], np.linspace(0.025, 0.5, 20)))
     noise = np.random.default_rng(0).normal(0, noise_std, x.shape)
     return {"x": x, "t": t, "u": np.exp(-0.3 * np.pi**2 * t) * np.sin(np.pi * x) + noise}

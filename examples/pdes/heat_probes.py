@@ -1,6 +1,7 @@
 """u_t = k u_xx, u = 0 at both ends: k from noisy values at three probes; the initial state is not known."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from lightning_autobalance import Bounded, Interval, PINNModule, TimeCylinder
 class HeatProbes(PINNModule):
     domain = TimeCylinder(Interval(0, 1), (0, 0.5))
 
-    def __init__(self, **kwargs):  # type: ignore[no-untyped-def]
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.k = Bounded(1.0)  # the true value is 0.3
 

@@ -1,6 +1,7 @@
 """Lorenz's x' = σ (y - x), y' = x (ρ - z) - y, z' = x y - β z: σ, ρ and β from 60 measured states."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ class Lorenz(PINNModule):
     domain = Box((0, 3), coordinates=("t",))
     fields = ("x", "y", "z")
 
-    def __init__(self, **kwargs):  # type: ignore[no-untyped-def]
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sigma, self.rho, self.beta = Bounded(5.0), Bounded(5.0), Bounded(5.0)  # the true values are 10, 15, 8/3
 

@@ -1,6 +1,7 @@
 """u_t + λ u·∇u = -∇p + ν Δu: λ and ν from measured velocities, without any of the pressure."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +13,9 @@ class NavierStokesInverse(PINNModule):
     domain = TimeCylinder(Rectangle((0, 3), (0, 3)), (0, 1))
     fields = ("u", "v", "p")
 
-    def __init__(self, **kwargs):  # type: ignore[no-untyped-def]
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.convection, self.viscosity = Bounded(0.3), Bounded(0.5)  # the true values are 1 and 0.05
+        self.convection, self.viscosity = Bounded(0.5), Bounded(0.5)  # the true values are 1 and 0.05
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         w, w_t, w_x, w_y, laplacian = self.partials(points["interior"], "", "t", "x", "y", "xx+yy")

@@ -85,9 +85,9 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, FitSummary and a progress bar with "
-            "the losses, each unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps the last "
-            "state, unless one of those has `save_last`.",
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, FitSummary and a progress bar "
+            "with the losses, each unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps "
+            "the last state, unless one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
