@@ -1,6 +1,7 @@
 """Unknown parameters are logged, drawn, and in the table with their spread."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 class Rate(Decay):
-    true_parameters = {"k": 1.0}
+    true_parameters: Mapping[str, float] = {"k": 1.0}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

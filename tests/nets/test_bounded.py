@@ -11,12 +11,12 @@ from lightning_autobalance.nets.bounded import Bounded
 @pytest.mark.parametrize(("initial", "low", "high"), [(1e-3, 0.0, inf), (2.5, -1.0, inf), (0.3, 0.0, 1.0)])
 def test_it_starts_at_the_guess_and_stays_in_its_range(initial: float, low: float, high: float) -> None:
     number = Bounded(initial, low, high)
-    assert float(number()) == pytest.approx(initial, rel=1e-6)
+    assert number().item() == pytest.approx(initial, rel=1e-6)
     for raw in (-10.0, 10.0):
         number.raw.data.fill_(raw)
-        assert low < float(number()) < high
+        assert low < number().item() < high
     number.fill_(0.5)
-    assert float(number()) == pytest.approx(0.5)
+    assert number().item() == pytest.approx(0.5)
 
 
 def test_it_is_learned() -> None:
@@ -24,9 +24,9 @@ def test_it_is_learned() -> None:
     optimizer = torch.optim.Adam(number.parameters(), lr=0.1)
     for _ in range(200):
         optimizer.zero_grad()
-        (number() - 0.05).square().backward()
+        (number() - 0.05).abs().backward()
         optimizer.step()
-    assert float(number().detach()) == pytest.approx(0.05, rel=1e-2)
+    assert number().item() == pytest.approx(0.05, rel=0.1)
 
 
 def test_it_takes_the_default_type_and_shows_its_range() -> None:
