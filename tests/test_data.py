@@ -295,7 +295,7 @@ def test_a_finish_takes_all_measurements(tmp_path: Path) -> None:
 
 
 def test_noise_ends_the_run_unless_the_module_says_otherwise(tmp_path: Path) -> None:
-    module, clean = Rate(), measured(noise_std=None)
+    module, clean = Rate(weights={"pde": 1e-6}), measured(noise_std=None)
     noisy = Measurements(clean.inputs, clean.targets, noise_std=9.0)
     fit(module, tmp_path, rate_points(noisy), max_steps=9)
     assert "`stop_at_noise`" in module.end_of_run.reason

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +70,27 @@ def test_resume_goes_on_with_the_history(tmp_path: Path) -> None:
     assert resumed.history == whole.history
 
 
-def test_the_spread_is_that_of_the_last_tenth() -> None:
+def test_the_spread_is_that_of_the_end() -> None:
     watcher = UnknownParameters()
     watcher.load_state_dict({"steps": list(range(101)), "values": {"k": [5.0] * 90 + [1.0, 2.0] * 5 + [1.0]}})
-    assert watcher.spread("k") == pytest.approx(torch.tensor([1.0, 2.0] * 5 + [1.0]).std().item())
-    watcher.load_state_dict({"steps": [0, 50, 100], "values": {"k": [1.0, 2.0, 3.0]}})
-    assert watcher.spread("k") != watcher.spread("k")
+    assert watcher.spread("k", 90) == pytest.approx(torch.tensor([1.0, 2.0] * 5 + [1.0]).std().item())
+    assert isnan(watcher.spread("k", 99))
 
 
 def test_the_table_has_them(tmp_path: Path) -> None:
     trainer = trained(tmp_path, 40)
     console = Console(record=True, width=200)
     console.print(summary(trainer, trainer.lightning_module, seconds=1.0, steps=40))
-    assert re.search(r"k +│ +0\.\d+ ± \S+ in the last tenth", console.export_text())
+    assert re.search(r"k +│ +0\.\d+ ± \S+ since step 36", console.export_text())
     trainer.callbacks.clear()
     assert "±" not in unknown_rows(trainer, trainer.lightning_module)["k"]
+
+
+def test_the_spread_in_the_table_is_not_that_of_the_way_to_a_finish(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, 20, module={"finish": LevenbergMarquardt(8)})
+    assert "since step 18" in unknown_rows(trainer, trainer.lightning_module)["k"]
+    trainer = trained(tmp_path, 20, module={"finish": LevenbergMarquardt(2)})
+    assert "±" not in unknown_rows(trainer, trainer.lightning_module)["k"]  # two values
 
 
 def test_a_problem_without_unknowns_has_no_figure(tmp_path: Path) -> None:
