@@ -61,7 +61,7 @@ MEASURED: dict[str, Callable[[], Table]] = {"navier_stokes_inverse": flow, "lore
 
 
 def _wave_numbers() -> tuple[Real, Real]:
-    k = np.fft.fftfreq(MODES, 1 / MODES)
+    k = np.fft.fftfreq(MODES, 1 / MODES).astype(np.float64)
     return k[:, None], k[None, :]
 
 
@@ -87,7 +87,7 @@ def _vorticities(end: float) -> list[NDArray[np.complex128]]:
 def _velocity(w: NDArray[np.complex128]) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
     kx, ky = _wave_numbers()
     square = np.where(kx**2 + ky**2 > 0, kx**2 + ky**2, 1)
-    return 1j * ky * w / square, -1j * kx * w / square
+    return np.asarray(1j * ky * w / square), np.asarray(-1j * kx * w / square)
 
 
 def _convection(w: NDArray[np.complex128]) -> NDArray[np.complex128]:
