@@ -1,6 +1,7 @@
 """The unknown parameters of an equation over the run."""
 
 from collections.abc import Mapping
+from math import ceil, isnan, nan
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from lightning_autobalance.callbacks.figures import new_figure, save_figure
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.training.unknowns import unknowns
 
-LAST = 0.1  # share of the run over which the spread is taken
+LAST = 0.1  # share of the run over which the spread is taken, or less
 
 
 class UnknownParameters(Callback):
@@ -51,14 +52,14 @@ class UnknownParameters(Callback):
         """Values by name, on ``steps``."""
         return {name: torch.stack([x.cpu() for x in values]).tolist() for name, values in self._values.items()}
 
-    def spread(self, name: str) -> float:
-        """Standard deviation over the last tenth of the run; NaN with fewer than three values there.
+    def spread(self, name: str, since: float) -> float:
+        """Standard deviation over the end of the run; NaN with fewer than three values there.
 
         Args:
             name: Of the parameter.
+            since: The step from which values count.
         """
-        first = self.steps[-1] * (1 - LAST) if self.steps else 0
-        last = [value for step, value in zip(self.steps, self.history[name], strict=True) if step >= first]
+        last = [value for step, value in zip(self.steps, self.history[name], strict=True) if step >= since]
         return float(torch.tensor(last, dtype=torch.float64).std()) if len(last) > 2 else float("nan")
 
     def state_dict(self) -> dict[str, Any]:
@@ -79,19 +80,23 @@ class UnknownParameters(Callback):
         return found
 
 
-def unknown_rows(trainer: Trainer, module: LightningModule) -> dict[str, str]:
+def unknown_rows(trainer: Trainer, module: PINNModule) -> dict[str, str]:
     """By name, the value of each unknown for a table, with its spread where a callback has watched it.
+
+    The spread is that of the last tenth of the run, or of the second half of a finish if that is shorter: how much the
+    number still moves, which is at least a part of how uncertain it is.
 
     Args:
         trainer: At the end of ``fit``.
         module: The module it trained.
     """
     watcher = next((each for each in trainer.callbacks if isinstance(each, UnknownParameters)), None)  # type: ignore[attr-defined]
+    began = 0 if (stage := module.finish_phase.stage) is None else stage.began_at or 0
+    since = ceil(max((1 - LAST) * trainer.global_step, (began + trainer.global_step) / 2 if began else 0))
     rows = {}
     for name, value in unknowns(module).items():
-        spread = watcher.spread(name) if watcher is not None and name in watcher.history else float("nan")
-        known = spread == spread  # not NaN
-        rows[name] = f"{float(value):.6g}" + (f" ± {spread:.1g} in the last tenth" if known else "")
+        spread = nan if watcher is None or name not in watcher.history else watcher.spread(name, since)
+        rows[name] = f"{float(value):.6g}" + ("" if isnan(spread) else f" ± {spread:.1g} since step {since:,}")
     return rows
 
 
