@@ -129,6 +129,21 @@ def command(*line: str, yaml: str | None = None) -> Callable[[], None]:
     return run
 
 
+def reference(*, targets: Any = None, **columns: Any) -> Callable[[], None]:
+    """Train `Decay` with a reference from a file.
+
+    Args:
+        targets: As in the argument `reference`.
+        **columns: Of the file.
+    """
+
+    def run() -> None:
+        np.savez("known.npz", **columns)
+        fit(Decay(reference={"file": "known.npz"} | ({"targets": targets} if targets else {})))
+
+    return run
+
+
 def checkpoint(spoil: Callable[[], Any], then: Callable[[], Any]) -> Callable[[], None]:
     """Train for a step, damage the checkpoint, load it.
 
@@ -337,6 +352,12 @@ CASES = [
     Case("a wrong exact solution", lambda: fit(_WrongExact())),
     Case("an exact solution of the wrong shape", lambda: fit(_WrongExactShape())),
     Case("an exact solution without derivatives", lambda: fit(_DetachedExact())),
+    # A reference solution.
+    Case("a reference in other units", reference(x=np.linspace(0, 1000, 9), u=np.ones(9))),
+    Case("a reference without the column of a field", reference(x=np.linspace(0, 1, 9), usol=np.ones(9))),
+    Case("a reference of a field that the problem has not", reference(targets=["p"])),
+    Case("a reference with rows that lack a number", reference(x=np.linspace(0, 1, 9), u=[np.nan] + [1.0] * 8)),
+    Case("a reference with infinite numbers", reference(x=np.linspace(0, 1, 9), u=[np.inf] * 9)),
     # A loader of one's own.
     Case("a batch that is stacked", loader(interior=torch.rand(2, 16, 1))),
     Case("a batch of points without a second dimension", loader(interior=torch.rand(16))),

@@ -21,6 +21,7 @@ MAIN = (
     "Stack",
     "redrawn",
     "part_of_points",
+    "reference",
     "levenberg_marquardt",
     "lbfgs",
     "ring",

@@ -382,6 +382,27 @@ def test_only_reported_fields_count() -> None:
     assert field.val_metrics.compute()["val/linf"].item() == 3.0
 
 
+def test_batches_with_a_solution_are_compared_with_it() -> None:
+    field = Field(reference=(at(0.0, 1.0), at(5.0, 6.0)))
+    x = at(1.0, 2.0)
+    for batch in ((x, field(x) + 2), [x.double(), field(x).double() + 2]):  # of Lightning's, or of a loader
+        field.validation_step(batch, 0)
+    found = {name: value.item() for name, value in field.val_metrics.compute().items()}
+    assert found["val/mse"] == 4.0
+    assert not field.logged[0][1]["sync_dist"]
+
+
+def test_only_fields_of_the_reference_are_compared() -> None:
+    class Two(Field):
+        fields = ("u", "v")
+
+    assert Two().compared == ("u", "v")
+    assert Two(reference=(at(0.0), {"v": at(1.0)})).compared == ("v",)
+    Two.reported = ("u",)
+    with pytest.raises(ValueError, match=r"`reference` must have one of the reported fields \('u',\), got \('v',\)"):
+        Two(reference=(at(0.0), {"v": at(1.0)}))
+
+
 @pytest.mark.parametrize(("step", "prefix"), [("validation_step", "val/"), ("test_step", "test/")])
 def test_held_out_points_are_evaluated_by_their_losses(step: str, prefix: str) -> None:
     field = Field()

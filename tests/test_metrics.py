@@ -59,6 +59,15 @@ def test_the_collection_by_hand() -> None:
     assert sorted(solution_metrics("test/").keys()) == ["test/linf", "test/mse", "test/rel_l2"]
 
 
+def test_several_fields_have_their_own_relative_errors() -> None:
+    metrics = solution_metrics("val/", ("u", "p"))
+    metrics.update(tensor([1.0, 3.0], [2.0, 0.0]), tensor([1.0, 1.0], [0.0, 2.0]))
+    found = {name: number.item() for name, number in metrics.compute().items()}
+    each = {"val/rel_l2/u": 2.0, "val/rel_l2/p": sqrt(8 / 5)}
+    assert found == pytest.approx({"val/mse": 3.0, "val/linf": 2.0, "val/rel_l2": sqrt(12 / 6), **each})
+    assert sorted(solution_metrics("test/", ("u",)).keys()) == ["test/linf", "test/mse", "test/rel_l2"]
+
+
 @pytest.mark.parametrize(
     ("preds", "target", "expected"),
     [(0.0, 0.0, 0.0), (1.0, 0.0, inf), (0.0, 2.0, 1.0), (nan, 0.0, nan), (nan, 1.0, nan)],

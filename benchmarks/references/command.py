@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import cavity, measured, membrane, periodic
+from benchmarks.references import burgers, cavity, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 OUT = Path("examples/pdes/references")
 MEASUREMENTS = Path("examples/pdes/measurements")
 SOLVERS: Mapping[str, Callable[[], tuple[Table, Errors]]] = {
     "allen_cahn": periodic.allen_cahn,
+    "burgers": burgers.burgers,
     "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
     "lid_driven_cavity": cavity.lid_driven_cavity,
     "poisson_l_shape": membrane.l_shape,

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lightning_autobalance.checks import check_reference
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import (
     Domain,
@@ -24,6 +25,7 @@ from lightning_autobalance.points import (
     sample,
     shared_out,
 )
+from lightning_autobalance.training.batches import EvaluationBatch
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.utils.distributed import own_rows, single_process
 from lightning_autobalance.utils.plain import plain
@@ -194,8 +196,11 @@ class CollocationPoints(LightningDataModule):
         return PointLoader(self)
 
     def val_dataloader(self) -> "EvalLoader":
-        """The evaluation grid, or one batch of held-out points if the module has no exact solution."""
+        """The points of the reference; with an exact solution, the evaluation grid; or one batch of held-out points."""
         module = self.module
+        if module.reference is not None:
+            known = check_reference(module.reference)
+            return EvalLoader(list(known.batches(module.compared, module.points_dtype, self.eval_batch_size)))
         if module.has_exact:
             return EvalLoader(torch.split(module.grid(self.eval_points), self.eval_batch_size))
         return EvalLoader([self.held_out()])
@@ -299,14 +304,14 @@ class EvalLoader:
     """A list of batches; Lightning would take a plain list for several dataloaders.
 
     Args:
-        batches: Each a tensor of points, (b, d), or points by part.
+        batches: Each a tensor of points, (b, d), or points by part, or points and the fields there.
     """
 
-    def __init__(self, batches: Sequence[Tensor | dict[str, Tensor]]) -> None:
+    def __init__(self, batches: Sequence[EvaluationBatch]) -> None:
         self._batches = batches
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __iter__(self) -> Iterator[Tensor | dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[EvaluationBatch]:
         yield from self._batches

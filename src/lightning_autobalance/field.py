@@ -17,9 +17,10 @@ from lightning_autobalance.derivatives import derivative_along, partials, suppor
 from lightning_autobalance.derivatives.taylor import unsupported
 from lightning_autobalance.metrics import solution_metrics
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Domain, opposite, outward, quadrature, rounded_inside
+from lightning_autobalance.points import Domain, Reference, opposite, outward, quadrature, rounded_inside
+from lightning_autobalance.points.reference import compared_fields
 from lightning_autobalance.shapes import Fields, Points
-from lightning_autobalance.training.batches import as_points
+from lightning_autobalance.training.batches import EvaluationBatch, as_points, has_several_sizes
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
 from lightning_autobalance.training.evaluation import EvaluatedModule
 from lightning_autobalance.training.stored_configuration import check_imports, configuration_error
@@ -36,6 +37,7 @@ class NeuralField(EvaluatedModule):
         net: The network u(x; w), (b, d) to (b, k). By default that of ``default_net``.
         derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
             network supports it.
+        reference: As in `PINNModule`.
 
     Raises:
         MisconfigurationException: If the class attribute ``domain`` is missing.
@@ -55,7 +57,10 @@ class NeuralField(EvaluatedModule):
     """True values of unknown parameters by name, used by the check of the exact solution."""
 
     def __init__(
-        self, net: nn.Module | None = None, derivatives: Literal["auto", "taylor", "reverse"] = "auto"
+        self,
+        net: nn.Module | None = None,
+        derivatives: Literal["auto", "taylor", "reverse"] = "auto",
+        reference: dict[str, Any] | tuple[Any, Any] | None = None,
     ) -> None:
         super().__init__()
         if not hasattr(self, "domain"):
@@ -68,8 +73,10 @@ class NeuralField(EvaluatedModule):
         self.derivatives = derivatives
         self._told_if_reverse = False
         self._quadratures: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
-        self.val_metrics = solution_metrics("val/")
-        self.test_metrics = solution_metrics("test/")
+        self.reference = None if reference is None else Reference(reference, self.domain, self.fields)
+        self.compared = compared_fields(self.reference, self.reported or self.fields)  # by the metrics
+        self.val_metrics = solution_metrics("val/", self.compared)
+        self.test_metrics = solution_metrics("test/", self.compared)
 
     @classmethod
     def load_from_checkpoint(
@@ -128,7 +135,7 @@ class NeuralField(EvaluatedModule):
             *args: As in ``LightningModule.log``.
             **kwargs: As in ``LightningModule.log``; ``batch_size`` is 1 by default for such a batch.
         """
-        if kwargs.get("batch_size") is None and _has_several_sizes(_current_batch(self._trainer)):
+        if kwargs.get("batch_size") is None and has_several_sizes(self._trainer):
             kwargs["batch_size"] = 1
         super().log(*args, **kwargs)
 
@@ -351,12 +358,12 @@ class NeuralField(EvaluatedModule):
 
     # Evaluation -----------------------------------------------------------------------------------------------------
 
-    def validation_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the grid, (b, d), or compute losses at held-out points."""
+    def validation_step(self, batch: EvaluationBatch, batch_idx: int) -> None:  # noqa: ARG002
+        """Compare with a solution at points, (b, d), or with the given one there, or compute losses by part."""
         self._evaluate("val/", self.val_metrics, batch)
 
-    def test_step(self, batch: Points | dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """Compare with the exact solution on a batch of the grid, (b, d), or compute losses at held-out points."""
+    def test_step(self, batch: EvaluationBatch, batch_idx: int) -> None:  # noqa: ARG002
+        """As for validation."""
         self._evaluate("test/", self.test_metrics, batch)
 
     def predict_step(self, batch: Points, batch_idx: int) -> Fields:  # noqa: ARG002
@@ -373,11 +380,12 @@ class NeuralField(EvaluatedModule):
         losses: dict[str, Tensor] = MeanSquares()(points, self.residuals(points))
         return losses
 
-    def _evaluate(self, prefix: str, metrics: MetricCollection, batch: Points | dict[str, Tensor]) -> None:
-        if isinstance(batch, Tensor):
-            batch = batch.to(self.points_dtype)  # of a loader of the user's own
-            columns = [self.fields.index(name) for name in self.reported or self.fields]
-            metrics.update(self(batch)[:, columns].to(batch.dtype), self.exact(batch)[:, columns])
+    def _evaluate(self, prefix: str, metrics: MetricCollection, batch: EvaluationBatch) -> None:
+        if not isinstance(batch, Mapping):
+            given, known = (batch, None) if isinstance(batch, Tensor) else batch
+            x = given.to(self.points_dtype)  # of a loader of the user's own
+            columns = [self.fields.index(name) for name in self.compared]
+            metrics.update(self(x)[:, columns].to(x.dtype), self.exact(x)[:, columns] if known is None else known)
             found: Any = metrics
         else:
             with torch.inference_mode(False), torch.enable_grad():  # residuals may call torch.autograd.grad
@@ -385,13 +393,5 @@ class NeuralField(EvaluatedModule):
                 losses = {term: loss.detach() for term, loss in self.held_out_losses(own).items()}
             found = {f"{prefix}loss/{term}": loss for term, loss in losses.items()}
             found[f"{prefix}loss"] = torch.stack(list(losses.values())).sum()
-        sync_dist = not isinstance(batch, Tensor)  # torchmetrics reduce over processes themselves
+        sync_dist = isinstance(batch, Mapping)  # torchmetrics reduce over processes themselves
         self.log_dict(found, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=sync_dist)
-
-
-def _current_batch(trainer: Any) -> Any:
-    return getattr(getattr(trainer, "_results", None), "batch", None)
-
-
-def _has_several_sizes(batch: Any) -> bool:
-    return isinstance(batch, Mapping) and len({len(x) for x in batch.values() if isinstance(x, Tensor)}) > 1

@@ -1,5 +1,6 @@
-"""Errors of the fields against the exact solution, as torchmetrics."""
+"""Errors of the fields against the exact or a reference solution, as torchmetrics."""
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -86,6 +87,9 @@ class RelativeL2(Metric):
 
     Zero if both norms are zero, infinite if only that of the exact solution is.
 
+    Args:
+        column: The field that is compared; all by default.
+
     Note:
         torchmetrics' ``RelativeSquaredError`` divides by the deviation from the mean instead, and its
         ``NormalizedRootMeanSquaredError`` divides the root *mean* square by the norm.
@@ -97,8 +101,9 @@ class RelativeL2(Metric):
     error: Tensor
     size: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, column: int | None = None) -> None:
         super().__init__()
+        self._columns = slice(None) if column is None else slice(column, column + 1)
         self.add_state("error", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("size", torch.tensor(0.0), dist_reduce_fx="sum")
 
@@ -112,9 +117,9 @@ class RelativeL2(Metric):
         Raises:
             ValueError: If their shapes differ.
         """
-        error = _error(preds, target)
+        error = _error(preds, target)[:, self._columns]
         self.error = self.error + error.square().sum()
-        self.size = self.size + target.to(error.dtype).square().sum()
+        self.size = self.size + target[:, self._columns].to(error.dtype).square().sum()
 
     def compute(self) -> Scalar:
         """The ratio of the norms over all batches."""
@@ -122,14 +127,17 @@ class RelativeL2(Metric):
         return torch.where(self.error == 0, torch.zeros_like(ratio), ratio)
 
 
-def solution_metrics(prefix: str = "val/") -> MetricCollection:
+def solution_metrics(prefix: str = "val/", fields: Sequence[str] = ()) -> MetricCollection:
     """Mean squared error, L-infinity and relative L2 error, under the keys ``mse``, ``linf`` and ``rel_l2``.
 
     Args:
         prefix: Prefix of the keys.
+        fields: Names of the fields; of several, each has its own relative L2 error, as ``rel_l2/<field>``.
     """
-    # The three share no state, so there are no compute groups to look for.
+    # They share no state, so there are no compute groups to look for.
     metrics: dict[str, Metric | MetricCollection] = {"mse": MSE(), "linf": LInfinity(), "rel_l2": RelativeL2()}
+    if len(fields) > 1:
+        metrics |= {f"rel_l2/{name}": RelativeL2(column) for column, name in enumerate(fields)}
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
 
 

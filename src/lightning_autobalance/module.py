@@ -76,10 +76,11 @@ class PINNModule(NeuralField):
         compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
             ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
             fails, a warning says why and the run goes on uncompiled.
-        cuda_graph: Removed, kept so that older configurations and checkpoints with ``cuda_graph: false`` still load.
-            Use ``compile: reduce-overhead``.
+        cuda_graph: Removed; ``false`` of older configurations still loads. Use ``compile: reduce-overhead``.
         check_exact: Before training, check that the residuals of the exact solution vanish, up to 1e-5 of their scale
             or to the number given here.
+        reference: A solution known at points, for errors and plots in place of ``exact``: ``{file: burgers.npz}`` with
+            a column for each coordinate and field, or else ``inputs: [x, t], targets: {u: usol}``; or arrays (X, U).
 
     Raises:
         ValueError: If a number is out of range, `compile` is not one of torch's modes, or `cuda_graph` is true.
@@ -107,8 +108,9 @@ class PINNModule(NeuralField):
         compile: bool | str = False,  # noqa: A002  as in torch
         cuda_graph: bool = False,
         check_exact: bool | float = True,
+        reference: dict[str, Any] | tuple[Any, Any] | None = None,
     ) -> None:
-        super().__init__(net, derivatives)
+        super().__init__(net, derivatives, reference)
         weights, gradient_clip_val = plain(dict(weights or {})), plain(gradient_clip_val)
         skip_non_finite, steps_per_call = plain(skip_non_finite), plain(steps_per_call)
         checks.check_module_arguments(

@@ -136,6 +136,17 @@ def test_a_bad_file_is_refused_before_training(text: str, said: str, tmp_path: P
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
 
 
+def test_a_reference_is_interpolated(tmp_path: Path) -> None:
+    x = np.linspace(0.0, 0.5, 101)[:, None]
+    module = Decay(reference=(x, np.exp(-x)))
+    fit(module, tmp_path, max_steps=1, callbacks=[Predictions()])
+    found = loaded(tmp_path)
+    inside = found["x"] <= 0.5
+    assert set(found) == {"x", "u", "u_reference"}
+    np.testing.assert_allclose(found["u_reference"][inside], np.exp(-found["x"][inside]), atol=1e-4)
+    assert np.isnan(found["u_reference"][~inside]).all()
+
+
 def test_training_does_not_notice(tmp_path: Path) -> None:
     weights = []
     for callbacks in ([], [Predictions(["npz", "csv"])]):

@@ -104,6 +104,56 @@ def test_the_panels_show_prediction_exact_and_error() -> None:
     assert error[3, 1] == pytest.approx(abs(predicted[3, 1] - exact[3, 1]))
 
 
+def scattered(domain: Domain, count: int) -> np.ndarray:
+    low, high = np.array(domain.bounds).T
+    corners = np.stack([axis.ravel() for axis in np.meshgrid(*zip(low, high, strict=True))], axis=1)
+    return np.concatenate([corners, low + (high - low) * np.random.default_rng(0).random((count, len(low)))])
+
+
+def test_a_reference_is_interpolated_and_its_error_shown() -> None:
+    x = scattered(OnDisk.domain, 3000)
+    x = x[OnDisk.domain.contains(x)]
+    module = OnDisk(reference=(x, 3 - x[:, :1]))  # in place of its `exact`
+    axes = draw(module, "u", 11).axes
+    assert [axis.get_title() for axis in axes[:3]] == ["u, predicted", "u, reference", "absolute error"]
+    predicted, known, error = (axis.collections[0].get_array().reshape(11, 11) for axis in axes[:3])
+    columns = np.tile(np.linspace(-1, 1, 11), (11, 1))  # row: y, column: x
+    inside = ~known.mask
+    assert inside[2:-2, 2:-2].all()
+    assert known.mask[0, 0]
+    np.testing.assert_allclose(known[inside], 3 - columns[inside])
+    np.testing.assert_allclose(error[inside], abs(predicted[inside] - known[inside]))
+
+
+def test_a_slice_is_where_the_reference_is_known() -> None:
+    x = scattered(Heat2D.domain, 200)
+    x[:, 2] = np.minimum(x[:, 2], 2.0)
+    for known in (x, np.concatenate([x[:, :2], np.full((len(x), 1), 2.0)], axis=1)):  # until 2, and only at 2
+        figure = draw(Heat2D(reference=(known, known.sum(axis=1))), "u", 5)
+        assert "t = 2" in figure.get_suptitle()
+        values = figure.axes[1].collections[0].get_array().reshape(5, 5)
+        np.testing.assert_allclose(values[3, 1], 0.25 + 1.5 + 2)
+
+
+def test_what_the_reference_does_not_know_is_left_out() -> None:
+    class Two(Heat2D):
+        fields = ("u", "p")
+
+    x = scattered(Two.domain, 50)
+    module = Two(reference=(x, {"u": x[:, 0]}))
+    assert [len(draw(module, field, 5).axes) for field in ("u", "p")] == [6, 2]
+    on_a_line = np.linspace(0, 1, 9)[:, None] * np.array([[1.0, 1.0, 1.0]])
+    assert len(draw(Heat2D(reference=(on_a_line, on_a_line[:, 0])), "u", 5).axes) == 2
+
+
+def test_curves_of_a_reference() -> None:
+    x = np.linspace(0.2, 1, 20)[:, None]
+    left, _ = draw(Decay(reference=(x, np.exp(-x))), "u", 11).axes
+    known = left.lines[1].get_ydata()
+    assert np.isnan(known[:2]).all()
+    np.testing.assert_allclose(known[2:], np.exp(-np.linspace(0.2, 1, 9)), rtol=1e-3)
+
+
 def test_a_slice_shows_the_final_time() -> None:
     assert "t = 3" in draw(Heat2D(), "u", 5).get_suptitle()
 

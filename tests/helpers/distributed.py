@@ -27,6 +27,8 @@ from lightning_autobalance.optim import AutoAdamW, AutoBalance, AutoSOAP
 from lightning_autobalance.optim.finish import LBFGS, LevenbergMarquardt, SelfScaledBroyden
 from lightning_autobalance.points import MeasuredParts, Measurements
 
+PLACES = torch.rand(33, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+KNOWN = (PLACES, PLACES.square().sum(dim=1))  # an odd number of points
 FIRST, LATE = 0.07, 0.98  # with the points below, x of one initial point is smaller, t of two interior points larger
 COUNTS = {"interior": 25, "boundary": 7, "initial": 5}  # no two processes have the same numbers of all
 
@@ -82,6 +84,7 @@ RUNS: dict[str, Callable[[], Any]] = {
     "dwa": lambda: Wave(optimizer=adamw, balancer=DWA()),
     "part_of_points": lambda: PartOfPoints(optimizer=AutoAdamW),
     "own_losses": lambda: OwnLosses(optimizer=AutoAdamW),
+    "reference": lambda: Wave(optimizer=AutoAdamW, reference=KNOWN),
     "auto_soap": lambda: Wave(optimizer=AutoSOAP),
     "levenberg_marquardt": lambda: PartOfPoints(finish=LevenbergMarquardt(5)),
     "self_scaled_broyden": lambda: Wave(finish=SelfScaledBroyden(5)),

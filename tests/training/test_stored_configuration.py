@@ -55,6 +55,13 @@ def test_what_may_be_imported() -> None:
     check_imports(holding(**arguments), ["my_pde"])
 
 
+def test_a_reference_may_be_called_as_a_module() -> None:
+    given = {"file": "random.csv", "inputs": ["os.path"], "targets": {"u": "os.path"}}
+    check_imports(holding(reference=given), [])
+    with pytest.raises(MisconfigurationException, match=r"`reference` .* got 'evil\.Net'"):
+        check_imports(holding(reference={"file": of("evil.Net")}), [])
+
+
 @pytest.fixture
 def last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

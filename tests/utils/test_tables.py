@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from lightning_autobalance.utils.tables import check_columns, fingerprint, read_table
 
@@ -63,13 +64,36 @@ def test_a_bad_npz(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="`file` must be a file, found none at"):
+    with pytest.raises(FileNotFoundError, match=r"`file` must be a file, found none at .*: relative paths start from"):
         read_table(tmp_path / "none.csv", ["x"])
     (tmp_path / "data.xls").touch()
-    with pytest.raises(ValueError, match=r"`file` must be one of .csv, .npz, .parquet, got"):
+    with pytest.raises(ValueError, match=r"`file` must be one of .csv, .npz, .mat, .parquet, got"):
         read_table(tmp_path / "data.xls", ["x"])
     with pytest.raises(ValueError, match="different columns"):
         read_table(csv_of(tmp_path, "x\n1\n"), ["x", "x"])
+
+
+def test_a_grid_by_its_axes_from_npz_and_mat(tmp_path: Path) -> None:
+    t = np.array([[0.0, 1.0]])
+    arrays = {"x": X[:, None], "t": t, "u": X[:, None] + 10 * t}
+    np.savez(tmp_path / "grid.npz", **arrays)
+    savemat(tmp_path / "grid.mat", arrays)
+    for name in ("grid.npz", "grid.mat"):
+        found = read_table(tmp_path / name, ["x", "t", "u"], axes=["x", "t"])
+        np.testing.assert_array_equal(found["u"], found["x"] + 10 * found["t"])
+        with pytest.raises(ValueError, match="same length"):
+            read_table(tmp_path / name, ["x", "t", "u"])
+
+
+def test_a_bad_mat(tmp_path: Path) -> None:
+    savemat(tmp_path / "data.mat", {"x": X, "s": "text"})
+    with pytest.raises(ValueError, match="found none named 'u' among"):
+        read_table(tmp_path / "data.mat", ["u"])
+    with pytest.raises(ValueError, match="column 's' must be numbers"):
+        read_table(tmp_path / "data.mat", ["s"])
+    (tmp_path / "data.mat").write_bytes(b"no such file, but long enough to have a header" * 4)
+    with pytest.raises(ValueError, match=r"`file` must have columns of numbers, got '.*data.mat'"):
+        read_table(tmp_path / "data.mat", ["x"])
 
 
 def test_columns_that_do_not_fit() -> None:

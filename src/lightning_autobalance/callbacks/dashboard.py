@@ -42,7 +42,8 @@ class Dashboard(Callback):
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the layout and the hyperparameters."""
-        names = ("mse", "linf", "rel_l2") if getattr(pl_module, "has_exact", False) else ("loss",)
+        known = getattr(pl_module, "has_exact", False) or getattr(pl_module, "reference", None) is not None
+        names = ("mse", "linf", "rel_l2") if known else ("loss",)
         for logger in _tensorboard_loggers(trainer):
             logger.experiment.add_custom_scalars(_layout(pl_module))
             logger.experiment.add_scalar(IDEAL, 1.0, trainer.global_step)

@@ -75,7 +75,7 @@ def _mean_squares_of_zero(module: PINNModule, points: PointsByPart) -> dict[str,
 
 
 def _sizes(module: PINNModule) -> dict[str, Any]:
-    columns = [module.fields.index(name) for name in module.reported or module.fields]
+    columns = [module.fields.index(name) for name in module.compared]
     x = module.grid(GRID).to(module.device)
     with torch.no_grad():
         field = module(x)[:, columns].double()
@@ -83,7 +83,10 @@ def _sizes(module: PINNModule) -> dict[str, Any]:
             "size": _rms(field),
             "spread": _rms(field - field.mean(dim=0)),
         }
-        if module.has_exact:
+        if module.reference is not None:
+            there = [module.reference.fields.index(name) for name in module.compared]
+            sizes["exact_size"] = _rms(torch.as_tensor(module.reference.values[:, there]))
+        elif module.has_exact:
             sizes["exact_size"] = _rms(module.exact(x)[:, columns].double())
     return sizes
 

@@ -62,6 +62,8 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     for name, metric in sorted(trainer.callback_metrics.items()):
         if name.startswith("val/"):
             table.add_row(name, f"{float(metric):.3e}")
+    if (reference := module.reference) is not None and reference.is_read:
+        table.add_row("reference", f"{reference.source}: {len(reference.points):,} points")
     table.add_section()
     for row in unknown_rows(trainer, module).items():
         table.add_row(*row)

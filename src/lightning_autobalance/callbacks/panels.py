@@ -41,10 +41,19 @@ def panels_of(
 
     with torch.no_grad():
         predicted = values(module(x))
-        if not module.has_exact:
-            return [(field, predicted)]
-        exact = values(module.exact(x))
-    return [(f"{field}, predicted", predicted), (f"{field}, exact", exact), ("absolute error", abs(predicted - exact))]
+        label, known = "exact", np.full(shape, np.nan)
+        if module.reference is not None:
+            between = module.reference.between(field, points).reshape(shape)
+            label, known = "reference", np.where(outside, np.nan, between)
+        elif module.has_exact:
+            known = values(module.exact(x))
+    if np.isnan(known).all():
+        return [(field, predicted)]
+    return [
+        (f"{field}, predicted", predicted),
+        (f"{field}, {label}", known),
+        ("absolute error", abs(predicted - known)),
+    ]
 
 
 def limits_of(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
@@ -79,7 +88,9 @@ def slice_values(module: PINNModule) -> list[float]:
     Args:
         module: Its domain has the coordinates.
     """
-    rest = list(zip(module.domain.coordinates, module.domain.bounds, strict=True))[2:]
+    known = module.reference.points if module.reference is not None else None
+    bounds = module.domain.bounds if known is None else zip(known.min(axis=0), known.max(axis=0), strict=True)
+    rest = list(zip(module.domain.coordinates, bounds, strict=True))[2:]
     return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
 
 

@@ -28,9 +28,9 @@ class Predictions(Callback):
     """Writes the fields as ``predictions.npz`` into the run's folder, at the end of ``fit`` and in ``predict``.
 
     There is a column per coordinate ("x") and per field ("u"), and with an exact solution one for each of its fields
-    ("u_exact"), all of one length. The points are those of ``CollocationPoints.prediction_points``: the evaluation
-    grid, or the rows of the file ``data.predict_points``. The numbers are of the module's floating point type. Training
-    is not touched; of several processes, the first writes.
+    ("u_exact"; interpolated from a reference, "u_reference"), all of one length. The points are those of
+    ``CollocationPoints.prediction_points``: the evaluation grid, or the rows of the file ``data.predict_points``. The
+    numbers are of the module's floating point type. Training is not touched; of several processes, the first writes.
 
     ``vtu`` is for ParaView and others: cells of the grid where the domain contains them, so that a hole stays a hole;
     points without cells for a file or a cloud. In time, there is a file for each of up to 50 instants and
@@ -123,7 +123,7 @@ def predictions(
         names: Fields and derivatives; all fields by default.
 
     Returns:
-        By name, (n,) each. The exact solution is NaN outside the domain.
+        By name, (n,) each. The exact solution is NaN outside the domain, a reference where it cannot be interpolated.
 
     Raises:
         NameTakenError: If a field has the name of a coordinate.
@@ -132,7 +132,10 @@ def predictions(
     x = rounded(domain, points, module.points_dtype)
     table: dict[str, NDArray[Any]] = {name: points[:, i].copy() for i, name in enumerate(domain.coordinates)}
     found = module.evaluate(x, *(module.fields if names is None else names))
-    if module.has_exact:
+    if module.reference is not None:
+        known = {f"{field}_reference": module.reference.between(field, points) for field in module.reference.fields}
+        found |= {name: column for name, column in known.items() if not np.isnan(column).all()}
+    elif module.has_exact:
         found |= _exact(module, x, domain.contains(points))
     taken = [name for name in found if name in table]
     if taken:

@@ -18,9 +18,9 @@ class SolutionPlotter(Callback):
 
     One coordinate is plotted as curves, two as heatmaps. With more, the heatmaps show a slice: at the final time, and
     at the middle of any other coordinate after the second; at the end of ``fit``, a further figure, ``u_times``, shows
-    four instants of u(x, y, t). What is outside the domain stays blank, and the boundary of
-    a domain in the plane that is no rectangle is drawn. Without an exact solution, only the prediction is shown. No
-    display is needed.
+    four instants of u(x, y, t). What is outside the domain stays blank, and the boundary of a domain in the plane that
+    is no rectangle is drawn. A reference is interpolated between its points, where it has up to three coordinates.
+    Without a solution to compare with, only the prediction is shown. No display is needed.
 
     Args:
         every_n_epochs: Plot also at the end of every n-th epoch; 0 plots at the end of ``fit`` only. A figure takes

@@ -10,6 +10,7 @@ from lightning_autobalance.checks.exact import check_exact
 from lightning_autobalance.checks.finish import check_finish
 from lightning_autobalance.checks.optimizer import check_combination, check_parameters
 from lightning_autobalance.checks.problem import check_problem
+from lightning_autobalance.checks.reference import check_reference, tell_of_another_reference
 from lightning_autobalance.checks.terms import find_terms, prepare_variant_of
 from lightning_autobalance.checks.trainer import check_trainer
 
@@ -21,8 +22,10 @@ __all__ = [
     "check_module_arguments",
     "check_parameters",
     "check_problem",
+    "check_reference",
     "check_terms_of_checkpoint",
     "check_trainer",
     "find_terms",
     "prepare_variant_of",
+    "tell_of_another_reference",
 ]

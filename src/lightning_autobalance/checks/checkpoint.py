@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from lightning_autobalance.checks.reference import tell_of_another_reference
 from lightning_autobalance.training.record import CHECKPOINT_KEY
 from lightning_autobalance.training.resume import check_has_optimizer, check_record
 
@@ -87,4 +88,6 @@ def check_loaded(module: Any, checkpoint: Mapping[str, Any]) -> Mapping[str, Any
     check_has_optimizer(checkpoint, module._trainer, type(module).__name__)
     own: Mapping[str, Any] = checkpoint.get(CHECKPOINT_KEY, {})
     check_record(module, own.get("record", {}), checkpoint["state_dict"])
+    if module._trainer is not None:
+        tell_of_another_reference(module.reference, own.get("record", {}))
     return own

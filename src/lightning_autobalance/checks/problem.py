@@ -14,6 +14,7 @@ from lightning_autobalance.checks.exact import TOLERANCE, check_exact
 from lightning_autobalance.checks.loader import check_batch
 from lightning_autobalance.checks.optimizer import check_parameters
 from lightning_autobalance.checks.periods import check_periods
+from lightning_autobalance.checks.reference import check_reference
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.nets import Transformed, ZeroAtStart
@@ -51,6 +52,8 @@ def check_problem(
     """
     check_parameters(field)
     check_periods(field)
+    if field.reference is not None:
+        check_reference(field.reference)
     measured = measured if measured is not None else MeasuredParts(None)
     points: Mapping[str, Tensor] = {**few_points(field.domain, counts), **measured.few()}
     converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}

@@ -15,6 +15,7 @@ from lightning_autobalance.points.point_cloud import PointCloud
 from lightning_autobalance.points.polygon import Polygon
 from lightning_autobalance.points.probe_files import read_probes
 from lightning_autobalance.points.quadrature import quadrature
+from lightning_autobalance.points.reference import Reference
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
 from lightning_autobalance.points.sampling import most_points, sample, shared_out
 from lightning_autobalance.points.shape import Combination, Shape
@@ -40,6 +41,7 @@ __all__ = [
     "TimeCylinder",
     "ParameterRange",
     "Parametric",
+    "Reference",
     "Sampler",
     "Uniform",
     "Grid",

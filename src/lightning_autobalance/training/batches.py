@@ -1,13 +1,16 @@
 """Batches of a training run: from `CollocationPoints`, or from a loader of the user's own."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lightning_autobalance.points import Domain, MeasuredParts
+
+EvaluationBatch: TypeAlias = Tensor | tuple[Tensor, Tensor] | list[Tensor] | dict[str, Tensor]
+"""Points where a solution is exact, points and the solution there, or points by part for losses."""
 
 
 def has_own_loader(trainer: Any) -> bool:
@@ -75,3 +78,9 @@ def example_batch(domain: Domain) -> str:
     """How a batch looks, for messages."""
     parts = ", ".join(f"{part!r}: (b, {len(domain.coordinates)})" for part in domain.parts)
     return f"{{{parts}}}"
+
+
+def has_several_sizes(trainer: Any) -> bool:
+    """Whether the batch that Lightning holds is points by part, of different numbers."""
+    batch = getattr(getattr(trainer, "_results", None), "batch", None)
+    return isinstance(batch, Mapping) and len({len(x) for x in batch.values() if isinstance(x, Tensor)}) > 1

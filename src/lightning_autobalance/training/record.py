@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import SWALR
 
-from lightning_autobalance.points import Domain
+from lightning_autobalance.points import Domain, Reference
 from lightning_autobalance.training.hyperparameters import PARTS, is_plain
 from lightning_autobalance.utils.plain import plain
 
@@ -67,6 +67,11 @@ def describe_domain(domain: Domain) -> Entry:
     return {**found, "arguments": {**found["arguments"], **plain(box)}}
 
 
+def describe_reference(reference: Reference | None) -> dict[str, str] | None:
+    """Where a reference solution is from, and the fingerprint of its numbers; None if there is none."""
+    return None if reference is None else {"source": reference.source, "fingerprint": reference.fingerprint}
+
+
 def make_record(module: Any, trainer: Any) -> dict[str, Any]:
     """The record of a `PINNModule` in training.
 
@@ -91,6 +96,8 @@ def make_record(module: Any, trainer: Any) -> dict[str, Any]:
         record["total_steps"] = module.variant.total_steps
         record["precision"] = str(trainer.precision_plugin.precision)
         record["resample_every"] = getattr(trainer.datamodule, "resample_every", None)
+        if module.reference is None or module.reference.is_read:
+            record["reference"] = describe_reference(module.reference)
     return record
 
 
@@ -103,7 +110,7 @@ def optimized(module: Any, optimizers: Sequence[Optimizer]) -> list[str]:
 def objects_given(module: Any) -> list[str]:
     """Names of the arguments that a checkpoint of a `PINNModule` cannot hold, and of which it knows nothing else."""
     added = [name for name, value in module.hparams.items() if not is_plain(plain(value))]  # by a subclass
-    known = {*PARTS, "optimizer", "scheduler"}
+    known = {*PARTS, "optimizer", "scheduler", "reference"}
     return [name for name in dict.fromkeys((*module.unsaved_arguments, *added)) if name not in known]
 
 

@@ -12,6 +12,7 @@ from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 
 TRUSTED = ("lightning_autobalance", "torch.nn", "torch.optim")  # packages whose classes run no code of a stranger
 IMPORTABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+TEXTS = ("reference",)  # arguments whose texts are never functions: random.csv is a file, though random is a module
 NOISE = re.compile(
     r"Parser key|Does not validate|Subtypes:|Errors:|Problem with given|Expected a <class 'NoneType'>|Given value"
 )
@@ -34,7 +35,8 @@ def check_imports(checkpoint: Mapping[str, Any], trusted: Collection[str], repla
         return
     allowed = (*TRUSTED, *(name for name in trusted if name.partition(".")[0] not in TRUSTED))
     for argument, value in arguments.items():
-        for path in () if argument.startswith("_") or argument in replaced else _imported(value):
+        skipped = argument.startswith("_") or argument in replaced
+        for path in () if skipped else _imported(value, texts=argument not in TEXTS):
             if not any(path.startswith(f"{module}.") for module in allowed):
                 raise MisconfigurationException(
                     f"`{argument}` in the checkpoint must name classes of {', '.join(allowed)}, got "
@@ -61,18 +63,18 @@ def configuration_error(error: Exception) -> MisconfigurationException:
     )
 
 
-def _imported(value: Any) -> Iterator[str]:
-    """The import paths in a value: those of classes, and text that a parser may take for the path of a function."""
+def _imported(value: Any, *, texts: bool) -> Iterator[str]:
+    """The import paths in a value: of classes, and ``texts`` that a parser may take for those of functions."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key == "class_path" and isinstance(item, str) and "." in item:
                 yield item
             else:
-                yield from _imported(item)
+                yield from _imported(item, texts=texts)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _imported(item)
-    elif isinstance(value, str) and IMPORTABLE.fullmatch(value) and _is_module(value.partition(".")[0]):
+            yield from _imported(item, texts=texts)
+    elif texts and isinstance(value, str) and IMPORTABLE.fullmatch(value) and _is_module(value.partition(".")[0]):
         yield value
 
 

@@ -10,19 +10,28 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.io import loadmat, whosmat
+from scipy.io.matlab import MatReadError
+
+from lightning_autobalance.utils.grids import flat_columns
 
 Column = NDArray[np.float64]  # (n,)
+Arrays = dict[str, NDArray[np.float64]]  # of any shape
 
 
-def read_table(path: str | PathLike[str], names: Sequence[str], argument: str = "file") -> dict[str, Column]:
+def read_table(
+    path: str | PathLike[str], names: Sequence[str], argument: str = "file", axes: Sequence[str] = ()
+) -> dict[str, Column]:
     """Columns of a file by name; NaN where a cell is empty or says so.
 
-    ``.npz`` holds an array of numbers per column, flattened; ``.csv`` has a header, ``.parquet`` needs pandas.
+    ``.npz`` and ``.mat`` hold an array of numbers per column, flattened; ``.csv`` has a header, ``.parquet`` needs
+    pandas.
 
     Args:
         path: The file.
         names: The columns that are wanted.
         argument: What the file is called in errors.
+        axes: Those that may be axes of a grid: then the other arrays have one dimension for each of them.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -30,15 +39,18 @@ def read_table(path: str | PathLike[str], names: Sequence[str], argument: str = 
     """
     file = Path(path)
     if not file.is_file():
-        raise FileNotFoundError(f"`{argument}` must be a file, found none at {str(file)!r}.")
+        raise FileNotFoundError(
+            f"`{argument}` must be a file, found none at {str(file)!r}: relative paths start from the current folder, "
+            f"{str(Path.cwd())!r}."
+        )
     if file.suffix not in READERS:
         raise ValueError(f"`{argument}` must be one of {', '.join(READERS)}, got {str(file)!r}.")
     if len(set(names)) < len(names):
         raise ValueError(f"`{argument}` must be read with different columns, got {list(names)}.")
     try:
-        found = READERS[file.suffix](file, names)
+        found = flat_columns(READERS[file.suffix](file, names), axes)
         check_columns(found)
-    except (ValueError, BadZipFile, EOFError) as error:
+    except (ValueError, BadZipFile, EOFError, MatReadError, NotImplementedError) as error:
         raise ValueError(f"`{argument}` must have columns of numbers, got {str(file)!r}: {error}") from error
     return found
 
@@ -72,7 +84,7 @@ def fingerprint(columns: Mapping[str, Column]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _csv(file: Path, names: Sequence[str]) -> dict[str, Column]:
+def _csv(file: Path, names: Sequence[str]) -> Arrays:
     with file.open(newline="", encoding="utf-8-sig") as lines:
         rows_of_cells = csv.reader(lines)
         header = [name.strip() for name in next(rows_of_cells, [])]
@@ -109,29 +121,35 @@ def _number(cell: str, name: str, row: int) -> float:
         raise ValueError(f"its column {name!r} must be numbers, got {cell!r} in row {row}.") from None
 
 
-def _npz(file: Path, names: Sequence[str]) -> dict[str, Column]:
+def _npz(file: Path, names: Sequence[str]) -> Arrays:
     with file.open("rb") as stream:
         arrays = np.load(stream, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             raise ValueError("it must have an array per column, by `numpy.savez`, got a single array without a name.")
         _check_names(names, arrays.files)
-        return {name: _flat(arrays[name], name) for name in names}
+        return {name: _numbers(arrays[name], name) for name in names}
 
 
-def _parquet(file: Path, names: Sequence[str]) -> dict[str, Column]:
+def _mat(file: Path, names: Sequence[str]) -> Arrays:
+    _check_names(names, [name for name, _, _ in whosmat(file)])
+    arrays = loadmat(file, variable_names=list(names))
+    return {name: _numbers(arrays[name], name) for name in names}
+
+
+def _parquet(file: Path, names: Sequence[str]) -> Arrays:
     try:
         import pandas
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"`{file.name}` needs pandas: pip install pandas pyarrow") from error
     frame = pandas.read_parquet(file)
     _check_names(names, list(frame.columns))
-    return {name: _flat(frame[name].to_numpy(), name) for name in names}
+    return {name: _numbers(frame[name].to_numpy(), name) for name in names}
 
 
-def _flat(values: NDArray[Any], name: str) -> Column:
+def _numbers(values: NDArray[Any], name: str) -> NDArray[np.float64]:
     if values.dtype.kind not in "fiub":
         raise ValueError(f"its column {name!r} must be numbers, got {values.dtype}.")
-    return np.ascontiguousarray(values, dtype=np.float64).ravel()
+    return np.asarray(values, dtype=np.float64)
 
 
 def _check_names(names: Sequence[str], found: Sequence[str]) -> None:
@@ -142,8 +160,9 @@ def _check_names(names: Sequence[str], found: Sequence[str]) -> None:
         )
 
 
-READERS: dict[str, Callable[[Path, Sequence[str]], dict[str, Column]]] = {
+READERS: dict[str, Callable[[Path, Sequence[str]], Arrays]] = {
     ".csv": _csv,
     ".npz": _npz,
+    ".mat": _mat,
     ".parquet": _parquet,
 }

@@ -21,7 +21,7 @@ def test_every_solver_has_its_file_and_error() -> None:
         assert len({len(columns[column]) for column in columns}) == 1
 
 
-@pytest.mark.parametrize("name", ["poisson_l_shape", "poisson_three_holes", "kuramoto_sivashinsky"])
+@pytest.mark.parametrize("name", ["poisson_l_shape", "poisson_three_holes", "kuramoto_sivashinsky", "burgers"])
 def test_what_is_committed_is_rewritten(name: str, tmp_path: Path) -> None:
     main([name, "--out", str(tmp_path)])
     old, new = (np.load(folder / f"{name}.npz") for folder in (ROOT / OUT, tmp_path))
