@@ -15,7 +15,8 @@ def pytest_configure() -> None:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second each, for tests that do not look at them."""
-    monkeypatch.setattr("lightning_autobalance.callbacks.SolutionPlotter._draw", lambda *_: None)
+    for name in ("SolutionPlotter._draw", "SolutionPlotter._draw_times", "HistoryPlotter.on_train_end"):
+        monkeypatch.setattr(f"lightning_autobalance.callbacks.{name}", lambda *_: None)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,5 +1,6 @@
 """Points: seeded, stateful, of the module's dtype."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from lightning.pytorch import Callback
 from lightning.pytorch.demos.boring_classes import BoringModel
 from torch import Tensor
 
-from helpers.toys import Decay, Poisson2D, fit, points, trainer
+from helpers.runs import assert_equal
+from helpers.toys import Decay, Poisson2D, Rate, fit, measured, points, trainer
+from lightning_autobalance.callbacks import UnknownParameters
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Grid, LatinHypercube, Rectangle, Sobol
+from lightning_autobalance.optim.finish import LevenbergMarquardt
+from lightning_autobalance.points import Grid, LatinHypercube, Measurements, Rectangle, Sobol
+from lightning_autobalance.variants import CWP, GPINN, RBA, CoPINN
 
 
 class Seen(Poisson2D):
@@ -227,3 +232,134 @@ def test_another_sampler_on_resume(tmp_path: Path) -> None:
     data = points(Decay(), sampler=Sobol())
     with pytest.raises(MisconfigurationException, match="`sampler` must be as in the checkpoint, Uniform, got Sobol"):
         fit(Decay(), tmp_path, data, max_steps=4, ckpt_path=tmp_path / "uniform.ckpt")
+
+
+# Measurements.
+
+
+class SeenRate(Rate):
+    """Keeps the points of every step."""
+
+    def losses(self, points: Any) -> dict[str, Tensor]:
+        if self.trainer.training:
+            self.__dict__.setdefault("batches", []).append({part: x.clone() for part, x in points.items()})
+        return super().losses(points)
+
+
+def rate_points(measurements: Any = None, **options: Any) -> CollocationPoints:
+    return points(Rate(), measurements=measurements if measurements is not None else measured(batch=20), **options)
+
+
+def test_measurements_come_in_batches_beside_the_points(tmp_path: Path) -> None:
+    found = []
+    for per_call in (1, 4):
+        module = SeenRate(steps_per_call=per_call)
+        fit(module, tmp_path, rate_points(resample_every=3), max_steps=10)
+        found.append(module.batches[1:])
+    for here, there in zip(*found, strict=True):
+        assert list(here) == ["interior", "boundary", "data", "data_targets"]
+        assert here["data"].shape == here["data_targets"].shape == (20, 1)
+        assert all(torch.equal(here[part], there[part]) for part in here)
+    taken = torch.cat([batch["data"][:, 0] for batch in found[0][:5]])
+    assert sorted(taken[:50].unique(return_counts=True)[1].tolist()) == [1] * 50  # an epoch
+
+
+@pytest.mark.parametrize("variant", [None, CoPINN(iterations=20), RBA(), CWP(resample_every=3, seed=0), GPINN()])
+@pytest.mark.parametrize("per_call", [1, 3])
+def test_measurements_resume_within_an_epoch(tmp_path: Path, per_call: int, variant: Any) -> None:
+    def trained(steps: int, path: Path | None = None) -> Any:
+        torch.manual_seed(0)
+        module = Rate(steps_per_call=per_call, variant=deepcopy(variant))
+        options = {"callbacks": [UnknownParameters()], "log_every_n_steps": 2}
+        return fit(module, tmp_path, rate_points(), max_steps=steps, ckpt_path=path, **options)
+
+    whole = trained(11)
+    trained(4).save_checkpoint(tmp_path / "part.ckpt")
+    resumed = trained(11, tmp_path / "part.ckpt")
+    for name, lightning_trainer in {"whole": whole, "resumed": resumed}.items():
+        lightning_trainer.save_checkpoint(tmp_path / f"{name}.ckpt")
+    a, b = (torch.load(tmp_path / f"{name}.ckpt", weights_only=True) for name in ("whole", "resumed"))
+    for part in ("state_dict", "optimizer_states", "CollocationPoints"):
+        assert_equal(a[part], b[part], part)
+
+
+def test_a_finish_takes_all_measurements(tmp_path: Path) -> None:
+    module = Rate(finish=LevenbergMarquardt(6, dtype="float64"), check_exact=False)
+    data = rate_points(measured(400, noise_std=None, batch=20))
+    seen = []
+    module.register_forward_hook(lambda _, x, __: seen.append(len(x[0])))
+    fit(module, tmp_path, data, max_steps=8)
+    assert 20 in seen
+    assert len(data.points_at(7)["data"]) == 400
+    assert module.k().item() == pytest.approx(1.0, rel=0.05)
+
+
+def test_noise_ends_the_run_unless_the_module_says_otherwise(tmp_path: Path) -> None:
+    module, clean = Rate(weights={"pde": 1e-6}), measured(noise_std=None)
+    noisy = Measurements(clean.inputs, clean.targets, noise_std=9.0)
+    fit(module, tmp_path, rate_points(noisy), max_steps=9)
+    assert "`stop_at_noise`" in module.end_of_run.reason
+    module = Rate(stop_at_noise={"data": 1e-9})
+    assert fit(module, tmp_path, rate_points(noisy), max_steps=9).global_step == 9
+    fit(module, tmp_path, rate_points(measured(noise_std=None)), max_steps=1)
+    assert module.end_of_run.noise == {"data": 1e-9}
+
+
+def test_noise_of_no_term(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=r"`stop_at_noise` must name loss terms .*got 'probes'"):
+        fit(Rate(), tmp_path, rate_points({"data": measured(), "probes": measured()}), max_steps=1)
+
+
+def test_measurements_that_are_not_those_of_the_exact_solution(tmp_path: Path) -> None:
+    off = Measurements({"x": [0.1, 0.2]}, {"u": [0.5, 0.6]})
+    with pytest.raises(
+        MisconfigurationException, match=r"`data` must vanish on the exact .*noisy \(give their `noise_st"
+    ):
+        fit(Rate(), tmp_path, rate_points(off), max_steps=1)
+    fit(Rate(), tmp_path, rate_points(Measurements(off.inputs, off.targets, noise_std=0.1)), max_steps=1)
+
+
+def test_without_measurements_their_term_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="asks for points 'data', but"):
+        fit(Rate(), tmp_path, points(Rate()), max_steps=1)
+
+
+def test_a_file_that_cannot_be_used_and_one_that_is_odd(tmp_path: Path) -> None:
+    path = tmp_path / "wake.csv"
+    path.write_text("x,u\n100,1\n200,2\n")
+    given = Measurements("x", "u", str(path), noise_std=0.1)
+    with pytest.raises(MisconfigurationException, match=r"`data.measurements` 'data' from .*wake.csv.*column 'x' goes"):
+        fit(Rate(), tmp_path, rate_points(given), max_steps=1)
+    path.write_text("x,u\n0.1,1\n0.2,\n")
+    with pytest.warns(UserWarning, match="wake.csv': 1 of 2 rows without a number"):
+        fit(Rate(), tmp_path, rate_points(given), max_steps=1)
+
+
+def test_a_file_that_changes_before_a_resume(tmp_path: Path) -> None:
+    path = tmp_path / "wake.csv"
+    path.write_text("x,u\n0.1,1\n0.2,0.9\n")
+    given = Measurements("x", "u", str(path), noise_std=1e-6)
+    fit(Rate(), tmp_path, rate_points(given), max_steps=1).save_checkpoint(tmp_path / "a.ckpt")
+    path.write_text("x,u\n0.1,1\n0.2,0.8\n")
+    with pytest.raises(
+        MisconfigurationException, match=r"got others from '.*wake.csv'. Change it back, or start a new"
+    ):
+        fit(Rate(), tmp_path, rate_points(given), max_steps=2, ckpt_path=tmp_path / "a.ckpt")
+
+
+def test_without_an_exact_solution_measurements_are_validated_too(tmp_path: Path) -> None:
+    class Unknown(PINNModule):
+        domain = Rate.domain
+
+        def residuals(self, points: Any) -> dict[str, Tensor]:
+            (u_x,) = self.partials(points["interior"], "x")
+            return {"pde": u_x, "data": self(points["data"]) - points["data_targets"]}
+
+    metrics = fit(Unknown(), tmp_path, rate_points(), max_steps=2).callback_metrics
+    assert float(metrics["val/loss/data"]) > 0
+
+
+def test_measurements_in_double_precision_and_compiled_shapes_stay(tmp_path: Path) -> None:
+    module = SeenRate()
+    fit(module, tmp_path, rate_points(measured(batch=15)), max_steps=9, precision="64-true")
+    assert {(x["data"].dtype, x["data"].shape) for x in module.batches[1:]} == {(torch.float64, (15, 1))}

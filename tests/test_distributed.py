@@ -28,6 +28,8 @@ MAIN = (
     "soft_ring",
     "plate_redrawn",
     "plate_finish",
+    "measured",
+    "measured_finish",
 )
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
@@ -55,9 +57,10 @@ SOLVES = (
     "self_scaled_broyden",
     "lbfgs",
     "plate_finish",
+    "measured_finish",
 )  # systems whose condition multiplies rounding
 SECOND_ORDER = ("ring", "soft_ring", "soft_ring_redrawn", "plate", "plate_redrawn")  # derivatives of larger rounding
-RESUMED = ("auto_adamw", "ntk", "RBA")
+RESUMED = ("auto_adamw", "ntk", "RBA", "measured")
 resumed_of_two = pytest.mark.parametrize(
     "batch", [pytest.param(b, marks=by_default(b)) for b in BATCHES if BATCHES[b][0] == 2]
 )

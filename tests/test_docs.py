@@ -21,7 +21,7 @@ from benchmarks import accuracy_page, bad_inputs, docs, method_cost, quickstart,
 from benchmarks.peers import command as peers
 from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets, step
-from lightning_autobalance.callbacks import SolutionPlotter
+from lightning_autobalance.callbacks import HistoryPlotter, SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
 from lightning_autobalance.sweeps.product import plan
@@ -86,6 +86,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(SolutionPlotter, "_draw", lambda *_: None)  # half a second a picture, tested elsewhere
+    monkeypatch.setattr(SolutionPlotter, "_draw_times", lambda *_: None)
+    monkeypatch.setattr(HistoryPlotter, "on_train_end", lambda *_: None)
     monkeypatch.setattr("lightning_autobalance.callbacks.hessian_spectrum.save_figure", lambda *_: None)  # likewise
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     for name, text in quickstart.files_of((ROOT / quickstart.PAGE).read_text()).items():
@@ -274,6 +276,20 @@ def test_boundary_values_by_an_own_forward_go_by_reverse_mode(folder: Path) -> N
     assert hard.derivative_mode == "reverse"
     with pytest.raises(TypeError, match="reverse"):
         type(hard)(derivatives="taylor").residuals({"interior": torch.rand(3, 2)})
+
+
+def test_results_are_read_as_the_page_says(folder: Path) -> None:
+    run(["fit", "--config=my_pde.yaml", "--trainer.max_steps=2", *QUIET])
+    found = module_of("how-to/results.md", "read.py", folder)
+    assert 0 < found.error < 10
+    assert len(found.found["u"]) == 100
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of the exporter itself
+def test_a_module_goes_to_onnx_as_the_page_says(folder: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the exporter to ONNX needs onnxscript")
+    pytest.importorskip("onnxruntime", reason="nothing else here computes with ONNX")
+    module_of("how-to/results.md", "to_onnx.py", folder)  # which compares
 
 
 def test_a_resumed_run_keeps_the_learning_rate_of_its_checkpoint(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks references`: solve what has no closed form, and write the solutions and their errors."""
+"""`python -m benchmarks references`: solve what has no closed form, and make measurements, for the examples."""
 
 import argparse
 import json
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import burgers, cavity, membrane, periodic
+from benchmarks.references import burgers, cavity, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 OUT = Path("examples/pdes/references")
+MEASUREMENTS = Path("examples/pdes/measurements")
 SOLVERS: Mapping[str, Callable[[], tuple[Table, Errors]]] = {
     "allen_cahn": periodic.allen_cahn,
     "burgers": burgers.burgers,
@@ -23,19 +24,23 @@ SOLVERS: Mapping[str, Callable[[], tuple[Table, Errors]]] = {
 
 
 def main(args: list[str]) -> None:
-    """Write `<name>.npz`, the columns of the table, and `errors.json`.
+    """Write `<name>.npz`, the columns of the table, and `errors.json`; of measurements, `<name>.csv`.
 
     Args:
         args: Arguments of the command line.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks references", description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(SOLVERS), help=f"of {', '.join(SOLVERS)}; all by default")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder")
+    known = [*SOLVERS, *measured.MEASURED]
+    parser.add_argument("names", nargs="*", default=known, help=f"of {', '.join(known)}; all by default")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the solutions")
+    parser.add_argument("--measurements", type=Path, default=MEASUREMENTS, help="folder of the measurements")
     chosen = parser.parse_args(args)
     chosen.out.mkdir(parents=True, exist_ok=True)
     record = chosen.out / "errors.json"
     errors = json.loads(record.read_text()) if record.exists() else {}
-    for name in chosen.names:
+    for name in measured.MEASURED.keys() & set(chosen.names):
+        measured.write(name, chosen.measurements)
+    for name in [name for name in chosen.names if name in SOLVERS]:
         table, found = SOLVERS[name]()
         columns: dict[str, Any] = {column: np.round(values, 9) for column, values in table.items()}
         np.savez_compressed(chosen.out / f"{name}.npz", **columns)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lightning_autobalance.jacobian import backward, hessian_spectrum
     from lightning_autobalance.module import PINNModule
     from lightning_autobalance.nets import MLP
+    from lightning_autobalance.nets.bounded import Bounded
     from lightning_autobalance.optim import AutoAdam, AutoAdamW, AutoBalance, AutoSOAP, WarmupExponentialDecay
     from lightning_autobalance.points import (
         Ball,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Disk,
         Ellipse,
         Interval,
+        Measurements,
         ParameterRange,
         PointCloud,
         Polygon,
@@ -40,6 +42,7 @@ _ROOMS = {
     "jacobian": ("backward", "hessian_spectrum"),
     "module": ("PINNModule",),
     "nets": ("MLP",),
+    "nets.bounded": ("Bounded",),
     "optim": ("AutoAdam", "AutoAdamW", "AutoBalance", "AutoSOAP", "WarmupExponentialDecay"),
     "points": (
         "Ball",
@@ -47,6 +50,7 @@ _ROOMS = {
         "Disk",
         "Ellipse",
         "Interval",
+        "Measurements",
         "ParameterRange",
         "PointCloud",
         "Polygon",
@@ -83,6 +87,8 @@ __all__ = [
     "PointCloud",
     "ParameterRange",
     "TimeCylinder",
+    "Measurements",
+    "Bounded",
     "MLP",
     "BalanceMonitor",
     "Dashboard",

@@ -3,19 +3,31 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_autobalance.checks import check_reference
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Domain, Sampler, Uniform, sample, shared_out
+from lightning_autobalance.points import (
+    Domain,
+    MeasuredParts,
+    Measurements,
+    Sampler,
+    Uniform,
+    read_probes,
+    rounded,
+    sample,
+    shared_out,
+)
 from lightning_autobalance.training.batches import EvaluationBatch
 from lightning_autobalance.utils.arguments import check_at_least
-from lightning_autobalance.utils.distributed import own_rows
+from lightning_autobalance.utils.distributed import own_rows, single_process
 from lightning_autobalance.utils.plain import plain
 
 HELD_OUT = 2**31 - 1  # number of the draw for validation without an exact solution
@@ -38,6 +50,10 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: Optimizer steps between two validations. Every epoch has a cost in Lightning: keep it large.
         eval_points: Approximate size of the evaluation grid: ``round(eval_points ** (1 / d))`` points along each axis.
         eval_batch_size: Number of grid points evaluated at once.
+        predict_points: A file with a column per coordinate, ``.csv``, ``.npz`` or ``.parquet``: ``predict`` and the
+            predictions at the end of ``fit`` are at its rows. By default they are on the evaluation grid.
+        measurements: Measured values, which ``residuals`` finds as ``points["data"]``, (b, d), and
+            ``points["data_targets"]``, (b, k); several by name. A `finish` takes all rows in place of batches.
 
     Raises:
         ValueError: If a count is not positive or ``resample_every`` is negative.
@@ -52,6 +68,8 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: int = 1000,
         eval_points: int = 90_000,
         eval_batch_size: int = 90_000,
+        predict_points: str | None = None,
+        measurements: Measurements | dict[str, Measurements] | None = None,
     ) -> None:
         super().__init__()
         resample_every, seed, steps_per_epoch = plain((resample_every, seed, steps_per_epoch))
@@ -81,6 +99,9 @@ class CollocationPoints(LightningDataModule):
         self.steps_per_epoch = steps_per_epoch
         self.eval_points = eval_points
         self.eval_batch_size = eval_batch_size
+        self.predict_points = predict_points
+        self._probes: NDArray[np.float64] | None = None
+        self.measurements = MeasuredParts(measurements)
         self._draw = -1
         self._points: dict[str, Tensor] = {}  # of all processes
         self._own: dict[str, Tensor] = {}  # of this process
@@ -103,6 +124,8 @@ class CollocationPoints(LightningDataModule):
         if stage == "fit":  # they may be of another module; a checkpoint is loaded later
             self._draw, self._points = -1, {}
         self._own = {}
+        if stage in ("fit", "predict"):  # a bad file is refused before anything is trained
+            self._probes = self._read_probes(module.domain)
         try:
             for part, count in self.counts.items():
                 empty = [n for _, n in shared_out(module.domain, part, count)].count(0)
@@ -117,6 +140,12 @@ class CollocationPoints(LightningDataModule):
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
+        try:
+            notes = self.measurements.read(module.domain, module.fields, processes)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from error
+        for note in notes:
+            rank_zero_warn(note)
 
     def draw(self, domain: Domain, number: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """Draw the points of every part.
@@ -151,7 +180,16 @@ class CollocationPoints(LightningDataModule):
             self._draw, self._own = number, {}
         source = self._own or {part: own_rows(x) for part, x in self._points.items()}
         self._own = {part: x.to(device, dtype) for part, x in source.items()}
-        return dict(self._own)
+        whole = module.finish_phase.is_due(step, module.trainer)  # which minimises one function, not those of batches
+        return {**self._own, **self.measurements.at(step, self.seed, device, dtype, whole=whole)}
+
+    def held_out(self) -> dict[str, Tensor]:
+        """Points not used in training, and the first batch of measurements, for all processes on the device."""
+        module = self.module
+        device, dtype = module.device, module.points_dtype
+        drawn = {part: x.to(device) for part, x in self.draw(module.domain, HELD_OUT, dtype).items()}
+        with single_process():
+            return {**drawn, **self.measurements.at(0, self.seed, device, dtype)}
 
     def train_dataloader(self) -> "PointLoader":
         """One batch per optimizer step: the points of all parts by name."""
@@ -164,16 +202,37 @@ class CollocationPoints(LightningDataModule):
             known = check_reference(module.reference)
             return EvalLoader(list(known.batches(module.compared, module.points_dtype, self.eval_batch_size)))
         if module.has_exact:
-            return self.predict_dataloader()
-        return EvalLoader([self.draw(module.domain, HELD_OUT, module.points_dtype)])
+            return EvalLoader(torch.split(module.grid(self.eval_points), self.eval_batch_size))
+        return EvalLoader([self.held_out()])
 
     def test_dataloader(self) -> "EvalLoader":
         """As for validation."""
         return self.val_dataloader()
 
     def predict_dataloader(self) -> "EvalLoader":
-        """The evaluation grid."""
-        return EvalLoader(torch.split(self.module.grid(self.eval_points), self.eval_batch_size))
+        """The points of `prediction_points`."""
+        module = self.module
+        x = rounded(module.domain, self.prediction_points(), module.points_dtype)
+        return EvalLoader(torch.split(x, self.eval_batch_size))
+
+    def prediction_points(self) -> NDArray[np.float64]:
+        """Where the results of a run are written: the rows of the file ``predict_points``, or the evaluation grid.
+
+        Returns:
+            (n, d).
+        """
+        domain = self.module.domain
+        if self.predict_points is not None and self._probes is None:
+            self._probes = self._read_probes(domain)
+        return domain.grid(self.eval_points) if self._probes is None else self._probes
+
+    def _read_probes(self, domain: Domain) -> NDArray[np.float64] | None:
+        if self.predict_points is None:
+            return None
+        try:
+            return read_probes(self.predict_points, domain, "data.predict_points")
+        except (ValueError, OSError, ImportError) as error:
+            raise MisconfigurationException(str(error)) from error
 
     def state_dict(self) -> dict[str, Any]:
         """The seed and the current points, from which a resume is exact."""
@@ -185,6 +244,7 @@ class CollocationPoints(LightningDataModule):
             "counts": dict(self.counts),
             "sampler": sampler,
             "points": points,
+            "measurements": self.measurements.state_dict(),
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -201,6 +261,12 @@ class CollocationPoints(LightningDataModule):
                     f"`{'points' if name == 'counts' else name}` must be as in the checkpoint, {state_dict[name]}, got "
                     f"{mine}. Change it back, or start a new run without `ckpt_path`."
                 )
+        try:
+            self.measurements.check_state(state_dict.get("measurements", {}))
+        except ValueError as error:
+            raise MisconfigurationException(
+                f"{error} Change it back, or start a new run without `ckpt_path`."
+            ) from error
         if state_dict["seed"] != self.seed:
             rank_zero_warn(
                 f"`seed` of the points is {self.seed}; the run goes on with the checkpoint's, {state_dict['seed']}."

@@ -22,6 +22,7 @@ from lightning_autobalance.points.reference import compared_fields
 from lightning_autobalance.shapes import Fields, Points
 from lightning_autobalance.training.batches import EvaluationBatch, as_points, has_several_sizes
 from lightning_autobalance.training.checkpoint_io import read_checkpoint
+from lightning_autobalance.training.evaluation import EvaluatedModule
 from lightning_autobalance.training.stored_configuration import check_imports, configuration_error
 from lightning_autobalance.utils.arguments import check_at_least
 from lightning_autobalance.variants import MeanSquares
@@ -29,7 +30,7 @@ from lightning_autobalance.variants import MeanSquares
 Module = TypeVar("Module", bound=LightningModule)
 
 
-class NeuralField(LightningModule):
+class NeuralField(EvaluatedModule):
     """The fields u(x; w) on a domain and their partial derivatives; the base of `PINNModule`, which trains them.
 
     Args:

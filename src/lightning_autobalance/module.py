@@ -18,7 +18,7 @@ from lightning_autobalance.field import NeuralField
 from lightning_autobalance.optim import AutoAdamW, PostCombine
 from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.shapes import Losses
-from lightning_autobalance.training.batches import has_own_loader, point_counts, points_of_step
+from lightning_autobalance.training.batches import has_own_loader, measured_parts, point_counts, points_of_step
 from lightning_autobalance.training.callbacks import callbacks_of_every_run
 from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
@@ -76,8 +76,7 @@ class PINNModule(NeuralField):
         compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
             ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
             fails, a warning says why and the run goes on uncompiled.
-        cuda_graph: Removed, kept so that older configurations and checkpoints with ``cuda_graph: false`` still load.
-            Use ``compile: reduce-overhead``.
+        cuda_graph: Removed; ``false`` of older configurations still loads. Use ``compile: reduce-overhead``.
         check_exact: Before training, check that the residuals of the exact solution vanish, up to 1e-5 of their scale
             or to the number given here.
         reference: A solution known at points, for errors and plots in place of ``exact``: ``{file: burgers.npz}`` with
@@ -336,7 +335,8 @@ class PINNModule(NeuralField):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # a user's own is kept
             self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         self._ready = False
-        self.finish_phase, self.end_of_run = FinishPhase(self.finish), EndOfRun(self.end_of_run.noise, self.weights)
+        self.finish_phase = FinishPhase(self.finish)
+        self.end_of_run = EndOfRun(self.end_of_run.given, self.weights, measured_parts(self.trainer).noise)
         self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
         return [self._schedules, self._termination, *callbacks_of_every_run()]
 
@@ -357,7 +357,9 @@ class PINNModule(NeuralField):
             return ()  # its first batch is checked before the first step
         named = {"weights": self.weights, "measured": self.measured, "stop_at_noise": self.end_of_run.noise}
         counts, find = point_counts(self._trainer), partial(checks.find_terms, self)
-        return checks.check_problem(self, counts, find, named=named, exact=self.check_exact, batch=batch)
+        return checks.check_problem(
+            self, counts, find, named=named, exact=self.check_exact, batch=batch, measured=measured_parts(self._trainer)
+        )
 
     def _prepare_variant(self, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         self._variant_is_prepared = True

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
@@ -21,8 +22,10 @@ from lightning_autobalance.balancing import DWA, NTK, ConFIG, MConFIG, PCGrad
 from lightning_autobalance.callbacks import BalanceMonitor
 from lightning_autobalance.cli import main
 from lightning_autobalance.data import CollocationPoints
+from lightning_autobalance.nets.bounded import Bounded
 from lightning_autobalance.optim import AutoAdamW, AutoBalance, AutoSOAP
 from lightning_autobalance.optim.finish import LBFGS, LevenbergMarquardt, SelfScaledBroyden
+from lightning_autobalance.points import MeasuredParts, Measurements
 
 PLACES = torch.rand(33, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 KNOWN = (PLACES, PLACES.square().sum(dim=1))  # an odd number of points
@@ -51,6 +54,24 @@ class PartOfPoints(Wave):
         return found | {"first": self(start[start[:, 0] < FIRST]), "late": self(x[x[:, 1] > LATE])}
 
 
+class MeasuredWave(Wave):
+    """Its solution is measured in batches, of which processes have shares of different sizes."""
+
+    measurements: Measurements
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.speed = Bounded(0.5)
+        rng = np.random.default_rng(0)
+        x = np.stack([rng.uniform(low, high, 23) for low, high in self.domain.bounds], axis=1)
+        u = np.sin(x.sum(axis=1, keepdims=True)).repeat(len(self.fields), axis=1)
+        self.measurements = Measurements(x, u, batch=7)
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        misfit = self(points["data"]) - self.speed() * points["data_targets"]
+        return super().residuals(points) | {"data": misfit}
+
+
 adamw = partial(torch.optim.AdamW, lr=1e-3)
 RUNS: dict[str, Callable[[], Any]] = {
     "auto_adamw": lambda: Wave(optimizer=AutoAdamW),
@@ -71,6 +92,8 @@ RUNS: dict[str, Callable[[], Any]] = {
     "ring": lambda: Ring(optimizer=AutoAdamW),
     "soft_ring": lambda: SoftRing(optimizer=AutoAdamW),
     "plate": lambda: Plate(optimizer=AutoAdamW),
+    "measured": lambda: MeasuredWave(optimizer=AutoAdamW),
+    "measured_finish": lambda: MeasuredWave(finish=LevenbergMarquardt(5)),
     "plate_finish": lambda: Pointwise(finish=LevenbergMarquardt(5)),
     **{name: partial(lambda make: Wave(optimizer=AutoAdamW, variant=make()), make) for name, make in MAKE.items()},
 }
@@ -90,6 +113,7 @@ def run(name: str, folder: Path, steps: int, **options: Any) -> tuple[Trainer, A
     counts = getattr(module, "counts", COUNTS)
     resample = 10 if name in REDRAWN else 0
     data = CollocationPoints(counts, seed=0, eval_points=100, steps_per_epoch=50, resample_every=resample)
+    data.measurements = MeasuredParts(getattr(module, "measurements", None))
     more = {"precision": "32-true" if bits else "64-true", "callbacks": [BalanceMonitor()], **options}
     return fit(module, folder, data, max_steps=steps, **more), module
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.nets import MLP
-from lightning_autobalance.points import Interval, Rectangle
+from lightning_autobalance.nets.bounded import Bounded
+from lightning_autobalance.points import Interval, Measurements, Rectangle
 
 
 class Decay(PINNModule):
@@ -80,3 +82,25 @@ def fit(module: PINNModule, tmp_path: Any, data: CollocationPoints | None = None
     lightning_trainer = trainer(tmp_path, **options)
     lightning_trainer.fit(module, data if data is not None else points(module), ckpt_path=ckpt_path)
     return lightning_trainer
+
+
+class Rate(Decay):
+    """u' = -k u, k unknown and u measured; at the start it is 1."""
+
+    true_parameters: Mapping[str, float] = {"k": 1.0}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.k = Bounded(0.5)
+
+    def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        u, u_x = self.partials(points["interior"], "", "x")
+        return {"pde": u_x + self.k() * u, "data": self(points["data"]) - points["data_targets"]}
+
+
+def measured(rows: int = 50, noise_std: float | None = 0.01, **options: Any) -> Measurements:
+    """Values of exp(-x), with noise if it is known."""
+    rng = np.random.default_rng(0)
+    x = rng.random(rows)
+    u = np.exp(-x) + (noise_std or 0.0) * rng.normal(size=rows)
+    return Measurements({"x": x}, {"u": u}, noise_std=noise_std, **options)

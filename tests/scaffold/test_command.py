@@ -48,6 +48,9 @@ def test_flags_choose_the_template(flags: list[str], kind: str, tmp_path: Path) 
         ([], "the following arguments are required: name"),
         (["my_pde", "--time", "--stationary"], "not allowed with argument"),
         (["my_pde", "--geometry", "--inverse"], "`--inverse` must go with --stationary or --time, got --geometry."),
+        (["my_pde", "--measurements=none.csv"], "`--measurements` must be a file, found none at 'none.csv'"),
+        (["my_pde", "--measurements=none.csv", "--inverse"], "`--inverse` must be left out with `--measurements`"),
+        (["my_pde", "--measurements=none.csv", "--time"], "not allowed with argument"),
         (["my-pde"], "`name` must be a Python identifier, such as my_pde, got 'my-pde'"),
     ],
 )

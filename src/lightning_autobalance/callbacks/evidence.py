@@ -10,7 +10,7 @@ from torch import Tensor
 from lightning_autobalance.callbacks.balance_monitor import BalanceMonitor
 from lightning_autobalance.callbacks.balance_statistics import BalanceStatistics
 from lightning_autobalance.callbacks.diagnosis import Evidence
-from lightning_autobalance.data import HELD_OUT, CollocationPoints
+from lightning_autobalance.data import CollocationPoints
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim import PostCombine
 
@@ -47,8 +47,7 @@ def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]
     if not isinstance(data, CollocationPoints):
         return {}
     points = data.points_at(max(trainer.global_step - 1, 0))
-    drawn = data.draw(module.domain, HELD_OUT, module.points_dtype)
-    fresh = {part: x.to(module.device) for part, x in drawn.items()}
+    fresh = data.held_out()
     with trainer.precision_plugin.forward_context():
         return {
             "trained": _mean_squares(module, points),

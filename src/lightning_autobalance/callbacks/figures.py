@@ -32,7 +32,7 @@ def run_folder(trainer: Trainer) -> Path:
     return Path(folder or trainer.default_root_dir)
 
 
-def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: str) -> None:
+def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: str, *, numbered: bool = True) -> None:
     """Save a figure as ``<run folder>/<folder>/<name>_step<n>.png``, and send it to the loggers.
 
     Where one of them cannot be written, a warning says so and the run goes on.
@@ -43,8 +43,10 @@ def save_figure(trainer: Trainer, figure: Figure, folder: str, name: str, key: s
         folder: Folder for figures of this kind, such as ``plots``.
         name: Start of the file name.
         key: Name of the image in the loggers, such as ``solution/u``.
+        numbered: Whether the file name has the step.
     """
-    path = run_folder(trainer) / folder / f"{name}_step{trainer.global_step}.png"
+    ending = f"_step{trainer.global_step}" if numbered else ""
+    path = run_folder(trainer) / folder / f"{name}{ending}.png"
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once; every later rendering would repeat it
     try:

@@ -13,6 +13,7 @@ from rich.table import Table
 from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.callbacks.figures import run_folder
+from lightning_autobalance.callbacks.unknown_parameters import unknown_rows
 from lightning_autobalance.module import PINNModule
 
 
@@ -63,6 +64,9 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
             table.add_row(name, f"{float(metric):.3e}")
     if (reference := module.reference) is not None and reference.is_read:
         table.add_row("reference", f"{reference.source}: {len(reference.points):,} points")
+    table.add_section()
+    for row in unknown_rows(trainer, module).items():
+        table.add_row(*row)
     table.add_section()
     table.add_row("steps", f"{trainer.global_step:,}")
     if (stage := module.finish_phase.stage) is not None and stage.began_at is not None:

@@ -1,7 +1,6 @@
 """Figures of the solution: prediction, exact solution and error."""
 
 import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.axes import Axes
@@ -9,22 +8,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lightning_autobalance.callbacks.figures import new_figure, save_figure
+from lightning_autobalance.callbacks.panels import Panel, draw_edge, limits_of, panels_of, slice_title, slice_values
+from lightning_autobalance.callbacks.time_slices import draw_instants, has_instants
 from lightning_autobalance.module import PINNModule
-from lightning_autobalance.points import Box, Domain, Extended, Sobol, most_points, sample
-
-BATCH = 90_000  # points of a reference at once
-EDGE = 1024  # points of a boundary
-Panel = tuple[str, NDArray[np.float64]]
 
 
 class SolutionPlotter(Callback):
     """Plots each field, as a PNG in the run's folder and in the loggers, during ``fit`` and at its end.
 
     One coordinate is plotted as curves, two as heatmaps. With more, the heatmaps show a slice: at the final time, and
-    at the middle of any other coordinate after the second. What is outside the domain stays blank, and the boundary of
-    a domain in the plane that is no rectangle is drawn. A reference, and the error at its points, are interpolated
-    between them, with up to three coordinates. Without a solution to compare with, only the prediction is shown. No
-    display is needed.
+    at the middle of any other coordinate after the second; at the end of ``fit``, a further figure, ``u_times``, shows
+    four instants of u(x, y, t). What is outside the domain stays blank, and the boundary of a domain in the plane that
+    is no rectangle is drawn. A reference, and the error at its points, are interpolated between them, with up to three
+    coordinates. Without a solution to compare with, only the prediction is shown. No display is needed.
 
     Args:
         every_n_epochs: Plot also at the end of every n-th epoch; 0 plots at the end of ``fit`` only. A figure takes
@@ -50,9 +46,10 @@ class SolutionPlotter(Callback):
             self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Plot the final state, unless the last epoch did."""
+        """Plot the final state, unless the last epoch did, and instants of it."""
         if trainer.global_step != self._last_plotted:
             self._draw(trainer, pl_module)
+        self._draw_times(trainer, pl_module)
 
     @rank_zero_only
     def _draw(self, trainer: Trainer, module: LightningModule) -> None:
@@ -61,6 +58,14 @@ class SolutionPlotter(Callback):
         self._last_plotted = trainer.global_step
         for field in module.fields:
             save_figure(trainer, draw(module, field, self.resolution), "plots", field, f"solution/{field}")
+
+    @rank_zero_only
+    def _draw_times(self, trainer: Trainer, module: LightningModule) -> None:
+        if not isinstance(module, PINNModule) or trainer.fast_dev_run or not has_instants(module.domain):  # type: ignore[attr-defined]
+            return
+        for field in module.fields:
+            figure = draw_instants(module, field, self.resolution)
+            save_figure(trainer, figure, "plots", f"{field}_times", f"solution/{field}_times")
 
 
 def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
@@ -72,77 +77,16 @@ def draw(module: PINNModule, field: str, resolution: int = 201) -> Figure:
         resolution: Number of points along each axis.
     """
     axes = [np.linspace(low, high, resolution) for low, high in module.domain.bounds[:2]]
-    panels = _panels(module, field, axes)
+    values = slice_values(module)
+    panels = panels_of(module, field, axes, values)
     figure = new_figure(4.6 * (len(panels) if len(axes) == 2 else 2), 3.8)
     if len(axes) == 1:
         _curves(figure, axes[0], panels, module.domain.coordinates[0])
     else:
         subplots = _heatmaps(figure, axes, panels, module.domain.coordinates)
-        _draw_edge(subplots, module.domain)
-    figure.suptitle(f"{type(module).__name__}, step {module.global_step}" + _slice_title(module))
+        draw_edge(subplots, module.domain)
+    figure.suptitle(f"{type(module).__name__}, step {module.global_step}" + slice_title(module, values))
     return figure
-
-
-def _panels(module: PINNModule, field: str, axes: list[NDArray[np.float64]]) -> list[Panel]:
-    mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    rest = np.tile(_slice_values(module), (mesh[..., 0].size, 1))
-    points = np.concatenate([mesh.reshape(-1, len(axes)), rest], axis=1)
-    column, shape = module.fields.index(field), mesh.shape[:-1]
-    outside = ~module.domain.contains(points).reshape(shape)
-    x = torch.as_tensor(points, dtype=module.points_dtype, device=module.device)
-
-    def values(fields: torch.Tensor) -> NDArray[np.float64]:
-        numbers: NDArray[np.float64] = fields[:, column].detach().double().cpu().numpy().reshape(shape)
-        return np.where(outside, np.nan, numbers)
-
-    with torch.no_grad():
-        predicted = values(module(x))
-        if (reference := module.reference) is not None and field in reference.fields:
-            label, there = "reference", (reference.values[:, reference.fields.index(field)], _error(module, field))
-            known, error = (np.where(outside, np.nan, reference.between(u, points).reshape(shape)) for u in there)
-        elif reference is None and module.has_exact:
-            label, known = "exact", values(module.exact(x))
-            error = abs(predicted - known)
-        else:
-            return [(field, predicted)]
-    if np.isnan(known).all():
-        return [(field, predicted)]
-    return [(f"{field}, predicted", predicted), (f"{field}, {label}", known), ("absolute error", error)]
-
-
-def _error(module: PINNModule, field: str) -> NDArray[np.float64]:
-    """Absolute error at the points of the reference: at a front, interpolated values have larger errors than these."""
-    if module.reference is None:
-        return np.empty(0)
-    column, found = module.fields.index(field), []
-    for x, u in module.reference.batches([field], module.points_dtype, BATCH):
-        found.append((module(x.to(module.device))[:, column].cpu() - u[:, 0]).abs().double())
-    error: NDArray[np.float64] = torch.cat(found).numpy()
-    return error
-
-
-def _draw_edge(subplots: list[Axes], domain: Domain) -> None:
-    """The boundary of a domain in the plane; a rectangle fills its picture and needs none."""
-    while isinstance(domain, Extended):  # time and parameters have no boundary
-        domain = domain.base
-    if len(domain.bounds) == 2 and not isinstance(domain, Box) and "boundary" in domain.parts:
-        count = int(min(EDGE, most_points(domain, "boundary")))
-        x, y = sample(domain, "boundary", count, Sobol(), seed=0, draw=0).T
-        for axis in subplots:
-            axis.plot(x, y, "k.", markersize=1, rasterized=True)
-
-
-def _slice_values(module: PINNModule) -> list[float]:
-    """Values of the third coordinate and beyond."""
-    known = module.reference.points if module.reference is not None else None
-    bounds = module.domain.bounds if known is None else zip(known.min(axis=0), known.max(axis=0), strict=True)
-    rest = list(zip(module.domain.coordinates, bounds, strict=True))[2:]
-    return [high if name == "t" else (low + high) / 2 for name, (low, high) in rest]
-
-
-def _slice_title(module: PINNModule) -> str:
-    values = zip(module.domain.coordinates[2:], _slice_values(module), strict=True)
-    return "".join(f", {name} = {value:.3g}" for name, value in values)
 
 
 def _curves(figure: Figure, x: NDArray[np.float64], panels: list[Panel], coordinate: str) -> None:
@@ -159,9 +103,7 @@ def _curves(figure: Figure, x: NDArray[np.float64], panels: list[Panel], coordin
 def _heatmaps(
     figure: Figure, axes: list[NDArray[np.float64]], panels: list[Panel], coordinates: tuple[str, ...]
 ) -> list[Axes]:
-    shared = [values for title, values in panels if "error" not in title][-1]
-    shown = shared[np.isfinite(shared)]
-    limits = (float(shown.min()), float(shown.max())) if shown.size else (None, None)
+    limits = limits_of([values for title, values in panels if "error" not in title][-1])
     subplots: list[Axes] = list(np.atleast_1d(np.asarray(figure.subplots(1, len(panels), sharex=True, sharey=True))))
     for axis, (title, values) in zip(subplots, panels, strict=True):
         low, high = (None, None) if "error" in title else limits

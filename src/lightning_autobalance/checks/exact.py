@@ -1,6 +1,6 @@
 """Consistency of the exact solution with the residuals."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
@@ -10,12 +10,17 @@ from torch import Tensor
 
 from lightning_autobalance.checks.residuals import check_residuals, few_points
 from lightning_autobalance.field import NeuralField
+from lightning_autobalance.points.measured_parts import TARGETS
+from lightning_autobalance.training.unknowns import fill_unknown_
 
 TOLERANCE = 1e-5  # relative to the scale of the term; float64 reaches 1e-10, but constants may be stored in float32
 
 
 def check_exact(
-    field: NeuralField, points: Mapping[str, Tensor] | None = None, tolerance: float = TOLERANCE
+    field: NeuralField,
+    points: Mapping[str, Tensor] | None = None,
+    tolerance: float = TOLERANCE,
+    noisy: Collection[str] = (),
 ) -> dict[str, float]:
     r"""Check in float64 that the residuals of the exact solution vanish.
 
@@ -25,6 +30,7 @@ def check_exact(
         field: A field that defines ``exact``.
         points: By part, each (b, d). By default 64 points in every part of the domain.
         tolerance: :math:`\epsilon`, > 0.
+        noisy: Terms that are left out, beside those in ``measured``.
 
     Returns:
         By term, the largest absolute residual divided by the scale s of the term; measured terms are left out.
@@ -43,7 +49,7 @@ def check_exact(
         zero = _with_solution(field, points, lambda x: torch.zeros_like(field.exact(x)), finite=False)
     sizes = {}
     for term, residual in exact.items():
-        if term in field.measured:
+        if term in field.measured or term in noisy:
             continue
         scale = max(1.0, zero[term].nan_to_num(0.0, 0.0, 0.0).abs().max().item())
         sizes[term] = residual.abs().max().item() / scale
@@ -58,17 +64,25 @@ def check_exact(
             raise MisconfigurationException(
                 f"The residual of `{term}` must vanish on the exact solution of {type(field).__name__}, got "
                 f"{sizes[term] * scale:.3g} (a field of zeros gives up to {scale:.3g}). Either `residuals` or `exact` "
-                f"is wrong{_unknown_parameters_hint(field)}; `--model.check_exact false` skips this check, "
-                "`--model.check_exact 1e-2` widens its tolerance."
+                f"is wrong{_unknown_parameters_hint(field)}{_noise_hint(term, points)}; "
+                "`--model.check_exact false` skips this check, `--model.check_exact 1e-2` widens its tolerance."
             )
     return sizes
 
 
 def _unknown_parameters_hint(field: NeuralField) -> str:
-    names = [name for name, p in field.named_parameters() if p.requires_grad and not name.startswith("net.")]
+    names = [
+        name.removesuffix(".raw")
+        for name, p in field.named_parameters()
+        if p.requires_grad and not name.startswith("net.")
+    ]
     if not names:
         return ""
     return f", or the parameters {names} are not at their true values (name those in `true_parameters`)"
+
+
+def _noise_hint(term: str, points: Mapping[str, Tensor]) -> str:
+    return ", or the measurements are noisy (give their `noise_std`)" if f"{term}{TARGETS}" in points else ""
 
 
 def _states(field: NeuralField) -> Iterator[tuple[str, Tensor]]:
@@ -85,20 +99,19 @@ def _in_float64(field: NeuralField) -> Iterator[None]:
         for name, x in _states(field)
         if (x.is_floating_point() or x.is_complex()) and x.dtype != dtype
     }
-    before = {name: p.detach().clone() for name, p in field.named_parameters() if name in field.true_parameters}
+    before = {n: p.detach().clone() for n, p in field.named_parameters() if not n.startswith("net.")}
     field.double()  # float32 to float64 and back is lossless
     try:
-        with torch.no_grad():
-            for name in before:
-                field.get_parameter(name).fill_(field.true_parameters[name])
+        for name, value in field.true_parameters.items():
+            fill_unknown_(field, name, value)
         yield
     finally:
         field.to(dtype)
         for name, x in _states(field):
             x.data = others.get(name, x.data)
         with torch.no_grad():
-            for name, value in before.items():
-                field.get_parameter(name).copy_(value)
+            for name, p in before.items():
+                field.get_parameter(name).copy_(p)
 
 
 def _with_solution(

@@ -18,6 +18,7 @@ from lightning_autobalance.checks.reference import check_reference
 from lightning_autobalance.checks.residuals import few_points
 from lightning_autobalance.field import NeuralField
 from lightning_autobalance.nets import Transformed, ZeroAtStart
+from lightning_autobalance.points import MeasuredParts
 
 NON_SMOOTH = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
 
@@ -30,6 +31,7 @@ def check_problem(
     named: Mapping[str, Iterable[str]],
     exact: bool | float,
     batch: Mapping[str, Tensor] | None = None,
+    measured: MeasuredParts | None = None,
 ) -> tuple[str, ...]:
     """Evaluate the network, the losses and, if known, the exact solution on a few points, or on a loader's first batch.
 
@@ -40,6 +42,7 @@ def check_problem(
         named: By attribute of the module, the loss terms that it refers to, such as the keys of ``weights``.
         exact: Whether to check that the residuals of the exact solution vanish, or up to which tolerance, > 0.
         batch: By part, each (b, d), and whatever else the residuals use; None where there is no loader of the user's.
+        measured: The measurements of the run. Those with noise may be off the exact solution.
 
     Returns:
         The names of the loss terms.
@@ -51,7 +54,8 @@ def check_problem(
     check_periods(field)
     if field.reference is not None:
         check_reference(field.reference)
-    points: Mapping[str, Tensor] = few_points(field.domain, counts)
+    measured = measured if measured is not None else MeasuredParts(None)
+    points: Mapping[str, Tensor] = {**few_points(field.domain, counts), **measured.few()}
     converted = {part: x.to(field.device, field.points_dtype) for part, x in points.items()}
     x = next(iter(converted.values()))
     _check_net(field, x)
@@ -66,7 +70,7 @@ def check_problem(
         _check_exact_shape(field, x)
         if exact:
             with isolate_rng() if batch is not None else nullcontext():
-                check_exact(field, points, TOLERANCE if exact is True else exact)
+                check_exact(field, points, TOLERANCE if exact is True else exact, noisy=measured.noise)
     return terms
 
 

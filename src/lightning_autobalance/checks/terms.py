@@ -15,7 +15,7 @@ from lightning_autobalance.checks.variant import (
     prepare_variant,
 )
 from lightning_autobalance.jacobian import parts_of_terms
-from lightning_autobalance.training.batches import has_own_loader, point_counts
+from lightning_autobalance.training.batches import has_own_loader, measured_parts, point_counts
 from lightning_autobalance.variants import MeanSquares, ProblemInfo
 
 
@@ -38,7 +38,7 @@ def find_terms(module: Any, points: Mapping[str, Tensor]) -> tuple[str, ...]:
         return own
     source = "the loader" if has_own_loader(module._trainer) else "`data.points`"
     check_depends_on_network(check_residuals(module, points, source=source), name)
-    rows = sum((point_counts(module._trainer) or {}).values())
+    rows = sum((point_counts(module._trainer) or {}).values()) + measured_parts(module._trainer).values
     check_finish_points(module.finish, module, module.residuals, points, rows=rows)
     terms: tuple[str, ...] = module._prepare_variant(points)
     if holds_points(module.variant):

@@ -14,12 +14,21 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from lightning_autobalance import __version__, balancing, nets, optim, points, problems, variants
-from lightning_autobalance.callbacks import BalanceMonitor, Dashboard, FitSummary, LossProgressBar, SolutionPlotter
+from lightning_autobalance.callbacks import (
+    BalanceMonitor,
+    Dashboard,
+    FitSummary,
+    HistoryPlotter,
+    LossProgressBar,
+    Predictions,
+    SolutionPlotter,
+    UnknownParameters,
+)
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import seed_options
@@ -78,9 +87,9 @@ class AutoBalanceCLI(LightningCLI):
             "--default_callbacks",
             type=bool,
             default=True,
-            help="Add BalanceMonitor, Dashboard, SolutionPlotter, FitSummary and a progress bar with the losses, each "
-            "unless `trainer.callbacks` has one of its kind, and a ModelCheckpoint that keeps the last state, unless "
-            "one of those has `save_last`.",
+            help="Add BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions, "
+            "FitSummary and a progress bar with the losses, each unless `trainer.callbacks` has one of its kind, and a "
+            "ModelCheckpoint that keeps the last state, unless one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -204,6 +213,14 @@ class AutoBalanceCLI(LightningCLI):
     def before_fit(self) -> None:
         """Refuse Trainer settings here already: once `fit` is called, Lightning starts the other processes first."""
         check_trainer(self.trainer)
+
+    def before_predict(self) -> None:
+        """Say where nothing was trained: predictions look alike."""
+        if not self.config[self.subcommand].ckpt_path:
+            rank_zero_warn(
+                "`ckpt_path` must name a checkpoint for predictions of a trained network, got none: these are of new "
+                "weights. Write `--ckpt_path last` for the newest run."
+            )
 
     def _parse_ckpt_path(self) -> None:
         # Lightning lets the hyperparameters of the checkpoint replace the module that the configuration names. Here the
@@ -331,7 +348,8 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
 
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
-    for kind in (BalanceMonitor, Dashboard, SolutionPlotter, summary):  # the table comes after the bar is closed
+    watching = (BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions)
+    for kind in (*watching, summary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()
     checkpoint = missing_checkpoint(given)

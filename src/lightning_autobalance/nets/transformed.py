@@ -73,7 +73,8 @@ class Transformed(nn.Module):
 
 def _columns(name: str, function: Function, x: Points) -> Fields:
     values = function(x)
-    if values.ndim != 2 or len(values) != len(x):  # (b,) would be spread over a table of b times b
+    # (b,) would be spread over a table of b times b; `len` would fix b in `torch.export`
+    if values.ndim != 2 or values.shape[0] != x.shape[0]:
         got = tuple(values.shape)
         raise ValueError(f"`{name}` must give ({len(x)}, 1) or ({len(x)}, k) at {len(x)} points, got {got}.")
     return values

@@ -3,14 +3,17 @@
 from lightning_autobalance.points.ball import Ball
 from lightning_autobalance.points.boxes import Box, Interval, Rectangle
 from lightning_autobalance.points.disk import Disk
-from lightning_autobalance.points.domain import Domain, rounded_inside
+from lightning_autobalance.points.domain import Domain, rounded, rounded_inside
 from lightning_autobalance.points.ellipse import Ellipse
 from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.measured_parts import MeasuredParts
+from lightning_autobalance.points.measurements import Measurements
 from lightning_autobalance.points.opposite import opposite
 from lightning_autobalance.points.parameters import ParameterRange, Parametric
 from lightning_autobalance.points.point_cloud import PointCloud
 from lightning_autobalance.points.polygon import Polygon
+from lightning_autobalance.points.probe_files import read_probes
 from lightning_autobalance.points.quadrature import quadrature
 from lightning_autobalance.points.reference import Reference
 from lightning_autobalance.points.samplers import Grid, LatinHypercube, Sampler, Sobol, Uniform
@@ -24,6 +27,7 @@ __all__ = [
     "Shape",
     "Combination",
     "Face",
+    "rounded",
     "rounded_inside",
     "Interval",
     "Rectangle",
@@ -49,4 +53,7 @@ __all__ = [
     "outward",
     "quadrature",
     "opposite",
+    "read_probes",
+    "Measurements",
+    "MeasuredParts",
 ]

@@ -249,12 +249,26 @@ def rounded_inside(domain: Domain, points: Array, dtype: torch.dtype) -> Tensor:
         dtype: Of the result.
 
     Returns:
-        (n, d) on the CPU; those that rounding moved out lie one number further in, and are left out where that is not
-        enough.
+        (n, d) on the CPU, as `rounded` gives them, without those that are still outside.
+    """
+    found = rounded(domain, points, dtype)
+    return found[torch.from_numpy(domain.contains(found.double().numpy()))]
+
+
+def rounded(domain: Domain, points: Array, dtype: torch.dtype) -> Tensor:
+    """Points in another floating point type, row by row; those outside lie one number further in.
+
+    Args:
+        domain: Most of the points lie in it.
+        points: (n, d), float64.
+        dtype: Of the result.
+
+    Returns:
+        (n, d) on the CPU.
     """
     low, high = torch.tensor(domain.bounds, dtype=torch.float64).T
-    rounded = torch.as_tensor(points, dtype=torch.float64).to(dtype)
-    outside = ~torch.from_numpy(domain.contains(rounded.double().numpy()))
-    center = ((low + high) / 2).to(dtype).expand_as(rounded)
-    rounded[outside] = torch.nextafter(rounded[outside], center[outside])
-    return rounded[torch.from_numpy(domain.contains(rounded.double().numpy()))]
+    found = torch.as_tensor(points, dtype=torch.float64).to(dtype)
+    outside = ~torch.from_numpy(domain.contains(found.double().numpy()))
+    center = ((low + high) / 2).to(dtype).expand_as(found)
+    found[outside] = torch.nextafter(found[outside], center[outside])
+    return found

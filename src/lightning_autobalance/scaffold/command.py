@@ -1,10 +1,11 @@
 """The command line of `lightning-autobalance new`."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from lightning_autobalance.scaffold.files import write
+from lightning_autobalance.scaffold.measurements import read_columns
 
 FLAGS = {
     "stationary": "a problem without time: Poisson's equation (default)",
@@ -23,7 +24,7 @@ def main(args: list[str]) -> None:
     parser = _parser()
     options = parser.parse_args(args)
     try:
-        files = write(options.name, options.folder, _kind(options.kind, options.inverse))
+        files = _write(options)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     module, config, test = (file.name for file in files)
@@ -36,6 +37,15 @@ def main(args: list[str]) -> None:
         f"then make it yours: the numbered comments in {module} say where.",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _write(options: Namespace) -> tuple[Path, Path, Path]:
+    if options.measurements is None:
+        return write(options.name, options.folder, _kind(options.kind, options.inverse))
+    if options.inverse:
+        raise ValueError("`--inverse` must be left out with `--measurements`, which has an unknown coefficient, too.")
+    found = read_columns(options.measurements)
+    return write(options.name, options.folder, found.kind, found.texts(options.folder))
 
 
 def _kind(kind: str, inverse: bool) -> str:
@@ -54,6 +64,12 @@ def _parser() -> ArgumentParser:
     kind = parser.add_mutually_exclusive_group()
     for flag, purpose in FLAGS.items():
         kind.add_argument(f"--{flag}", dest="kind", action="store_const", const=flag, help=purpose)
+    kind.add_argument(
+        "--measurements",
+        type=Path,
+        metavar="FILE",
+        help="measured values, .csv or .npz: columns x, y, z, t are where, all others are what; a problem with them",
+    )
     parser.set_defaults(kind="stationary")
     parser.add_argument("--inverse", action="store_true", help="find an unknown coefficient from measurements")
     parser.add_argument("--folder", type=Path, default=Path(), help="where to write, the current folder by default")

@@ -1,7 +1,8 @@
 """The files that `lightning-autobalance new` writes, from templates."""
 
 import keyword
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 TEMPLATES = files("lightning_autobalance.scaffold") / "templates"
 KINDS = ("stationary", "time", "stationary_inverse", "time_inverse", "geometry", "parametric")
 IN_USE = (  # names that the written files import
+    "Bounded",
+    "Box",
     "Disk",
     "Interval",
     "MLP",
@@ -20,13 +23,16 @@ IN_USE = (  # names that the written files import
 )
 
 
-def write(name: str, folder: Path, kind: str = "stationary") -> tuple[Path, Path, Path]:
+def write(
+    name: str, folder: Path, kind: str = "stationary", texts: Mapping[str, str] | None = None
+) -> tuple[Path, Path, Path]:
     """Write a module, its configuration and its test, without overwriting anything.
 
     Args:
         name: Name of the module, such as ``my_pde``; its class becomes ``MyPde``.
         folder: Folder to write to; created if it does not exist.
-        kind: Of ``KINDS``.
+        kind: Of ``KINDS``, or of `MeasuredColumns`.
+        texts: What takes the place of words in the templates.
 
     Returns:
         Paths of the module, the configuration and the test.
@@ -36,21 +42,22 @@ def write(name: str, folder: Path, kind: str = "stationary") -> tuple[Path, Path
         FileExistsError: If one of the files exists.
     """
     _check_name(name)
-    texts = {
+    templates = {
         folder / f"{name}.py": f"{kind}.py.txt",
         folder / f"{name}.yaml": f"{kind}.yaml.txt",
         folder / f"test_{name}.py": "test.py.txt",
     }
-    for file in texts:
+    for file in templates:
         if file.exists():
             raise FileExistsError(f"`{file}` must not be there yet. Choose another name, or another --folder.")
     _check_not_taken(name)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, template in texts.items():
+    words = {"my_pde": name, "MyPde": class_name(name), **(texts or {})}
+    for file, template in templates.items():
         text = (TEMPLATES / template).read_text(encoding="utf-8")
         with file.open("x", encoding="utf-8") as new:
-            new.write(text.replace("my_pde", name).replace("MyPde", class_name(name)))
-    module, config, test = texts
+            new.write(re.sub("|".join(words), lambda found: words[found[0]], text))
+    module, config, test = templates
     return module, config, test
 
 

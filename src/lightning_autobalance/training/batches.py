@@ -7,7 +7,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from lightning_autobalance.points import Domain
+from lightning_autobalance.points import Domain, MeasuredParts
 
 EvaluationBatch: TypeAlias = Tensor | tuple[Tensor, Tensor] | list[Tensor] | dict[str, Tensor]
 """Points where a solution is exact, points and the solution there, or points by part for losses."""
@@ -22,6 +22,13 @@ def point_counts(trainer: Any) -> Mapping[str, int] | None:
     """Number of training points by part of the domain; None where they are not known."""
     data = None if trainer is None or has_own_loader(trainer) else trainer.datamodule
     return getattr(data, "counts", None)
+
+
+def measured_parts(trainer: Any) -> MeasuredParts:
+    """The measurements of a run; none where they are not known."""
+    data = None if trainer is None or has_own_loader(trainer) else trainer.datamodule
+    found: MeasuredParts = getattr(data, "measurements", None) or MeasuredParts(None)
+    return found
 
 
 def points_of_step(batch: Mapping[str, Tensor], trainer: Any, field: Any) -> Mapping[str, Tensor]:

@@ -22,13 +22,18 @@ class EndOfRun:
     Args:
         noise: By measured term, the standard deviation of its noise.
         weights: Fixed weights by term; 1 where a term has none.
+        measured: Likewise, of the data; ``noise`` goes first.
 
     Attributes:
+        given: ``noise`` alone.
         reason: Why the run ended; empty if it did not.
     """
 
-    def __init__(self, noise: Mapping[str, float], weights: Mapping[str, float]) -> None:
-        self.noise = noise
+    def __init__(
+        self, noise: Mapping[str, float], weights: Mapping[str, float], measured: Mapping[str, float] | None = None
+    ) -> None:
+        self.given = noise
+        self.noise = {**(measured or {}), **noise}
         self.weights = weights
         self.reason = ""
 

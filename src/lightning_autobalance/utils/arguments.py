@@ -34,7 +34,9 @@ def check_fraction(name: str, value: float, *, below_one: bool = False) -> None:
         raise ValueError(f"`{name}` must be >= 0 and {'<' if below_one else '<='} 1, got {value}.")
 
 
-def check_interval(name: str, value: float, low: float, high: float, *, ends: Literal["[]", "[)", "(]"] = "[)") -> None:
+def check_interval(
+    name: str, value: float, low: float, high: float, *, ends: Literal["[]", "[)", "(]", "()"] = "[)"
+) -> None:
     """Check that a number is in an interval; NaN is in none.
 
     Args:
