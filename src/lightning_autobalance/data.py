@@ -36,7 +36,8 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: Optimizer steps between two validations. Every epoch has a cost in Lightning: keep it large.
         eval_points: Approximate size of the evaluation grid: ``round(eval_points ** (1 / d))`` points along each axis.
         eval_batch_size: Number of grid points evaluated at once.
-        measurements: Measured values, which ``residuals`` finds as ``points["data"]``, (b, d), and
+        measurements: `Measurements`, or their options, such as ``{file: wake.csv, inputs: [x, y, t], targets: [u, v],
+            batch: 1000, noise_std: 0.01}``: measured values, which ``residuals`` finds as ``points["data"]``, (b, d), and
             ``points["data_targets"]``, (b, k); several by name. A `finish` takes all rows in place of batches.
 
     Raises:
@@ -52,7 +53,7 @@ class CollocationPoints(LightningDataModule):
         steps_per_epoch: int = 1000,
         eval_points: int = 90_000,
         eval_batch_size: int = 90_000,
-        measurements: Measurements | dict[str, Measurements] | None = None,
+        measurements: dict[str, Any] | Measurements | None = None,
     ) -> None:
         super().__init__()
         resample_every, seed, steps_per_epoch = plain((resample_every, seed, steps_per_epoch))
@@ -119,6 +120,10 @@ class CollocationPoints(LightningDataModule):
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
+        if stage == "fit" or (stage != "predict" and not module.has_exact):
+            self._read_measurements(module, processes)
+
+    def _read_measurements(self, module: PINNModule, processes: int) -> None:
         try:
             notes = self.measurements.read(module.domain, module.fields, processes)
         except ValueError as error:
