@@ -37,8 +37,8 @@ class CollocationPoints(LightningDataModule):
         eval_points: Approximate size of the evaluation grid: ``round(eval_points ** (1 / d))`` points along each axis.
         eval_batch_size: Number of grid points evaluated at once.
         measurements: `Measurements`, or their options, such as ``{file: wake.csv, inputs: [x, y, t], targets: [u, v],
-            batch: 1000, noise_std: 0.01}``: measured values, which ``residuals`` finds as ``points["data"]``, (b, d), and
-            ``points["data_targets"]``, (b, k); several by name. A `finish` takes all rows in place of batches.
+            batch: 1000, noise_std: 0.01}``. They are what ``residuals`` finds as ``points["data"]``, (b, d), and
+            ``points["data_targets"]``, (b, k); several have names. A finish takes all rows in place of batches.
 
     Raises:
         ValueError: If a count is not positive or ``resample_every`` is negative.

@@ -113,8 +113,7 @@ class MeasuredParts:
         noise: By name, the standard deviations that are known.
 
     Raises:
-        TypeError: If it is something else.
-        ValueError: If a name is no word, or an option is unknown or out of range.
+        ValueError: If a name is no word, or what it names is no set with options that are known.
     """
 
     def __init__(self, given: Measurements | Mapping[str, Any] | None) -> None:
@@ -221,7 +220,7 @@ def _made(name: str, given: Any) -> Measurements:
     if isinstance(given, Measurements):
         return given
     if not isinstance(given, Mapping):
-        raise TypeError(f"`measurements` must be `Measurements`, or these by name, got {given!r} for {name!r}.")
+        raise ValueError(f"`measurements` must be `Measurements`, or these by name, got {given!r} for {name!r}.")
     for option in given:
         if option not in OPTIONS:
             close = get_close_matches(str(option), OPTIONS, n=1)
