@@ -121,12 +121,14 @@ def test_both_unknowns_of_the_flow_are_found(noise: float, elsewhere: None, tmp_
     name = "navier_stokes_inverse"
     text = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     table = np.loadtxt(FOLDER / "measurements" / f"{name}.csv", delimiter=",", skiprows=1)
-    table[:, 3:] += noise * table[:, 3:].std() * np.random.default_rng(1).normal(size=(len(table), 2))
+    std = noise * float(table[:, 3:].std())
+    table[:, 3:] += std * np.random.default_rng(1).normal(size=(len(table), 2))
     np.savetxt(tmp_path / "flow.csv", table, delimiter=",", header="x,y,t,u,v", comments="")
     last = text["model"]["init_args"]["finish"]["init_args"]["steps"]
     first = text["trainer"]["max_steps"] - last
-    file = f"--data.measurements.file={tmp_path}/flow.csv"
-    found = unknowns(briefly(name, text["data"]["points"]["interior"], first, last, file))
+    options = [f"--data.measurements.file={tmp_path}/flow.csv"]
+    options += [f"--data.measurements.noise_std={std}"] if noise else []
+    found = unknowns(briefly(name, text["data"]["points"]["interior"], first, last, *options))
     for unknown, value in {"convection": 1.0, "viscosity": 0.05}.items():
         assert found[unknown].item() == pytest.approx(value, rel=0.05 if noise else 0.02), unknown
 
