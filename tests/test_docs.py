@@ -304,7 +304,7 @@ def test_a_resumed_run_keeps_the_learning_rate_of_its_checkpoint(folder: Path) -
 def test_the_inverse_problem_finds_its_coefficient(folder: Path) -> None:
     write_files(Path("how-to/inverse-problem.md"), folder)
     found = run(["fit", "--config=decay_rate.yaml", *QUIET])
-    assert found.trainer.callback_metrics["val/k"].item() == pytest.approx(2.0, rel=0.05)
+    assert found.model.k.item() == pytest.approx(2.0, rel=0.05)
 
 
 @pytest.mark.slow

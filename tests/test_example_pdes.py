@@ -1,15 +1,19 @@
-"""The examples of PDEs are short, and train: each briefly, on fewer points and steps than its file says."""
+"""The examples of PDEs are short, and train: each briefly, on fewer points, with smaller networks than its file says."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from torch import Tensor, nn
 
+from benchmarks.references import measured
 from helpers.text import lines_of_code
 from lightning_autobalance import PINNModule
 from lightning_autobalance.cli.lightning_cli import run
+from lightning_autobalance.training.unknowns import unknowns
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "pdes"
@@ -27,45 +31,65 @@ SHORT = {  # largest share of the loss that a brief training may leave
     "robin_disk": 0.01,
     "wave_2d": 0.2,
 }
+INVERSE = {  # points of the interior, first-order steps, steps of the finish, true unknowns, relative error to be below
+    "heat_probes": (200, 150, 15, {"k": 0.3}, 0.15),
+    "lorenz": (100, 400, 60, {"sigma": 10, "rho": 15, "beta": 8 / 3}, 0.1),
+    "navier_stokes_inverse": (200, 100, 2, {"convection": 1, "viscosity": 0.05}, 10.0),  # in full: below, slow
+}
 QUIET = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 
 pytestmark = pytest.mark.usefixtures("no_pictures")  # which are tested elsewhere
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")  # files are found from the current folder
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    return settings
+
+
+def trained(name: str, interior: int, others: int, first: int, last: int, *options: str) -> Any:
+    counts = {part: min(n, others) for part, n in settings_of(name)["data"]["points"].items()} | {"interior": interior}
+    cli = run(
+        [
+            "fit",
+            f"--config={FOLDER / name}.yaml",
+            f"--trainer.max_steps={first + last}",
+            f"--model.finish.init_args.steps={last}",
+            f"--data.points={counts}",
+            "--data.eval_points=400",
+            "--seed_everything=0",
+            *options,
+            *QUIET,
+        ]
+    )
+    assert cli.model.derivative_mode == "taylor"
+    return cli
+
+
 def test_every_example_is_trained() -> None:
-    assert {file.stem for file in FOLDER.glob("*.py")} == {file.stem for file in FOLDER.glob("*.yaml")} == set(SHORT)
+    for suffix in ("py", "yaml"):
+        assert {file.stem for file in FOLDER.glob(f"*.{suffix}")} == {*SHORT, *INVERSE}
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", [*SHORT, *INVERSE])
 def test_an_example_is_short(name: str) -> None:
     for suffix in ("py", "yaml"):
         assert lines_of_code((FOLDER / f"{name}.{suffix}").read_text()) <= 25
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_an_example_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")  # the references are found from the current folder
-    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
-    settings = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
-    counts = {part: min(n, 60) for part, n in settings["data"]["points"].items()} | {"interior": 200}
-    layers = "net.init_args.hidden" if "net" in settings["model"]["init_args"]["net"]["init_args"] else "hidden"
-    trained = run(
-        [
-            "fit",
-            f"--config={FOLDER / name}.yaml",
-            "--trainer.max_steps=50",
-            "--model.finish.init_args.steps=10",
-            f"--model.net.init_args.{layers}=[16, 16]",
-            f"--data.points={counts}",
-            "--data.eval_points=400",
-            "--seed_everything=0",
-            *QUIET,
-        ]
-    )
-    module, points = trained.model, trained.datamodule.points_at(0)
-    assert module.derivative_mode == "taylor"
-    assert trained.trainer.callback_metrics["val/rel_l2"].isfinite()
+def test_an_example_trains(name: str, elsewhere: None) -> None:
+    net = settings_of(name)["model"]["init_args"]["net"]["init_args"]
+    layers = "net.init_args.hidden" if "net" in net else "hidden"
+    cli = trained(name, 200, 60, 40, 10, f"--model.net.init_args.{layers}=[16, 16]")
+    assert cli.trainer.callback_metrics["val/rel_l2"].isfinite()
+    module, points = cli.model, cli.datamodule.points_at(0)
     after = total(module, points)
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
@@ -76,3 +100,36 @@ def test_an_example_trains(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
 def total(module: PINNModule, points: dict[str, Tensor]) -> float:
     """The sum of the losses, without weights."""
     return float(sum(loss.detach() for loss in module.losses(points).values()))
+
+
+@pytest.mark.parametrize("name", INVERSE)
+def test_an_inverse_example_comes_near_its_unknowns(name: str, elsewhere: None) -> None:
+    interior, first, last, expected, bound = INVERSE[name]
+    found = unknowns(trained(name, interior, 100, first, last).model)
+    assert found.keys() == expected.keys()
+    for unknown, value in expected.items():
+        assert found[unknown].item() == pytest.approx(value, rel=bound), unknown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_both_unknowns_of_the_flow_are_found(noise: float, elsewhere: None, tmp_path: Path) -> None:
+    name = "navier_stokes_inverse"
+    settings = settings_of(name)
+    table = np.loadtxt(FOLDER / "measurements" / f"{name}.csv", delimiter=",", skiprows=1)
+    std = noise * float(table[:, 3:].std())
+    table[:, 3:] += std * np.random.default_rng(1).normal(size=(len(table), 2))
+    np.savetxt(tmp_path / "flow.csv", table, delimiter=",", header="x,y,t,u,v", comments="")
+    last = settings["model"]["init_args"]["finish"]["init_args"]["steps"]
+    first = settings["trainer"]["max_steps"] - last
+    options = [f"--data.measurements.file={tmp_path}/flow.csv"]
+    options += [f"--data.measurements.noise_std={std}"] if noise else []
+    counts = settings["data"]["points"]
+    found = unknowns(trained(name, counts["interior"], 10_000, first, last, *options).model)
+    for unknown, value in {"convection": 1.0, "viscosity": 0.05}.items():
+        assert found[unknown].item() == pytest.approx(value, rel=0.05 if noise else 0.02), unknown
+
+
+def test_the_files_of_measurements_are_those_of_their_script(tmp_path: Path) -> None:
+    for name in ("heat_probes", "lorenz"):
+        assert measured.write(name, tmp_path).read_text() == (FOLDER / "measurements" / f"{name}.csv").read_text()

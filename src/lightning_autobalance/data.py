@@ -52,8 +52,9 @@ class CollocationPoints(LightningDataModule):
         eval_batch_size: Number of grid points evaluated at once.
         predict_points: A file with a column per coordinate, ``.csv``, ``.npz`` or ``.parquet``: ``predict`` and the
             predictions at the end of ``fit`` are at its rows. By default they are on the evaluation grid.
-        measurements: Measured values, which ``residuals`` finds as ``points["data"]``, (b, d), and
-            ``points["data_targets"]``, (b, k); several by name. A `finish` takes all rows in place of batches.
+        measurements: `Measurements`, or their options, such as ``{file: wake.csv, inputs: [x, y, t], targets: [u, v],
+            batch: 1000, noise_std: 0.01}``. They are what ``residuals`` finds as ``points["data"]``, (b, d), and
+            ``points["data_targets"]``, (b, k); several have names. A finish takes all rows in place of batches.
 
     Raises:
         ValueError: If a count is not positive or ``resample_every`` is negative.
@@ -69,7 +70,7 @@ class CollocationPoints(LightningDataModule):
         eval_points: int = 90_000,
         eval_batch_size: int = 90_000,
         predict_points: str | None = None,
-        measurements: Measurements | dict[str, Measurements] | None = None,
+        measurements: dict[str, Any] | Measurements | None = None,
     ) -> None:
         super().__init__()
         resample_every, seed, steps_per_epoch = plain((resample_every, seed, steps_per_epoch))
@@ -140,6 +141,10 @@ class CollocationPoints(LightningDataModule):
             self.draw(module.domain, 0)
         except ValueError as error:
             raise MisconfigurationException(f"`data.points` must fit the domain and the sampler: {error}") from error
+        if stage == "fit" or (stage != "predict" and not module.has_exact):
+            self._read_measurements(module, processes)
+
+    def _read_measurements(self, module: PINNModule, processes: int) -> None:
         try:
             notes = self.measurements.read(module.domain, module.fields, processes)
         except ValueError as error:

@@ -22,7 +22,7 @@ from lightning_autobalance.optim.finish import LevenbergMarquardt
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
-class Rate(Decay):
+class Known(Decay):
     true_parameters: Mapping[str, float] = {"k": 1.0}
 
     def __init__(self, **options: Any) -> None:
@@ -36,9 +36,11 @@ class Rate(Decay):
 
 
 def trained(folder: Path, steps: int = 20, watcher: UnknownParameters | None = None, **options: Any) -> Any:
-    module = Rate(**options.pop("module", {}))
+    module = Known(**options.pop("module", {}))
     callbacks = [watcher if watcher is not None else UnknownParameters()]
-    return fit(module, folder, points(module), max_steps=steps, log_every_n_steps=1, callbacks=callbacks, **options)
+    return fit(
+        module, folder, points(module), max_steps=steps, callbacks=callbacks, **{"log_every_n_steps": 1, **options}
+    )
 
 
 def test_the_history_is_logged_and_drawn(tmp_path: Path) -> None:
@@ -56,6 +58,9 @@ def test_a_finish_is_watched_too(tmp_path: Path) -> None:
     watcher = UnknownParameters()
     trained(tmp_path, 6, watcher, module={"finish": LevenbergMarquardt(4)})
     assert watcher.steps == list(range(7))
+    sparse = UnknownParameters()
+    trained(tmp_path, 6, sparse, module={"finish": LevenbergMarquardt(4), "steps_per_call": 2}, log_every_n_steps=100)
+    assert sparse.steps == [0, 3, 4, 5, 6]
     assert watcher.history["k"][-1] == pytest.approx(1.0, rel=0.2)
 
 
@@ -101,7 +106,7 @@ def test_a_problem_without_unknowns_has_no_figure(tmp_path: Path) -> None:
 
 def test_an_exact_solution_is_checked_with_the_true_values(tmp_path: Path) -> None:
     trained(tmp_path, 1)  # the guess, 0.5, would leave a residual
-    module = Rate()
+    module = Known()
     module.true_parameters = {"k": 2.0}
     with pytest.raises(Exception, match="parameters \\['k'\\] are not at their true values"):
         fit(module, tmp_path, points(module), max_steps=1)

@@ -68,6 +68,12 @@ def test_a_batch_as_large_as_the_rows_is_all_of_them() -> None:
     assert torch.equal(found[:, 0], torch.from_numpy(np.linspace(0, 1, 10)))
 
 
+def test_numbers_beyond_single_precision() -> None:
+    too_large = Measurements({"x": [0.1, 0.2]}, {"u": [1.0, -1e39]})
+    with pytest.raises(ValueError, match=r"its column 'targets u' must be below 3e\+38, got -1e\+39 in row 2"):
+        read(too_large)
+
+
 def test_one_row() -> None:
     parts = read(given(1))
     assert parts.at(0, 0, CPU, torch.float32)["data"].tolist() == [[0.0]]
@@ -91,8 +97,19 @@ def test_bad_names(sets: dict[str, Measurements], message: str) -> None:
 
 
 def test_what_is_no_measurement() -> None:
-    with pytest.raises(TypeError, match="Measurements"):
-        MeasuredParts({"a": 3})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="must be `Measurements`, or these by name, got 3 for 'a'"):
+        MeasuredParts({"a": 3})
+
+
+def test_options_as_in_yaml() -> None:
+    options = {"inputs": {"x": np.linspace(0, 1, 10)}, "targets": {"u": np.zeros(10)}, "batch": 4}
+    one, named = read(options), read({"probes": options})
+    assert list(one.state_dict()) == ["data"]
+    assert list(named.state_dict()) == ["probes"]
+    with pytest.raises(ValueError, match=r"'data' must have the options .*got 'bach'. Did you mean 'batch'?"):
+        MeasuredParts({**options, "bach": 3})
+    with pytest.raises(ValueError, match="`measurements` 'a' must have `inputs` and `targets`, got no targets"):
+        MeasuredParts({"a": {"inputs": ["x"]}})
 
 
 def test_names_of_parts_and_too_few_rows() -> None:

@@ -56,7 +56,7 @@ def test_bad_arguments(options: dict[str, Any], message: str) -> None:
 
 
 def test_arrays_beside_a_file() -> None:
-    with pytest.raises(TypeError, match="`inputs` must be names of columns where there is a `file`"):
+    with pytest.raises(ValueError, match="`inputs` must be names of columns where there is a `file`"):
         Measurements(np.zeros((2, 2)), ["u"], "wake.csv")
 
 

@@ -133,7 +133,8 @@ def predictions(
     table: dict[str, NDArray[Any]] = {name: points[:, i].copy() for i, name in enumerate(domain.coordinates)}
     found = module.evaluate(x, *(module.fields if names is None else names))
     if module.reference is not None:
-        known = {f"{field}_reference": module.reference.between(field, points) for field in module.reference.fields}
+        columns = zip(module.reference.fields, module.reference.values.T, strict=True)
+        known = {f"{field}_reference": module.reference.between(u, points) for field, u in columns}
         found |= {name: column for name, column in known.items() if not np.isnan(column).all()}
     elif module.has_exact:
         found |= _exact(module, x, domain.contains(points))

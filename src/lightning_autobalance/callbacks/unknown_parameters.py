@@ -23,7 +23,7 @@ class UnknownParameters(Callback):
 
     They are found by themselves: every ``nn.Parameter`` of the module itself, outside its networks, and every
     `Bounded`, in its own unit. The keys are ``unknown/<name>``; the figure is ``plots/parameters_step<n>.png``. The
-    attribute ``history`` holds their values on the logged steps, by name.
+    attribute ``history`` holds their values on the logged steps and on all of a finish, by name.
     """
 
     def __init__(self) -> None:
@@ -40,6 +40,15 @@ class UnknownParameters(Callback):
         if isinstance(pl_module, PINNModule) and pl_module.logs_this_step:
             for name, value in self._add(trainer, pl_module).items():
                 pl_module.record(f"unknown/{name}", value)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Keep every step of a finish, which has few."""
+        if isinstance(pl_module, PINNModule) and pl_module.finish_phase.is_due(trainer.global_step - 1, trainer):
+            self._add(trainer, pl_module)
+
+    def next_due_step(self, step: int) -> int | None:  # noqa: ARG002
+        """None: a finish has a call for each step anyway."""
+        return None
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,6 +1,9 @@
 """Measurements as parts of a run's points: read once, checked, and handed out in seeded batches."""
 
+import dataclasses
 from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +19,7 @@ from lightning_autobalance.utils.tables import fingerprint
 
 NAME = "data"  # of measurements that are given without a name
 TARGETS = "_targets"
+OPTIONS = {each.name for each in dataclasses.fields(Measurements)}
 FEW = 40  # rows for the checks before training
 
 
@@ -103,21 +107,20 @@ class MeasuredParts:
     """All measurements of a run.
 
     Args:
-        given: One set, sets by name, or none.
+        given: One set, sets by name, or none; a set may be a mapping of the options of `Measurements`.
 
     Attributes:
         noise: By name, the standard deviations that are known.
 
     Raises:
-        TypeError: If it is something else.
-        ValueError: If a name is no word, or is that of other targets.
+        ValueError: If a name is no word, or what it names is no set with options that are known.
     """
 
-    def __init__(self, given: Measurements | Mapping[str, Measurements] | None) -> None:
-        sets = {NAME: given} if isinstance(given, Measurements) else dict(given or {})
-        for name, each in sets.items():
-            if not isinstance(each, Measurements):
-                raise TypeError(f"`measurements` must be `Measurements`, or these by name, got {each!r} for {name!r}.")
+    def __init__(self, given: Measurements | Mapping[str, Any] | None) -> None:
+        if isinstance(given, Measurements) or OPTIONS & set(given or {}):
+            given = {NAME: given}
+        sets = {name: _made(name, each) for name, each in (given or {}).items()}
+        for name in sets:
             if not name.isidentifier() or name.removesuffix(TARGETS) != name:
                 raise ValueError(f"`measurements` must have names that are words without {TARGETS!r}, got {name!r}.")
         self._given = sets
@@ -211,3 +214,20 @@ class MeasuredParts:
                     f"`batch` of `measurements` {name!r} must be as in the checkpoint, {state[name]['batch']}, got "
                     f"{mine[name]['batch']}."
                 )
+
+
+def _made(name: str, given: Any) -> Measurements:
+    if isinstance(given, Measurements):
+        return given
+    if not isinstance(given, Mapping):
+        raise ValueError(f"`measurements` must be `Measurements`, or these by name, got {given!r} for {name!r}.")
+    for option in given:
+        if option not in OPTIONS:
+            close = get_close_matches(str(option), OPTIONS, n=1)
+            raise ValueError(
+                f"`measurements` {name!r} must have the options {sorted(OPTIONS)}, got {option!r}."
+                + (f" Did you mean {close[0]!r}?" if close else "")
+            )
+    if missing := {"inputs", "targets"} - set(given):
+        raise ValueError(f"`measurements` {name!r} must have `inputs` and `targets`, got no {min(missing)}.")
+    return Measurements(**given)

@@ -10,6 +10,7 @@ from lightning_autobalance.points.rounding import Array
 from lightning_autobalance.utils.tables import Column
 
 OF_A_FILE = 1e-5  # of the size of the domain: rounding in a file may move a point on the edge that far out
+LARGEST = 3e38  # of single precision
 LARGEST_NOISE = 6.0  # standard deviations between two values at the same point
 
 
@@ -20,8 +21,12 @@ def complete_rows(columns: Mapping[str, Column]) -> tuple[NDArray[np.bool_], str
         columns: By name, each (n,).
 
     Raises:
-        ValueError: If none has.
+        ValueError: If none has, or a number is beyond single precision.
     """
+    for name, column in columns.items():
+        if (np.abs(column) > LARGEST).any():
+            row = int(np.flatnonzero(np.abs(column) > LARGEST)[0])
+            raise ValueError(f"its column {name!r} must be below {LARGEST:g}, got {column[row]:g} in row {row + 1}.")
     missing = {name: np.isnan(column) for name, column in columns.items()}
     kept = ~np.logical_or.reduce(list(missing.values()))
     if not kept.any():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -28,21 +29,24 @@ class Measurements:
             ``measured``), and the run ends where it has come down to the noise (see ``stop_at_noise``).
 
     Raises:
-        ValueError: If a number is out of range, or there is no column.
-        TypeError: If columns are neither names nor arrays.
+        ValueError: If a number is out of range, there is no column, or columns are neither names nor arrays.
     """
 
     inputs: Any
     targets: Any
-    file: str | None = None
+    file: str | PathLike[str] | None = None
     batch: int | None = None
     noise_std: float | None = None
 
     def __post_init__(self) -> None:
         self.batch, self.noise_std = plain(self.batch), plain(self.noise_std)
         if self.batch is not None:
+            if isinstance(self.batch, bool) or not isinstance(self.batch, int):
+                raise ValueError(f"`batch` must be a whole number >= 1, got {self.batch!r}.")
             check_at_least("batch", self.batch, 1)
         if self.noise_std is not None:
+            if not isinstance(self.noise_std, int | float):
+                raise ValueError(f"`noise_std` must be a number > 0, got {self.noise_std!r}.")
             check_positive("noise_std", self.noise_std)
         for argument in ("inputs", "targets"):
             _check_kind(argument, getattr(self, argument), from_file=self.file is not None)
@@ -87,7 +91,7 @@ def _check_kind(argument: str, columns: Any, *, from_file: bool) -> None:
     if len(names) == 0 if hasattr(names, "__len__") else names is None:
         raise ValueError(f"`{argument}` must have at least one column, got {columns!r}.")
     if from_file and not are_names:
-        raise TypeError(f"`{argument}` must be names of columns where there is a `file`, got {columns!r}.")
+        raise ValueError(f"`{argument}` must be names of columns where there is a `file`, got {columns!r}.")
     if not from_file and are_names:
         raise ValueError(f"`file` must be given where `{argument}` are names, {columns!r}, got none.")
 
