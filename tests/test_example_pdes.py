@@ -1,4 +1,4 @@
-"""The examples of PDEs are short, and train: each briefly, on fewer points, with smaller networks than its file says."""
+"""The examples of PDEs are short, and train: each briefly, on fewer points, with a smaller network than in its file."""
 
 import sys
 from pathlib import Path

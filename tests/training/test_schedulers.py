@@ -35,6 +35,7 @@ class Stub(Trainer):
     callback_metrics: Any = {}  # noqa: RUF012
     is_last_batch: Any = True
     global_step: Any = 0
+    check_val_every_n_epoch: Any = 1
     lightning_module: Any = LightningModule()
 
     def __init__(self, *configs: LRSchedulerConfig, **metrics: float) -> None:

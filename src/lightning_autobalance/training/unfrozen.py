@@ -36,3 +36,7 @@ class CheckUnfrozen(Callback):
                     f"step {trainer.global_step}: it was frozen when the optimizer was made, and would not be trained. "
                     "Use Lightning's `BaseFinetuning`, call `add_param_group`, or freeze it in `on_train_start`."
                 )
+
+    def next_due_step(self, step: int) -> int | None:  # noqa: ARG002
+        """None: what is compared before every call is enough, since whoever unfreezes ends the call before."""
+        return None
