@@ -16,7 +16,11 @@ def measure(shapes: list[Any], pipe: Any) -> None:
 
 @pytest.mark.parametrize(
     "shapes",
-    [SMALL, ([100, 100, 100], {"interior": 1000, "boundary": 200}), ([20, 20], {"interior": 12_000, "boundary": 2400})],
+    [
+        SMALL,
+        pytest.param(([100, 100, 100], {"interior": 1000, "boundary": 200}), marks=pytest.mark.slow),
+        pytest.param(([20, 20], {"interior": 12_000, "boundary": 2400}), marks=pytest.mark.slow),
+    ],
     ids=["square", "wide", "tall"],
 )
 def test_the_peak_memory_is_at_most_the_formula_and_near_it(shapes: Any) -> None:
