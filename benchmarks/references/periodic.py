@@ -87,13 +87,13 @@ def allen_cahn(n: int = 512) -> tuple[Table, Errors]:
 
 
 def kuramoto_sivashinsky(n: int = 128) -> tuple[Table, Errors]:
-    """u_t + 5 u u_x + 0.5 u_xx + 0.005 u_xxxx = 0, u = -sin(πx) at t = 0, t up to 0.5."""
+    """u_t + 5 u u_x + 0.5 u_xx + 0.005 u_xxxx = 0, u = -sin(πx) at t = 0, t up to 0.2."""
     equation = Equation(
         linear={2: -0.5, 4: -0.005},
         nonlinear=(1, -2.5),
         g=lambda u: u**2,
         slope=lambda u: 2 * u,
         start=lambda x: -np.sin(np.pi * x),
-        end=0.5,
+        end=0.2,
     )
     return equation.table(n)

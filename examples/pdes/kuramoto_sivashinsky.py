@@ -9,7 +9,7 @@ from lightning_autobalance import Interval, PINNModule, TimeCylinder
 
 
 class KuramotoSivashinsky(PINNModule):
-    domain = TimeCylinder(Interval(-1, 1), (0, 0.5))
+    domain = TimeCylinder(Interval(-1, 1), (0, 0.2))
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         u, u_t, u_x, u_xx, u_xxxx = self.partials(points["interior"], "", "t", "x", "xx", "xxxx")

@@ -17,7 +17,7 @@ def measure(shapes: list[Any], pipe: Any) -> None:
 @pytest.mark.parametrize(
     "shapes",
     [
-        SMALL,
+        pytest.param(SMALL, marks=pytest.mark.slow),
         pytest.param(([100, 100, 100], {"interior": 1000, "boundary": 200}), marks=pytest.mark.slow),
         pytest.param(([20, 20], {"interior": 12_000, "boundary": 2400}), marks=pytest.mark.slow),
     ],
