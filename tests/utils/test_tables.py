@@ -27,6 +27,17 @@ def test_columns_by_name_from_csv_and_npz(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["u"], U)
 
 
+def test_columns_of_a_parquet_file(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame({"x": X, "u": U, "note": ["a", "b", "c"]}).to_parquet(tmp_path / "data.parquet")
+    found = read_table(tmp_path / "data.parquet", ["u", "x"])
+    np.testing.assert_array_equal(found["u"], U)
+    np.testing.assert_array_equal(found["x"], X)
+    with pytest.raises(ValueError, match="column 'note' must be numbers"):
+        read_table(tmp_path / "data.parquet", ["note"])
+
+
 def test_a_plain_csv_with_a_mark_at_its_start_and_nan(tmp_path: Path) -> None:
     found = read_table(csv_of(tmp_path, "\ufeffx,u\n0,1\n0.5,nan\n1,3\n"), ["x", "u"])
     np.testing.assert_array_equal(found["u"], U)
