@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_autobalance.utils.arguments import check_at_least, check_positive
 from lightning_autobalance.utils.plain import plain
-from lightning_autobalance.utils.tables import Column, check_columns, read_table
+from lightning_autobalance.utils.tables import Column, check_columns, numbers, read_table
 
 
 @dataclass(eq=False)
@@ -78,7 +78,7 @@ class Measurements:
         arrays = {f"inputs {name}": x for name, x in inputs.items()} | {
             f"targets {name}": y for name, y in targets.items()
         }
-        columns = {label: _numbers(label, array) for label, array in arrays.items()}
+        columns = {label: numbers(np.asarray(array), label).ravel() for label, array in arrays.items()}
         check_columns(columns)
         return columns
 
@@ -125,10 +125,3 @@ def _split(argument: str, array: Any, known: Sequence[str]) -> dict[str, Any]:
             "them by name, as a dictionary."
         )
     return dict(zip(known, whole.T, strict=True))
-
-
-def _numbers(label: str, array: Any) -> Column:
-    values = np.asarray(array)
-    if values.dtype.kind not in "fiub":
-        raise ValueError(f"its column {label!r} must be numbers, got {values.dtype}.")
-    return np.ascontiguousarray(values, dtype=np.float64).ravel()

@@ -127,13 +127,13 @@ def _npz(file: Path, names: Sequence[str]) -> Arrays:
         if isinstance(arrays, np.ndarray):
             raise ValueError("it must have an array per column, by `numpy.savez`, got a single array without a name.")
         _check_names(names, arrays.files)
-        return {name: _numbers(arrays[name], name) for name in names}
+        return {name: numbers(arrays[name], name) for name in names}
 
 
 def _mat(file: Path, names: Sequence[str]) -> Arrays:
     _check_names(names, [name for name, _, _ in whosmat(file)])
     arrays = loadmat(file, variable_names=list(names))
-    return {name: _numbers(arrays[name], name) for name in names}
+    return {name: numbers(arrays[name], name) for name in names}
 
 
 def _parquet(file: Path, names: Sequence[str]) -> Arrays:
@@ -143,10 +143,19 @@ def _parquet(file: Path, names: Sequence[str]) -> Arrays:
         raise ModuleNotFoundError(f"`{file.name}` needs pandas: pip install pandas pyarrow") from error
     frame = pandas.read_parquet(file)
     _check_names(names, list(frame.columns))
-    return {name: _numbers(frame[name].to_numpy(), name) for name in names}
+    return {name: numbers(frame[name].to_numpy(), name) for name in names}
 
 
-def _numbers(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+def numbers(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """An array in double precision.
+
+    Args:
+        values: Of any shape.
+        name: What it is called in errors.
+
+    Raises:
+        ValueError: If it holds something else than real numbers.
+    """
     if values.dtype.kind not in "fiub":
         raise ValueError(f"its column {name!r} must be numbers, got {values.dtype}.")
     return np.asarray(values, dtype=np.float64)
