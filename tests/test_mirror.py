@@ -24,6 +24,8 @@ COVERED_BY = {  # a test file that runs over many files, and these files
     ),
     "problems/test_contract.py": (
         "problems/burgers_1d.py",
+        "problems/poisson_boltzmann_2d.py",
+        "problems/poisson_2d_classic.py",
         "problems/helmholtz_2d.py",
         "problems/poisson_inverse_2d.py",
         "problems/reaction_diffusion_1d.py",

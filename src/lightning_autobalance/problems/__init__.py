@@ -2,7 +2,16 @@
 
 from lightning_autobalance.problems.burgers_1d import Burgers1D
 from lightning_autobalance.problems.helmholtz_2d import Helmholtz2D
+from lightning_autobalance.problems.poisson_2d_classic import Poisson2DClassic
+from lightning_autobalance.problems.poisson_boltzmann_2d import PoissonBoltzmann2D
 from lightning_autobalance.problems.poisson_inverse_2d import PoissonInverse2D
 from lightning_autobalance.problems.reaction_diffusion_1d import ReactionDiffusion1D
 
-__all__ = ["Helmholtz2D", "PoissonInverse2D", "ReactionDiffusion1D", "Burgers1D"]
+__all__ = [
+    "Helmholtz2D",
+    "PoissonInverse2D",
+    "ReactionDiffusion1D",
+    "Burgers1D",
+    "Poisson2DClassic",
+    "PoissonBoltzmann2D",
+]
