@@ -24,6 +24,7 @@ COVERED_BY = {  # a test file that runs over many files, and these files
     ),
     "problems/test_contract.py": (
         "problems/burgers_1d.py",
+        "problems/backward_facing_step.py",
         "problems/heat_long_time_2d.py",
         "problems/heat_inverse_2d.py",
         "problems/poisson_inverse_noisy_2d.py",

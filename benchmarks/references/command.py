@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import burgers, cavity, heat_long_time, holes, measured, membrane, periodic
+from benchmarks.references import backward_step, burgers, cavity, heat_long_time, holes, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 Solver = Callable[[], tuple[Table, Errors]]
 MEASUREMENTS = Path("examples/pdes/measurements")
 FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
     Path("src/lightning_autobalance/problems/references"): {
+        "backward_facing_step": backward_step.backward_step,
         "burgers_1d": burgers.burgers,
         "heat_long_time_2d": heat_long_time.heat_long_time,
         "lid_driven_cavity": cavity.lid_driven_cavity,

@@ -23,6 +23,7 @@ REFERENCED = {  # where the points of the reference are a grid and smooth; the s
     "HeatLongTime2D": (((0.0, 1.0), (0.0, 1.0), (0.0, 0.1)), 1e-2),
     "LidDrivenCavity": (((0.1, 0.9), (0.1, 0.9)), 3e-2),
     "PoissonBoltzmann2D": (((-1.0, -0.32), (-0.8, 0.18)), 1e-2),
+    "BackwardFacingStep": (((2.2, 3.9), (0.1, 1.9)), 5e-2),
 }
 SOLVED = {  # by the solver at finer points than those of the package
     "HeatLongTime2D": lambda: heat_long_time.table(64, 0.01, np.linspace(0, 0.1, 11), 64),

@@ -1,5 +1,6 @@
 """Ready-made problems, one PDE per file, each with its exact or a reference solution."""
 
+from lightning_autobalance.problems.backward_facing_step import BackwardFacingStep
 from lightning_autobalance.problems.burgers_1d import Burgers1D
 from lightning_autobalance.problems.heat_inverse_2d import HeatInverse2D
 from lightning_autobalance.problems.heat_long_time_2d import HeatLongTime2D
@@ -30,4 +31,5 @@ __all__ = [
     "PoissonInverseNoisy2D",
     "HeatInverse2D",
     "HeatLongTime2D",
+    "BackwardFacingStep",
 ]
