@@ -176,6 +176,6 @@ def at_corners(n: int, stride: int) -> Table:
     kept = np.zeros(grid.inner.shape, bool)
     kept[::stride, ::stride] = True
     kept &= grid.inner
-    x, y = (each[kept] / n for each in np.indices(kept.shape))
-    kept = kept[1:-1, 1:-1]
+    i, j = np.nonzero(kept)
+    x, y, kept = i / n, j / n, kept[1:-1, 1:-1]
     return {"x": x, "y": y, "u": u[1:-1][kept], "v": v[:, 1:-1][kept], "p": p[kept]}
