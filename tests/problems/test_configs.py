@@ -15,6 +15,7 @@ SETTINGS: dict[str, Any] = {path.stem: yaml.safe_load(path.read_text()) for path
 PAPERS = {"helmholtz_2d", "helmholtz_2d_quick", "poisson_inverse_2d", "reaction_diffusion_1d"}  # see the tests of cli
 FASTER = {  # largest share of the loss that a brief training may leave, where it is not 0.8
 }
+BY_DEFAULT = {"burgers_1d", "heat_inverse_2d", "lid_driven_cavity"}  # a run of each takes seconds, most for the command
 QUIET = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 RUN = ["--trainer.logger=false", "--default_callbacks=false", "--trainer.enable_checkpointing=false"]
 
@@ -26,7 +27,7 @@ def test_every_problem_has_a_configuration_of_its_name() -> None:
     assert files <= set(named)
 
 
-FEWER = {"interior": 200, "grid": 8, "u_points": 64, "waves": 8, "steps": 5, "warmup": 10, "max_steps": 40}
+FEWER = {"interior": 100, "grid": 8, "u_points": 64, "waves": 8, "steps": 5, "warmup": 3, "max_steps": 15}
 
 
 def smaller(settings: Any, key: str = "") -> Any:
@@ -37,10 +38,16 @@ def smaller(settings: Any, key: str = "") -> Any:
         return [16, 16]
     if isinstance(settings, list):
         return [smaller(each) for each in settings]
-    return min(settings, FEWER.get(key, 60)) if isinstance(settings, int) else settings
+    return min(settings, FEWER.get(key, 40)) if isinstance(settings, int) else settings
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - PAPERS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(SETTINGS.keys() - PAPERS)
+    ],
+)
 def test_a_configuration_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     given = SETTINGS[name]
