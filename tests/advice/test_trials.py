@@ -56,8 +56,13 @@ def test_a_recipe_that_is_refused_is_no_end(line: list[str]) -> None:
 
 
 def test_points_must_be_known(line: list[str]) -> None:
-    with pytest.raises(MisconfigurationException, match=r"`advise` must know the points by part"):
-        look([*line, "--data=lightning.pytorch.demos.boring_classes.BoringDataModule"], run_cli)
+    settings = yaml.safe_load(Path("toy.yaml").read_text())
+    settings["data"] = {"class_path": "lightning.pytorch.demos.boring_classes.BoringDataModule"}
+    Path("toy.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(
+        MisconfigurationException, match=r"`advise` must know the points by part.* got BoringDataModule"
+    ):
+        look(line, run_cli)
 
 
 def test_the_estimate_is_in_the_units_of_the_solution() -> None:
