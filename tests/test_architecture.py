@@ -30,6 +30,7 @@ RING = {  # a file imports from smaller numbers and from its own room only
     "dropin": 9,
     "problems": 10,
     "callbacks": 10,
+    "advice": 11,
     "sweeps": 11,
     "scaffold": 11,
     "cli": 12,

@@ -61,6 +61,8 @@ def shortened(arguments: list[str]) -> list[str]:
         str(max(2, -(-int(b) // 1000))) if a == "--trainer.max_steps" else b
         for a, b in zip(["", *arguments], arguments, strict=False)
     ]
+    if arguments[0] == "advise":
+        return [*short, "--budget=4"]
     if "fit" not in arguments:
         return short
     steps = [] if "--trainer.max_steps" in arguments else ["--trainer.max_steps=3"]
@@ -121,7 +123,7 @@ def carry_out(line: str) -> None:
     elif arguments[0] == "sweep":
         carry_out_sweep(Path(arguments[1]))
     else:
-        main([*shortened(arguments), *QUIET] if arguments[0] in TRAINED else arguments)
+        main([*shortened(arguments), *(QUIET if arguments[0] in TRAINED else ())])
 
 
 def carry_out_sweep(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning_autobalance import __version__, scaffold
 
-SUBCOMMANDS = ("new", "sweep", "reproduce", "fit", "validate", "test", "predict")
+SUBCOMMANDS = ("new", "sweep", "advise", "reproduce", "fit", "validate", "test", "predict")
 
 
 def main(args: list[str] | None = None) -> None:
@@ -28,13 +28,23 @@ def main(args: list[str] | None = None) -> None:
 
         sweeps.main(line[1:], run_cli)
         return
+    if line[:1] == ["advise"]:
+        from lightning_autobalance import advice
+
+        _find_modules_here()
+        advice.main(line[1:], run_cli)
+        return
     if line[:1] == ["reproduce"]:
         command = " ".join(["python -m benchmarks", *line])
         sys.stderr.write(f"`reproduce` is not part of the package: run `{command}` in a clone of the repository.\n")
         raise SystemExit(2)
+    _find_modules_here()
+    run_cli(args)
+
+
+def _find_modules_here() -> None:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # so that `class_path: my_pde.Poisson2D` finds my_pde.py beside the YAML
-    run_cli(args)
 
 
 def run_cli(args: list[str] | None = None) -> Any:
