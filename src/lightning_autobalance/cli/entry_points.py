@@ -6,8 +6,9 @@ from importlib.metadata import distributions
 from typing import Any
 
 from lightning_autobalance import __version__, scaffold
+from lightning_autobalance.cli import packaged_configs
 
-SUBCOMMANDS = ("new", "sweep", "advise", "reproduce", "fit", "validate", "test", "predict")
+SUBCOMMANDS = ("new", "sweep", "advise", "configs", "reproduce", "fit", "validate", "test", "predict")
 
 
 def main(args: list[str] | None = None) -> None:
@@ -22,6 +23,9 @@ def main(args: list[str] | None = None) -> None:
         return
     if line[:1] == ["new"]:
         scaffold.main(line[1:])
+        return
+    if line[:1] == ["configs"]:
+        packaged_configs.main(line[1:])
         return
     if line[:1] == ["sweep"]:
         from lightning_autobalance import sweeps

@@ -31,7 +31,7 @@ from lightning_autobalance.callbacks import (
 )
 from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
 from lightning_autobalance.checks import check_trainer
-from lightning_autobalance.cli import seed_options
+from lightning_autobalance.cli import packaged_configs, seed_options
 from lightning_autobalance.cli.ckpt_path import resolve
 from lightning_autobalance.cli.data_class import names_data_class
 from lightning_autobalance.cli.parser import OneLineParser
@@ -274,8 +274,16 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
     Returns:
         The CLI after the run, with its trainer and model.
     """
-    line = sys.argv[1:] if args is None else args
-    words = seed_options.join_seeds(line) if any(word.startswith("--seeds") for word in line) else args
+    given = sys.argv[1:] if args is None else args
+    try:
+        line = packaged_configs.resolve(given)
+    except ValueError as error:
+        if args is not None:
+            raise MisconfigurationException(str(error)) from error
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    line = seed_options.join_seeds(line) if any(word.startswith("--seeds") for word in line) else line
+    words = args if line == given else line
     try:
         with warnings.catch_warnings():
             for message in UNHELPFUL_WARNINGS:
