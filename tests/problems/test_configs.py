@@ -57,5 +57,5 @@ def test_a_configuration_trains(name: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 def total(module: PINNModule, points: dict[str, Tensor]) -> float:
-    """The sum of the losses, without weights."""
-    return float(sum(loss.detach() for loss in module.losses(points).values()))
+    """The sum of the losses, with their weights."""
+    return float(sum(module.weights.get(term, 1.0) * loss.detach() for term, loss in module.losses(points).items()))
