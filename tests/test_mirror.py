@@ -28,6 +28,8 @@ COVERED_BY = {  # a test file that runs over many files, and these files
         "problems/convection_1d.py",
         "problems/elasticity_2d.py",
         "problems/gray_scott_1d.py",
+        "problems/poisson_boltzmann_2d.py",
+        "problems/poisson_2d_classic.py",
         "problems/helmholtz_2d.py",
         "problems/kdv_1d.py",
         "problems/kovasznay.py",

@@ -9,6 +9,8 @@ from lightning_autobalance.problems.helmholtz_2d import Helmholtz2D
 from lightning_autobalance.problems.kdv_1d import KdV1D
 from lightning_autobalance.problems.kovasznay import Kovasznay
 from lightning_autobalance.problems.kuramoto_sivashinsky_1d import KuramotoSivashinsky1D
+from lightning_autobalance.problems.poisson_2d_classic import Poisson2DClassic
+from lightning_autobalance.problems.poisson_boltzmann_2d import PoissonBoltzmann2D
 from lightning_autobalance.problems.poisson_inverse_2d import PoissonInverse2D
 from lightning_autobalance.problems.reaction_diffusion_1d import ReactionDiffusion1D
 from lightning_autobalance.problems.wave_2d import Wave2D
@@ -23,6 +25,8 @@ __all__ = [
     "KdV1D",
     "Kovasznay",
     "KuramotoSivashinsky1D",
+    "Poisson2DClassic",
+    "PoissonBoltzmann2D",
     "PoissonInverse2D",
     "ReactionDiffusion1D",
     "Wave2D",
