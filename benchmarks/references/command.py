@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import burgers, cavity, holes, measured, membrane, periodic
+from benchmarks.references import burgers, cavity, heat_complex, holes, lorenz, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 Solver = Callable[[], tuple[Table, Errors]]
@@ -17,6 +17,9 @@ FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
     Path("src/lightning_autobalance/problems/references"): {
         "allen_cahn_1d": periodic.allen_cahn,
         "burgers_1d": burgers.burgers,
+        "heat_complex_2d": heat_complex.heat_complex,
+        "lorenz": lorenz.lorenz,
+        "poisson_l_shape": membrane.l_shape,
         "gray_scott_1d": periodic.gray_scott,
         "kdv_1d": periodic.kdv,
         "kuramoto_sivashinsky_1d": periodic.kuramoto_sivashinsky,
@@ -25,7 +28,6 @@ FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
     },
     Path("examples/pdes/references"): {
         "lid_driven_cavity": cavity.lid_driven_cavity,
-        "poisson_l_shape": membrane.l_shape,
         "poisson_three_holes": membrane.three_holes,
     },
 }

@@ -5,13 +5,16 @@ from lightning_autobalance.problems.burgers_1d import Burgers1D
 from lightning_autobalance.problems.convection_1d import Convection1D
 from lightning_autobalance.problems.elasticity_2d import Elasticity2D
 from lightning_autobalance.problems.gray_scott_1d import GrayScott1D
+from lightning_autobalance.problems.heat_complex_2d import HeatComplex2D
 from lightning_autobalance.problems.helmholtz_2d import Helmholtz2D
 from lightning_autobalance.problems.kdv_1d import KdV1D
 from lightning_autobalance.problems.kovasznay import Kovasznay
 from lightning_autobalance.problems.kuramoto_sivashinsky_1d import KuramotoSivashinsky1D
+from lightning_autobalance.problems.lorenz import Lorenz
 from lightning_autobalance.problems.poisson_2d_classic import Poisson2DClassic
 from lightning_autobalance.problems.poisson_boltzmann_2d import PoissonBoltzmann2D
 from lightning_autobalance.problems.poisson_inverse_2d import PoissonInverse2D
+from lightning_autobalance.problems.poisson_l_shape import PoissonLShape
 from lightning_autobalance.problems.reaction_diffusion_1d import ReactionDiffusion1D
 from lightning_autobalance.problems.wave_2d import Wave2D
 
@@ -21,13 +24,16 @@ __all__ = [
     "Convection1D",
     "Elasticity2D",
     "GrayScott1D",
+    "HeatComplex2D",
     "Helmholtz2D",
     "KdV1D",
     "Kovasznay",
     "KuramotoSivashinsky1D",
+    "Lorenz",
     "Poisson2DClassic",
     "PoissonBoltzmann2D",
     "PoissonInverse2D",
+    "PoissonLShape",
     "ReactionDiffusion1D",
     "Wave2D",
 ]
