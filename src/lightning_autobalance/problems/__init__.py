@@ -3,6 +3,7 @@
 from lightning_autobalance.problems.allen_cahn_1d import AllenCahn1D
 from lightning_autobalance.problems.backward_facing_step import BackwardFacingStep
 from lightning_autobalance.problems.burgers_1d import Burgers1D
+from lightning_autobalance.problems.cavity_inverse import CavityInverse
 from lightning_autobalance.problems.convection_1d import Convection1D
 from lightning_autobalance.problems.elasticity_2d import Elasticity2D
 from lightning_autobalance.problems.gray_scott_1d import GrayScott1D
@@ -31,6 +32,7 @@ __all__ = [
     "AllenCahn1D",
     "BackwardFacingStep",
     "Burgers1D",
+    "CavityInverse",
     "Convection1D",
     "Elasticity2D",
     "GrayScott1D",
