@@ -20,8 +20,10 @@ from benchmarks.references.table import Errors, Table, relative_l2
 
 Real = NDArray[np.float64]
 WIDTH, HEIGHT = 8.0, 12.0  # of the quarter
-HOLES = [(x, y, 1.0, 5.0) for x, y in ((4, 3), (4, 9), (0, 0), (0, 6))]  # centre, radius, g of u_n + u = g
-HOLES += [(3.2, y, 0.4, 1.0) for y in (0, 6)]
+HOLES = [
+    (x, y, 1.0, 5.0) for x, y in ((4.0, 3.0), (4.0, 9.0), (0.0, 0.0), (0.0, 6.0))
+]  # centre, radius, g of u_n + u = g
+HOLES += [(3.2, y, 0.4, 1.0) for y in (0.0, 6.0)]
 OUTER = 0.1  # g on the rectangle
 SPACING = 0.4  # of the table
 STAGE = 1 - 0.5**0.5
@@ -80,7 +82,9 @@ class Mesh:
         length = np.linalg.norm(np.diff(self.points[edges], axis=1)[:, 0], axis=1)
         robin = self._assembled(edges, length[:, None, None] * (np.ones((2, 2)) + np.eye(2)) / 6)
         mass = self._assembled(self.triangles, area[:, None, None] * (np.ones((3, 3)) + np.eye(3)) / 12)
-        b = np.bincount(edges.ravel(), np.repeat(g * length / 2, 2), minlength=len(self.points))
+        b: Real = np.bincount(edges.ravel(), np.repeat(g * length / 2, 2), minlength=len(self.points)).astype(
+            np.float64
+        )
         return mass, self._assembled(self.triangles, stiffness) + robin, b
 
     def _assembled(self, cells: NDArray[np.intp], blocks: Real) -> csc_matrix:

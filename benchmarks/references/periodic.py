@@ -43,8 +43,10 @@ class Equation:
     def solved(self, n: int, steps: int, times: int) -> Real:
         """Values (k, times + 1, n) at even times; ``steps`` is a multiple of ``times``."""
         low, high = self.interval
-        ik = 2j * np.pi / (high - low) * np.fft.rfftfreq(n, 1 / n)
-        odd = ik * (np.arange(len(ik)) < n // 2)  # the highest mode has no odd derivative on the grid
+        ik: Complex = np.asarray(2j * np.pi / (high - low) * np.fft.rfftfreq(n, 1 / n), dtype=np.complex128)
+        odd: Complex = np.where(
+            np.arange(len(ik)) < n // 2, ik, 0
+        )  # the highest mode has no odd derivative on the grid
         symbol = np.array([sum(w * _power(ik, odd, order) for order, w in each.items()) for each in self.linear])
         outer = _power(ik, odd, self.nonlinear)
         step = _etdrk4(symbol, self.end / steps, lambda v: outer * np.fft.rfft(self.g(np.fft.irfft(v, n))))
