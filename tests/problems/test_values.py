@@ -3,7 +3,20 @@
 import pytest
 import torch
 
-from lightning_autobalance.problems import Helmholtz2D, PoissonInverse2D, ReactionDiffusion1D
+from lightning_autobalance.checks import check_exact
+from lightning_autobalance.module import PINNModule
+from lightning_autobalance.problems import (
+    HeatInverse2D,
+    HeatMultiscale2D,
+    HeatND,
+    Helmholtz2D,
+    PoissonBoltzmann2D,
+    PoissonInverse2D,
+    PoissonInverseNoisy2D,
+    PoissonND,
+    ReactionDiffusion1D,
+    Wave1D,
+)
 
 
 def at(*coordinates: float) -> torch.Tensor:
@@ -70,3 +83,44 @@ def test_measurements_follow_their_seed_and_noise() -> None:
 def test_bad_measurements_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PoissonInverse2D(**options)
+
+
+def test_sources_of_pinnacle() -> None:
+    assert HeatInverse2D.source(at(0.3, 0.35, 0.5)).item() == pytest.approx(20.5947326401, abs=1e-9)
+    assert PoissonBoltzmann2D.source(at(0.5, 0.125)).item() == pytest.approx(172.65625, abs=1e-9)
+    assert HeatMultiscale2D().exact(at(0.025, 0.5, 1.0)).item() == pytest.approx(0.3672913047, abs=1e-9)  # exp(-1.0016)
+
+
+@pytest.mark.parametrize(("kind", "d"), [(PoissonND, 2), (PoissonND, 10), (HeatND, 3)])
+def test_any_dimension(kind: type[PoissonND | HeatND], d: int) -> None:
+    problem = kind(d=d)
+    assert len(problem.domain.coordinates) == d + (kind is HeatND)
+    assert max(check_exact(problem).values()) < 1e-10
+
+
+def test_many_noisy_measurements_follow_their_seed() -> None:
+    for kind in (PoissonInverseNoisy2D, HeatInverse2D):
+        first, again, other = (kind(data_seed=seed) for seed in (1, 1, 2))
+        noise = first.u_values - first.exact(first.u_points)[:, :1]
+        assert len(noise) == 2500
+        assert noise.std().item() == pytest.approx(0.1, rel=0.05)
+        assert torch.equal(first.u_values, again.u_values)
+        assert not torch.equal(first.u_values, other.u_values)
+    grid = PoissonInverseNoisy2D(grid=3).u_points
+    assert sorted(map(tuple, grid.tolist())) == [(x / 2, y / 2) for x in range(3) for y in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (PoissonInverseNoisy2D, {"noise_std": -0.1}, "`noise_std` must be finite and >= 0, got -0.1"),
+        (PoissonInverseNoisy2D, {"grid": 1}, "`grid` must be >= 2, got 1"),
+        (HeatInverse2D, {"u_points": 0}, "`u_points` must be >= 1, got 0"),
+        (PoissonND, {"d": 0}, "`d` must be >= 1, got 0"),
+        (HeatND, {"d": 0}, "`d` must be >= 1, got 0"),
+        (Wave1D, {"a": 0}, "`a` must be >= 1, got 0"),
+    ],
+)
+def test_bad_options_are_refused(kind: type[PINNModule], options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(**options)

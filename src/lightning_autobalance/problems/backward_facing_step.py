@@ -22,7 +22,8 @@ class BackwardFacingStep(PINNModule):
         \quad\text{on } [0, 4] \times [0, 2] \setminus [0, 2] \times [1, 2]
 
     with w = (4y (1 - y), 0) at the inlet, x = 0, w = 0 at the walls, and p = 0 and v = 0 at the outlet, x = 4. The
-    reference is a solution by finite differences of order 2; its pressure is infinite at the corner of the step.
+    reference is a solution by finite differences of order 2; its pressure is infinite at the corner of the step, and v
+    goes to zero in a thin layer before the outlet.
 
     Reference:
         PINNacle (Hao et al., 2024), NS 2d-CG without obstacles. It asks for p = 0 only at the outlet, which leaves the

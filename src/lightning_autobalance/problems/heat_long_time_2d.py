@@ -30,7 +30,7 @@ class HeatLongTime2D(PINNModule):
         """``pde``: the equation; ``initial``: the start; ``boundary``: u on the edge."""
         place, start = points["interior"], points["initial"]
         u, u_t, laplacian = self.partials(place, "", "t", "xx+yy")
-        x, y, t = place.split(1, dim=1)
+        x, y, t = place[:, :1], place[:, 1:2], place[:, 2:]
         shape = torch.sin(4 * pi * x) * torch.sin(2 * pi * y)
         reaction = 5 * torch.sin(u**2) * (1 + 2 * torch.sin(pi * t / 4)) * shape
         return {

