@@ -18,19 +18,13 @@ from lightning_autobalance.training.unknowns import unknowns
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "pdes"
 SHORT = {  # largest share of the loss that a brief training may leave
-    "allen_cahn": 0.5,
     "heat_parametric": 0.05,
     "heat_robin": 1e-3,
-    "kdv": 0.5,
-    "kuramoto_sivashinsky": 0.5,
-    "poisson_l_shape": 0.1,
     "poisson_three_holes": 0.5,
     "robin_disk": 0.01,
-    "wave_2d": 0.2,
 }
 INVERSE = {  # points of the interior, first-order steps, steps of the finish, true unknowns, relative error to be below
     "heat_probes": (200, 150, 15, {"k": 0.3}, 0.15),
-    "lorenz": (100, 400, 60, {"sigma": 10, "rho": 15, "beta": 8 / 3}, 0.1),
     "navier_stokes_inverse": (200, 100, 2, {"convection": 1, "viscosity": 0.05}, 10.0),  # in full: below, slow
 }
 QUIET = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
@@ -128,5 +122,5 @@ def test_both_unknowns_of_the_flow_are_found(noise: float, elsewhere: None, tmp_
 
 
 def test_the_files_of_measurements_are_those_of_their_script(tmp_path: Path) -> None:
-    for name in ("heat_probes", "lorenz"):
-        assert measured.write(name, tmp_path).read_text() == (FOLDER / "measurements" / f"{name}.csv").read_text()
+    name = "heat_probes"
+    assert measured.write(name, tmp_path).read_text() == (FOLDER / "measurements" / f"{name}.csv").read_text()

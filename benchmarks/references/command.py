@@ -8,24 +8,39 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import backward_step, burgers, cavity, heat_long_time, holes, measured, membrane, periodic
+from benchmarks.references import (
+    backward_step,
+    burgers,
+    cavity,
+    heat_complex,
+    heat_long_time,
+    holes,
+    lorenz,
+    measured,
+    membrane,
+    periodic,
+)
 from benchmarks.references.table import Errors, Table
 
 Solver = Callable[[], tuple[Table, Errors]]
 MEASUREMENTS = Path("examples/pdes/measurements")
 FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
     Path("src/lightning_autobalance/problems/references"): {
+        "allen_cahn_1d": periodic.allen_cahn,
         "backward_facing_step": backward_step.backward_step,
         "burgers_1d": burgers.burgers,
+        "gray_scott_1d": periodic.gray_scott,
+        "heat_complex_2d": heat_complex.heat_complex,
         "heat_long_time_2d": heat_long_time.heat_long_time,
+        "kdv_1d": periodic.kdv,
+        "kuramoto_sivashinsky_1d": periodic.kuramoto_sivashinsky,
         "lid_driven_cavity": cavity.lid_driven_cavity,
+        "lorenz": lorenz.lorenz,
         "poisson_2d_classic": holes.poisson_classic,
         "poisson_boltzmann_2d": holes.poisson_boltzmann,
+        "poisson_l_shape": membrane.l_shape,
     },
     Path("examples/pdes/references"): {
-        "allen_cahn": periodic.allen_cahn,
-        "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
-        "poisson_l_shape": membrane.l_shape,
         "poisson_three_holes": membrane.three_holes,
     },
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
 from benchmarks.references.table import Table
 
@@ -36,20 +35,6 @@ def flow(count: int = 5000, end: float = 1.0, side: float = 3.0) -> Table:
     return {"x": x, "y": y, "t": end * times / STEPS, "u": u, "v": v}
 
 
-def lorenz(count: int = 60, end: float = 3.0) -> Table:
-    """x, y, z of Lorenz's equations with sigma 10, rho 15 and beta 8/3 from (-8, 7, 27), at even times."""
-    t = np.linspace(0, end, count)
-    found = solve_ivp(
-        lambda _, s: [10 * (s[1] - s[0]), s[0] * (15 - s[2]) - s[1], s[0] * s[1] - 8 / 3 * s[2]],
-        (0, end),
-        [-8.0, 7.0, 27.0],
-        t_eval=t,
-        rtol=1e-10,
-        atol=1e-10,
-    )
-    return {"t": t, **dict(zip("xyz", found.y, strict=True))}
-
-
 def heat(noise_std: float = 0.02) -> Table:
     """Values of u = exp(-0.3 π² t) sin(πx) with noise at three probes and 20 times up to 0.5."""
     x, t = (each.ravel() for each in np.meshgrid([0.25, 0.5, 0.7], np.linspace(0.025, 0.5, 20)))
@@ -57,7 +42,7 @@ def heat(noise_std: float = 0.02) -> Table:
     return {"x": x, "t": t, "u": np.exp(-0.3 * np.pi**2 * t) * np.sin(np.pi * x) + noise}
 
 
-MEASURED: dict[str, Callable[[], Table]] = {"navier_stokes_inverse": flow, "lorenz": lorenz, "heat_probes": heat}
+MEASURED: dict[str, Callable[[], Table]] = {"navier_stokes_inverse": flow, "heat_probes": heat}
 
 
 def _wave_numbers() -> tuple[Real, Real]:
