@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "pdes"
 SHORT = {  # largest share of the loss that a brief training may leave
     "allen_cahn": 0.5,
-    "burgers": 0.5,
     "heat_parametric": 0.05,
     "heat_robin": 1e-3,
     "kdv": 0.5,

@@ -23,6 +23,7 @@ COVERED_BY = {  # a test file that runs over many files, and these files
         "balancing/aggregators/up_grad.py",
     ),
     "problems/test_contract.py": (
+        "problems/burgers_1d.py",
         "problems/helmholtz_2d.py",
         "problems/poisson_inverse_2d.py",
         "problems/reaction_diffusion_1d.py",

@@ -1,4 +1,4 @@
-"""`python -m benchmarks references`: solve what has no closed form, and make measurements, for the examples."""
+"""`python -m benchmarks references`: solve what has no closed form, for problems and examples; make measurements."""
 
 import argparse
 import json
@@ -11,15 +11,19 @@ import numpy as np
 from benchmarks.references import burgers, cavity, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
-OUT = Path("examples/pdes/references")
+Solver = Callable[[], tuple[Table, Errors]]
 MEASUREMENTS = Path("examples/pdes/measurements")
-SOLVERS: Mapping[str, Callable[[], tuple[Table, Errors]]] = {
-    "allen_cahn": periodic.allen_cahn,
-    "burgers": burgers.burgers,
-    "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
-    "lid_driven_cavity": cavity.lid_driven_cavity,
-    "poisson_l_shape": membrane.l_shape,
-    "poisson_three_holes": membrane.three_holes,
+FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
+    Path("src/lightning_autobalance/problems/references"): {
+        "burgers_1d": burgers.burgers,
+    },
+    Path("examples/pdes/references"): {
+        "allen_cahn": periodic.allen_cahn,
+        "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
+        "lid_driven_cavity": cavity.lid_driven_cavity,
+        "poisson_l_shape": membrane.l_shape,
+        "poisson_three_holes": membrane.three_holes,
+    },
 }
 
 
@@ -30,19 +34,31 @@ def main(args: list[str]) -> None:
         args: Arguments of the command line.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks references", description=__doc__)
-    known = [*SOLVERS, *measured.MEASURED]
+    known = [*(name for solvers in FOLDERS.values() for name in solvers), *measured.MEASURED]
     parser.add_argument("names", nargs="*", default=known, help=f"of {', '.join(known)}; all by default")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the solutions")
+    parser.add_argument("--out", type=Path, help="folder of the solutions, in place of their own")
     parser.add_argument("--measurements", type=Path, default=MEASUREMENTS, help="folder of the measurements")
     chosen = parser.parse_args(args)
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    record = chosen.out / "errors.json"
-    errors = json.loads(record.read_text()) if record.exists() else {}
     for name in measured.MEASURED.keys() & set(chosen.names):
         measured.write(name, chosen.measurements)
-    for name in [name for name in chosen.names if name in SOLVERS]:
-        table, found = SOLVERS[name]()
-        columns: dict[str, Any] = {column: np.round(values, 9) for column, values in table.items()}
-        np.savez_compressed(chosen.out / f"{name}.npz", **columns)
-        errors[name] = {field: float(f"{error:.1e}") for field, error in found.items()}
-        record.write_text(json.dumps(dict(sorted(errors.items())), indent=1) + "\n")
+    for folder, solvers in FOLDERS.items():
+        for name in [name for name in chosen.names if name in solvers]:
+            write(name, solvers[name], chosen.out or folder)
+
+
+def write(name: str, solver: Solver, folder: Path) -> None:
+    """Write one solution as `<name>.npz`, nine digits after the point, and its errors into `errors.json`.
+
+    Args:
+        name: Of the problem.
+        solver: Its solver.
+        folder: Created if it does not exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / "errors.json"
+    errors = json.loads(record.read_text()) if record.exists() else {}
+    table, found = solver()
+    columns: dict[str, Any] = {column: np.round(values, 9) for column, values in table.items()}
+    np.savez_compressed(folder / f"{name}.npz", **columns)
+    errors[name] = {field: float(f"{error:.1e}") for field, error in found.items()}
+    record.write_text(json.dumps(dict(sorted(errors.items())), indent=1) + "\n")

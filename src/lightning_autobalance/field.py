@@ -53,6 +53,8 @@ class NeuralField(EvaluatedModule):
     """Fields whose error the metrics report; None for all."""
     measured: tuple[str, ...] = ()
     """Loss terms that compare with noisy measurements; the check of the exact solution skips them."""
+    default_reference: Mapping[str, Any] | None = None
+    """The ``reference`` where none is given; by it a ready problem brings its own."""
     true_parameters: Mapping[str, float] = {}
     """True values of unknown parameters by name, used by the check of the exact solution."""
 
@@ -73,7 +75,8 @@ class NeuralField(EvaluatedModule):
         self.derivatives = derivatives
         self._told_if_reverse = False
         self._quadratures: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
-        self.reference = None if reference is None else Reference(reference, self.domain, self.fields)
+        given = self.default_reference if reference is None else reference
+        self.reference = None if given is None else Reference(given, self.domain, self.fields)
         self.compared = compared_fields(self.reference, self.reported or self.fields)  # by the metrics
         self.val_metrics = solution_metrics("val/", self.compared)
         self.test_metrics = solution_metrics("test/", self.compared)
