@@ -28,7 +28,6 @@ SHORT = {  # largest share of the loss that a brief training may leave
     "poisson_l_shape": 0.1,
     "poisson_three_holes": 0.5,
     "robin_disk": 0.01,
-    "wave_2d": 0.2,
 }
 INVERSE = {  # points of the interior, first-order steps, steps of the finish, true unknowns, relative error to be below
     "heat_probes": (200, 150, 15, {"k": 0.3}, 0.15),

@@ -1,8 +1,21 @@
 """Ready-made problems, one PDE per file, each with its exact or a reference solution."""
 
 from lightning_autobalance.problems.burgers_1d import Burgers1D
+from lightning_autobalance.problems.convection_1d import Convection1D
+from lightning_autobalance.problems.elasticity_2d import Elasticity2D
 from lightning_autobalance.problems.helmholtz_2d import Helmholtz2D
+from lightning_autobalance.problems.kovasznay import Kovasznay
 from lightning_autobalance.problems.poisson_inverse_2d import PoissonInverse2D
 from lightning_autobalance.problems.reaction_diffusion_1d import ReactionDiffusion1D
+from lightning_autobalance.problems.wave_2d import Wave2D
 
-__all__ = ["Helmholtz2D", "PoissonInverse2D", "ReactionDiffusion1D", "Burgers1D"]
+__all__ = [
+    "Burgers1D",
+    "Convection1D",
+    "Elasticity2D",
+    "Helmholtz2D",
+    "Kovasznay",
+    "PoissonInverse2D",
+    "ReactionDiffusion1D",
+    "Wave2D",
+]
