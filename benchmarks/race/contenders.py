@@ -5,7 +5,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from benchmarks.race import ours
+from benchmarks.race import deepxde, ours, pina
 from benchmarks.race.clock import Clock
 from benchmarks.race.job import Job
 
@@ -40,8 +40,18 @@ def _ours(recipe: Any) -> Train:
     return partial(ours.train, recipe=recipe)
 
 
+def _weighted(train: Any) -> Train:
+    return partial(train, weighted=True)
+
+
 CONTENDERS = {
     "recommended": Contender("our recipe", "#0b6e4f", _ours(ours.recommended)),
     "auto_adamw": Contender("AutoAdamW (the paper)", "#d95f02", _ours(ours.auto_adamw)),
     "adamw": Contender("AdamW", "#555555", _ours(ours.adamw)),
+    "deepxde": Contender("DeepXDE", "#1f77b4", deepxde.train, "deepxde", any_budget=False),
+    "deepxde_weighted": Contender(
+        "DeepXDE, our weights", "#7fb2d9", _weighted(deepxde.train), "deepxde", any_budget=False
+    ),
+    "pina": Contender("PINA", "#8f5bb5", pina.train, "pina", any_budget=False),
+    "pina_weighted": Contender("PINA, our weights", "#c9aadd", _weighted(pina.train), "pina", any_budget=False),
 }
