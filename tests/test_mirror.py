@@ -26,6 +26,8 @@ COVERED_BY = {  # a test file that runs over many files, and these files
         "problems/burgers_1d.py",
         "problems/convection_1d.py",
         "problems/elasticity_2d.py",
+        "problems/poisson_boltzmann_2d.py",
+        "problems/poisson_2d_classic.py",
         "problems/helmholtz_2d.py",
         "problems/kovasznay.py",
         "problems/poisson_inverse_2d.py",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import burgers, cavity, measured, membrane, periodic
+from benchmarks.references import burgers, cavity, holes, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 Solver = Callable[[], tuple[Table, Errors]]
@@ -16,6 +16,8 @@ MEASUREMENTS = Path("examples/pdes/measurements")
 FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
     Path("src/lightning_autobalance/problems/references"): {
         "burgers_1d": burgers.burgers,
+        "poisson_2d_classic": holes.poisson_classic,
+        "poisson_boltzmann_2d": holes.poisson_boltzmann,
     },
     Path("examples/pdes/references"): {
         "allen_cahn": periodic.allen_cahn,

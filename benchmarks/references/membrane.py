@@ -46,24 +46,28 @@ class Harmonics:
     def __call__(self, z: Complex) -> Real:
         """Their values, (b,) to (b, m)."""
         columns = [((z - self.center) / 1.5) ** k for k in range(self.degree + 1)]
-        columns += [d / (z - pole) for pole, d in self._poles()]
+        columns += [d / (z - pole) for pole, d in corner_poles(self.corners, self.poles)]
         columns += [(r / (z - c)) ** k for c, r in self.holes for k in range(1, self.powers + 1)]
         logs = [np.log(np.abs(z - c)) for c, _ in self.holes]
         analytic = np.stack(columns, axis=1)
         return np.concatenate([analytic.real, analytic.imag, *(log[:, None] for log in logs)], axis=1)
 
-    def _poles(self) -> list[tuple[complex, float]]:
-        """Places outside, on the bisector of every corner, and their distances to it."""
-        distances = 1.5 * np.exp(-4 * (np.sqrt(self.poles) - np.sqrt(np.arange(1, self.poles + 1))))
-        found = []
-        for before, corner, after in zip(
-            np.roll(self.corners, 1), self.corners, np.roll(self.corners, -1), strict=True
-        ):
-            towards_inside = (before - corner) / abs(before - corner) + (after - corner) / abs(after - corner)
-            turn = ((corner - before).conjugate() * (after - corner)).imag  # negative at a reentrant corner
-            outside = -np.sign(turn) * towards_inside / abs(towards_inside)
-            found += [(corner + distance * outside, distance) for distance in distances]
-        return found
+
+def corner_poles(corners: Sequence[complex], count: int) -> list[tuple[complex, float]]:
+    """Places outside, on the bisector of every corner, exponentially closer, and their distances to it.
+
+    Args:
+        corners: Of a polygon, counterclockwise.
+        count: Number of poles at each corner.
+    """
+    distances = 1.5 * np.exp(-4 * (np.sqrt(count) - np.sqrt(np.arange(1, count + 1))))
+    found = []
+    for before, corner, after in zip(np.roll(corners, 1), corners, np.roll(corners, -1), strict=True):
+        towards_inside = (before - corner) / abs(before - corner) + (after - corner) / abs(after - corner)
+        turn = ((corner - before).conjugate() * (after - corner)).imag  # negative at a reentrant corner
+        outside = -np.sign(turn) * towards_inside / abs(towards_inside)
+        found += [(corner + distance * outside, distance) for distance in distances]
+    return found
 
 
 def edges(corners: Sequence[complex], count: int) -> Complex:

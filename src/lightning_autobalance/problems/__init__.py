@@ -5,6 +5,8 @@ from lightning_autobalance.problems.convection_1d import Convection1D
 from lightning_autobalance.problems.elasticity_2d import Elasticity2D
 from lightning_autobalance.problems.helmholtz_2d import Helmholtz2D
 from lightning_autobalance.problems.kovasznay import Kovasznay
+from lightning_autobalance.problems.poisson_2d_classic import Poisson2DClassic
+from lightning_autobalance.problems.poisson_boltzmann_2d import PoissonBoltzmann2D
 from lightning_autobalance.problems.poisson_inverse_2d import PoissonInverse2D
 from lightning_autobalance.problems.reaction_diffusion_1d import ReactionDiffusion1D
 from lightning_autobalance.problems.wave_2d import Wave2D
@@ -18,4 +20,10 @@ __all__ = [
     "PoissonInverse2D",
     "ReactionDiffusion1D",
     "Wave2D",
+    "Helmholtz2D",
+    "PoissonInverse2D",
+    "ReactionDiffusion1D",
+    "Burgers1D",
+    "Poisson2DClassic",
+    "PoissonBoltzmann2D",
 ]
