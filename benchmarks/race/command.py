@@ -53,6 +53,8 @@ def wanted(given: argparse.Namespace) -> Iterator[Run]:
     """The runs of a command line: all contenders of a row and seed together, the longest budgets first."""
     budgets = sorted(given.budget, reverse=True)
     for setting, seed, row, name in product(given.settings, given.seeds, given.rows, given.contenders):
+        if CONTENDERS[name].weighted and not Job(row).weights:
+            continue  # it would be its own namesake
         for budget in budgets[:1] if CONTENDERS[name].any_budget else budgets:
             yield Run(row, name, setting, seed, budget)
 

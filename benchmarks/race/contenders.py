@@ -21,6 +21,7 @@ class Contender(NamedTuple):
         color: In figures.
         train: Trains a job for a budget.
         needs: Module that must be installed.
+        weighted: Whether a peer has the weights of our recipe; it takes part only in rows where there are some.
         any_budget: Whether a run of a longer budget is one of every shorter one: its schedule does not know the budget.
     """
 
@@ -29,6 +30,7 @@ class Contender(NamedTuple):
     train: Train
     needs: str = "torch"
     any_budget: bool = True
+    weighted: bool = False
 
     @property
     def missing(self) -> bool:
@@ -40,8 +42,8 @@ def _ours(recipe: Any) -> Train:
     return partial(ours.train, recipe=recipe)
 
 
-def _weighted(train: Any) -> Train:
-    return partial(train, weighted=True)
+def _weighted(title: str, color: str, train: Any, needs: str) -> Contender:
+    return Contender(title, color, partial(train, weighted=True), needs, any_budget=False, weighted=True)
 
 
 CONTENDERS = {
@@ -49,9 +51,7 @@ CONTENDERS = {
     "auto_adamw": Contender("AutoAdamW (the paper)", "#d95f02", _ours(ours.auto_adamw)),
     "adamw": Contender("AdamW", "#555555", _ours(ours.adamw)),
     "deepxde": Contender("DeepXDE", "#1f77b4", deepxde.train, "deepxde", any_budget=False),
-    "deepxde_weighted": Contender(
-        "DeepXDE, our weights", "#7fb2d9", _weighted(deepxde.train), "deepxde", any_budget=False
-    ),
+    "deepxde_weighted": _weighted("DeepXDE, our weights", "#7fb2d9", deepxde.train, "deepxde"),
     "pina": Contender("PINA", "#8f5bb5", pina.train, "pina", any_budget=False),
-    "pina_weighted": Contender("PINA, our weights", "#c9aadd", _weighted(pina.train), "pina", any_budget=False),
+    "pina_weighted": _weighted("PINA, our weights", "#c9aadd", pina.train, "pina"),
 }

@@ -143,7 +143,7 @@ def _condition(dde: Any, points: Points, term: Term) -> Any:
 def _train(dde: Any, model: Any, clock: Clock, until: float, before: int = 0) -> None:
     class Watch(dde.callbacks.Callback):  # type: ignore[misc]
         def on_train_begin(self) -> None:
-            model._test = lambda verbose: None  # losses for a display that is off
+            model._test = lambda **_: None  # losses for a display that is off
             clock.start()
 
         def on_batch_end(self) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import yaml
 from torch import Tensor, nn
 
 from benchmarks.race.rows import CONFIGS, ROWS, SETTINGS, Row
-from lightning_autobalance.cli.lightning_cli import AutoBalanceCLI, run
+from lightning_autobalance.cli.lightning_cli import ROOMS, AutoBalanceCLI, run
 from lightning_autobalance.nets import MLP
 
 Config = dict[str, Any]
@@ -29,6 +30,7 @@ QUIET = {
     "limit_val_batches": 0,
     "num_sanity_val_steps": 0,
 }
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 ENDLESS = 1_000_000  # more steps than fit into any budget
 
 
@@ -63,7 +65,7 @@ class Job:
     @cached_property
     def config(self) -> Config:
         """The row's configuration."""
-        found: Config = yaml.safe_load(Path(CONFIGS, f"{self.of.config}.yaml").read_text())
+        found: Config = plain(yaml.safe_load(Path(CONFIGS, f"{self.of.config}.yaml").read_text()))
         return found
 
     @property
@@ -112,6 +114,31 @@ class Job:
             cli = run(["fit", f"--config={path}"], kind=_Made)
         cli.model.net = sized(cli.model.net, SETTINGS[self.setting].hidden, self.seed)
         return cli.model, cli.datamodule
+
+
+def plain(config: Any) -> Any:
+    """A configuration with numbers for "1e4", to which PyYAML wants a point, and with full names of our classes.
+
+    PINA brings classes with the same short names.
+
+    Args:
+        config: As read.
+    """
+    if isinstance(config, dict):
+        return {name: full_name(value) if name == "class_path" else plain(value) for name, value in config.items()}
+    if isinstance(config, list):
+        return [plain(value) for value in config]
+    return float(config) if isinstance(config, str) and EXPONENT.fullmatch(config) else config
+
+
+def full_name(name: str) -> str:
+    """The path of a class that YAML names in short; others stay.
+
+    Args:
+        name: Such as "MLP".
+    """
+    rooms = [room.__name__ for room in ROOMS if hasattr(room, name)]
+    return f"{rooms[0]}.{name}" if rooms else name
 
 
 def sized(net: nn.Module, hidden: tuple[int, ...], seed: int) -> nn.Module:

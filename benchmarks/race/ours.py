@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 
 from benchmarks.race.clock import Clock
 from benchmarks.race.job import ENDLESS, QUIET, Config, Job, predictor
@@ -27,12 +27,12 @@ def paper(optimizer: str) -> Config:
     }
 
 
-def adamw(job: Job) -> tuple[Config, int]:
+def adamw(_: Job) -> tuple[Config, int]:
     """AdamW on the sum of the losses: arguments of the module, steps."""
     return paper("torch.optim.AdamW"), ENDLESS
 
 
-def auto_adamw(job: Job) -> tuple[Config, int]:
+def auto_adamw(_: Job) -> tuple[Config, int]:
     """AutoAdamW, as in the paper."""
     return paper("AutoAdamW"), ENDLESS
 
@@ -52,7 +52,7 @@ class Watch(Callback):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, *_: Any) -> None:
         """Start the clock."""
         self.clock.start()
 

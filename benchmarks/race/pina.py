@@ -65,6 +65,23 @@ def train(job: Job, against: Any, budget: float, weighted: bool = False) -> Cloc
     return clock
 
 
+class Plain(nn.Module):
+    """A network that sees tensors without labels: faster, and those with labels cannot be indexed like others.
+
+    Args:
+        net: Maps points (b, d) to fields (b, k).
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Any) -> Tensor:
+        """The fields at points."""
+        found: Tensor = self.net(_plain(x))
+        return found
+
+
 def solver(points: Points, net: nn.Module, weights: dict[str, float], optimizer: Any, **options: Any) -> Any:
     """Its solver of one network.
 
@@ -81,7 +98,7 @@ def solver(points: Points, net: nn.Module, weights: dict[str, float], optimizer:
 
     return PhysicsInformedSingleModelSolver(
         problem(points),
-        net,
+        Plain(net),
         optimizer=TorchOptimizer(optimizer, **options),
         weighting=ScalarWeighting(weights=dict(weights)) if weights else None,
     )
