@@ -21,7 +21,7 @@ from benchmarks.race import score
 from benchmarks.race.clock import BUDGETS
 from benchmarks.race.contenders import CONTENDERS
 from benchmarks.race.job import Job
-from benchmarks.race.rows import CONFIGS, ROWS, SETTINGS
+from benchmarks.race.rows import SETTINGS, ready
 from lightning_autobalance.sweeps.results_file import append, mend, read
 
 OUT = Path("results/race.jsonl")
@@ -113,7 +113,7 @@ def apart(run: Run, references: Path | None) -> dict[str, Any]:
 
 def options() -> argparse.ArgumentParser:
     """The command line."""
-    here = [name for name, row in ROWS.items() if Path(CONFIGS, f"{row.config}.yaml").is_file()]
+    here = ready()
     there = [name for name, contender in CONTENDERS.items() if not contender.missing]
     parser = argparse.ArgumentParser(prog="python -m benchmarks race", description=__doc__)
     parser.add_argument("--rows", nargs="+", choices=here, default=here, help="only these")

@@ -16,7 +16,7 @@ EQUATIONS: Mapping[str, Sequence[Term]] = {
     "wave_1d": evolution.wave_1d(),
     "poisson_nd": steady.poisson_nd(),
     "heat_nd": evolution.heat_nd(),
-    "poisson_inverse_2d_grid": steady.poisson_inverse(),
+    "poisson_inverse_noisy_2d": steady.poisson_inverse(),
     "heat_inverse_2d": evolution.heat_inverse_2d(),
     "allen_cahn_1d": evolution.allen_cahn_1d(),
     "convection_1d": evolution.convection_1d(),

@@ -1,6 +1,7 @@
 """Equations of the rows with time, for the peers."""
 
 from math import pi
+from string import ascii_lowercase
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ def wave_1d() -> list[Term]:
 
 def heat_nd() -> list[Term]:
     """Heat in a ball of five dimensions, with a given flux through its surface."""
-    names = [f"x{i}" for i in range(1, 6)]
+    names = ascii_lowercase[:5]
 
     def square(x: Tensor) -> Tensor:
         return x[:, :-1].square().sum(dim=1, keepdim=True)
@@ -105,7 +106,8 @@ def heat_inverse_2d() -> list[Term]:
 
     return [
         equation("pde", pde),
-        known("data", "data", "u", None),
+        equation("steady", lambda _, d: d("a", "t")),
+        known("data", "u_points", "u", "u_values"),
         known("boundary", "boundary", "a", lambda x: 2 + sines(x)),
     ]
 
@@ -134,6 +136,6 @@ def convection_1d() -> list[Term]:
 def kdv_1d() -> list[Term]:
     """Waves that become a train of solitons."""
     return [
-        equation("pde", lambda _, d: d("u", "t") + d("u") * d("u", "x") + 0.022**2 * d("u", "x", "x", "x")),
+        equation("pde", lambda _, d: d("u", "t") + d("u") * d("u", "x") + 0.0025 * d("u", "x", "x", "x")),
         known("initial", "initial", "u", lambda x: torch.cos(pi * x[:, :1])),
     ]

@@ -65,7 +65,7 @@ class Job:
     @cached_property
     def config(self) -> Config:
         """The row's configuration."""
-        found: Config = plain(yaml.safe_load(Path(CONFIGS, f"{self.of.config}.yaml").read_text()))
+        found: Config = plain(yaml.safe_load((CONFIGS / f"{self.of.config}.yaml").read_text()))
         return found
 
     @property

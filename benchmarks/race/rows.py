@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from benchmarks.race.grids import Grid, ball_times, box, box_times
 
-CONFIGS = "configs"
+CONFIGS = Path("configs")
 SINGLE = 1  # a part with one point, such as a corner, keeps it
 
 
@@ -132,9 +133,9 @@ ROWS = {
     "wave_1d": Row("Wave 1d-C", "wave_1d", "grid", 3e-4, 1.6e-2, grid=box([(0, 1, 50)] * 2)),
     "poisson_nd": Row("Poisson 5-d", "poisson_nd", "grid", 5e-6, 1.3e-4, grid=box([(0, 1, 8)] * 5), multiple=4),
     "heat_nd": Row("Heat 5-d", "heat_nd", "grid", 1e-5, 1.2e-4, grid=ball_times(5, 800, (1, 25)), multiple=4),
-    "poisson_inverse_2d_grid": Row(
+    "poisson_inverse_noisy_2d": Row(
         "PInv",
-        "poisson_inverse_2d_grid",
+        "poisson_inverse_noisy_2d",
         "grid",
         1e-3,
         1.5e-2,
@@ -146,5 +147,16 @@ ROWS = {
     ),
     "allen_cahn_1d": Row("Allen-Cahn", "allen_cahn_1d", "own", 5e-5, 5e-5),
     "convection_1d": Row("Convection", "convection_1d", "own", 1e-3, 1e-3),
-    "kdv_1d": Row("KdV", "kdv_1d", "own", 1e-3, 1e-3),
+    "kdv_1d": Row(
+        "KdV",
+        "kdv_1d",
+        "own",
+        1e-3,
+        note="With a dispersion of 0.0025; published errors are of 0.022²: none to compare.",
+    ),
 }
+
+
+def ready() -> list[str]:
+    """The rows whose configuration is there."""
+    return [name for name, row in ROWS.items() if (CONFIGS / f"{row.config}.yaml").is_file()]

@@ -57,7 +57,7 @@ def known(row: Row, module: Any, references: Path | None) -> dict[str, Known]:
     if module.reference is not None:
         columns = [module.fields.index(name) for name in module.reference.fields]
         found["own"] = Known(*map(torch.as_tensor, module.reference.table), columns)
-    elif module.has_exact and row.grid is None:
+    elif module.has_exact:
         found["own"] = _exact(module, module.grid(GRID).double())
     return found
 

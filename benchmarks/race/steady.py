@@ -1,6 +1,7 @@
 """Equations of the rows without time, for the peers."""
 
 from math import pi
+from string import ascii_lowercase
 
 import torch
 from torch import Tensor
@@ -75,7 +76,7 @@ def backward_facing_step() -> list[Term]:
 
 def poisson_nd() -> list[Term]:
     """Poisson's equation in five dimensions."""
-    names = [f"x{i}" for i in range(1, 6)]
+    names = ascii_lowercase[:5]
 
     def total(x: Tensor) -> Tensor:
         return torch.sin(pi * x / 2).sum(dim=1, keepdim=True)
@@ -99,7 +100,11 @@ def poisson_inverse() -> list[Term]:
         source = 2 * pi**2 * sines.prod(dim=1, keepdim=True) * a + 2 * pi * a**2 * slope
         return -divergence(d) - source
 
-    return [equation("pde", pde), known("data", "data", "u", None), known("boundary", "boundary", "a", coefficient)]
+    return [
+        equation("pde", pde),
+        known("data", "u_points", "u", "u_values"),
+        known("boundary", "boundary", "a", coefficient),
+    ]
 
 
 def divergence(d: Derivatives) -> Tensor:

@@ -18,6 +18,9 @@ Formula = Callable[[Tensor, Derivatives], Tensor | Sequence[Tensor]]
 """Points (b, d) and derivatives to one residual (b, 1), or several."""
 
 
+Values = Callable[[Tensor], Tensor] | str
+
+
 class Term(NamedTuple):
     """A loss term: the mean square of a formula at the points of a part.
 
@@ -26,14 +29,14 @@ class Term(NamedTuple):
         part: Of the domain.
         formula: Its residual.
         fields: Where the term is that fields have values: these.
-        values: And these: points (b, d) to values (b, c); the measured ones by default.
+        values: And these: points (b, d) to values (b, c), or the name of measured ones.
     """
 
     name: str
     part: str
     formula: Formula | None = None
     fields: tuple[str, ...] = ()
-    values: Callable[[Tensor], Tensor] | None = None
+    values: Values | None = None
 
     def residual(self, x: Tensor, d: Derivatives) -> Tensor:
         """Residuals at points, (b, k).
@@ -56,14 +59,14 @@ def equation(name: str, formula: Formula, part: str = "interior") -> Term:
     return Term(name, part, formula)
 
 
-def known(name: str, part: str, fields: str, values: Callable[[Tensor], Tensor] | float | None) -> Term:
+def known(name: str, part: str, fields: str, values: Values | float) -> Term:
     """Values of fields.
 
     Args:
         name: Of the term.
         part: Of the domain.
         fields: Names, with spaces between them.
-        values: From points (b, d) to (b, c); or a number; None for measured ones.
+        values: From points (b, d) to (b, c); or a number; or the name of measured ones.
     """
     names = tuple(fields.split())
     if isinstance(values, float | int):
@@ -88,7 +91,7 @@ class Points(NamedTuple):
         coordinates: Names.
         fields: Names.
         terms: The loss terms.
-        at: Points by part, (b, d); measured values under ``part_targets``.
+        at: Points by part, (b, d); measured points and values by the names that they have in our module.
     """
 
     coordinates: tuple[str, ...]
@@ -97,9 +100,17 @@ class Points(NamedTuple):
     at: Mapping[str, Tensor]
 
     def values(self, term: Term) -> Tensor:
-        """What the fields of a term are at its points, (b, c)."""
+        """What the fields of a term are at its points, (b, c).
+
+        Raises:
+            ValueError: If the term is no such.
+        """
+        if isinstance(term.values, str):
+            return self.at[term.values]
+        if term.values is None:
+            raise ValueError(f"`values` of the term {term.name!r} must be given, got a formula.")
         x = self.at[term.part]
-        return self.at[f"{term.part}_targets"] if term.values is None else term.values(x).to(x.dtype)
+        return term.values(x).to(x.dtype)
 
     def columns(self, term: Term) -> list[int]:
         """Which fields a term is about."""

@@ -11,7 +11,7 @@ from benchmarks.race import deepxde, pina
 from benchmarks.race.contenders import CONTENDERS
 from benchmarks.race.equations import EQUATIONS
 from benchmarks.race.job import RECIPE, Job
-from benchmarks.race.rows import ROWS
+from benchmarks.race.rows import ready
 from benchmarks.race.terms import Points, points_of
 from lightning_autobalance.data import CollocationPoints
 
@@ -36,7 +36,7 @@ def losses(module: Any, points: Points) -> dict[str, float]:
     return {term: float(residual.square().mean()) for term, residual in found.items()}
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", ready())
 def test_the_neutral_form_is_our_module(row: str) -> None:
     module, points = few(row)
     ours, theirs = losses(module, points), {}
@@ -53,7 +53,7 @@ def test_the_neutral_form_is_our_module(row: str) -> None:
     assert min(ours.values()) > 0  # else anything would agree
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", ready())
 def test_deepxde_has_the_same_losses(row: str) -> None:
     if CONTENDERS["deepxde"].missing:
         pytest.skip("`deepxde` is not installed")
@@ -70,7 +70,7 @@ def test_deepxde_has_the_same_losses(row: str) -> None:
     assert theirs == pytest.approx(losses(module, points), rel=1e-8)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", ready())
 def test_pina_has_the_same_losses(row: str) -> None:
     if CONTENDERS["pina"].missing:
         pytest.skip("`pina` is not installed")
