@@ -18,11 +18,8 @@ from lightning_autobalance.training.unknowns import unknowns
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "pdes"
 SHORT = {  # largest share of the loss that a brief training may leave
-    "allen_cahn": 0.5,
     "heat_parametric": 0.05,
     "heat_robin": 1e-3,
-    "kdv": 0.5,
-    "kuramoto_sivashinsky": 0.5,
     "lid_driven_cavity": 0.5,
     "poisson_5d": 1e-3,
     "poisson_l_shape": 0.1,

@@ -15,13 +15,15 @@ Solver = Callable[[], tuple[Table, Errors]]
 MEASUREMENTS = Path("examples/pdes/measurements")
 FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
     Path("src/lightning_autobalance/problems/references"): {
+        "allen_cahn_1d": periodic.allen_cahn,
         "burgers_1d": burgers.burgers,
+        "gray_scott_1d": periodic.gray_scott,
+        "kdv_1d": periodic.kdv,
+        "kuramoto_sivashinsky_1d": periodic.kuramoto_sivashinsky,
         "poisson_2d_classic": holes.poisson_classic,
         "poisson_boltzmann_2d": holes.poisson_boltzmann,
     },
     Path("examples/pdes/references"): {
-        "allen_cahn": periodic.allen_cahn,
-        "kuramoto_sivashinsky": periodic.kuramoto_sivashinsky,
         "lid_driven_cavity": cavity.lid_driven_cavity,
         "poisson_l_shape": membrane.l_shape,
         "poisson_three_holes": membrane.three_holes,

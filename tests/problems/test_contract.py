@@ -16,6 +16,10 @@ from lightning_autobalance.points import Uniform, sample
 PROBLEMS = {name: getattr(problems, name) for name in problems.__all__}
 EXACT = [name for name, kind in PROBLEMS.items() if kind.exact is not NeuralField.exact]
 REFERENCED = {  # where the points of the reference are a grid and smooth; the share of a residual that may be left
+    "AllenCahn1D": (((-1.0, 1.0), (0.0, 1.0)), 1e-3),
+    "GrayScott1D": (((-1.0, 1.0), (0.0, 20.0)), 5e-3),
+    "KdV1D": (((-1.0, 1.0), (0.0, 1.0)), 5e-3),
+    "KuramotoSivashinsky1D": (((0.0, 6.29), (0.0, 1.0)), 0.2),  # whose fourth derivative no spline has well
     "Burgers1D": (((-1.0, -0.25), (0.1, 1.0)), 1e-4),  # away from the front
     "Poisson2DClassic": (((-0.15, 0.15), (-0.5, 0.5)), 1e-2),
     "PoissonBoltzmann2D": (((-1.0, -0.32), (-0.8, 0.18)), 1e-2),

@@ -11,7 +11,7 @@ from benchmarks.references.command import FOLDERS, main
 ROOT = Path(__file__).parents[3]
 QUICK = [
     "burgers_1d",
-    "kuramoto_sivashinsky",
+    "kdv_1d",
     "poisson_l_shape",
     "poisson_three_holes",
 ]
