@@ -18,10 +18,6 @@ from lightning_autobalance.sweeps.results_file import read
 PAGE = Path("docs/methods/race.md")
 FIGURE = Path("docs/images/race_{setting}.png")
 OURS = "recommended"
-TITLES = {
-    "small": "Small: three hidden layers of 50, about 2,000 points inside",
-    "published": "Published: five hidden layers of 100, the benchmark's numbers of points",
-}
 
 
 def blocks(results: Sequence[Result]) -> dict[str, str]:
