@@ -20,8 +20,6 @@ FOLDER = ROOT / "examples" / "pdes"
 SHORT = {  # largest share of the loss that a brief training may leave
     "heat_parametric": 0.05,
     "heat_robin": 1e-3,
-    "lid_driven_cavity": 0.5,
-    "poisson_5d": 1e-3,
     "poisson_l_shape": 0.1,
     "poisson_three_holes": 0.5,
     "robin_disk": 0.01,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.references import burgers, cavity, holes, measured, membrane, periodic
+from benchmarks.references import burgers, cavity, heat_long_time, holes, measured, membrane, periodic
 from benchmarks.references.table import Errors, Table
 
 Solver = Callable[[], tuple[Table, Errors]]
@@ -20,11 +20,12 @@ FOLDERS: Mapping[Path, Mapping[str, Solver]] = {
         "gray_scott_1d": periodic.gray_scott,
         "kdv_1d": periodic.kdv,
         "kuramoto_sivashinsky_1d": periodic.kuramoto_sivashinsky,
+        "heat_long_time_2d": heat_long_time.heat_long_time,
+        "lid_driven_cavity": cavity.lid_driven_cavity,
         "poisson_2d_classic": holes.poisson_classic,
         "poisson_boltzmann_2d": holes.poisson_boltzmann,
     },
     Path("examples/pdes/references"): {
-        "lid_driven_cavity": cavity.lid_driven_cavity,
         "poisson_l_shape": membrane.l_shape,
         "poisson_three_holes": membrane.three_holes,
     },

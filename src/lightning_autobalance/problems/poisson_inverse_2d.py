@@ -80,28 +80,47 @@ class PoissonInverse2D(PINNModule):
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``pde``: the equation in the interior; ``data``: predictions minus measurements of u and a."""
-        x = points["interior"]
-        fields, fields_x, fields_y, laplacians = self.partials(x, "", "x", "y", "xx+yy")
-        (a, u_x, a_x, u_y, a_y) = (fields[:, 1], *fields_x.unbind(1), *fields_y.unbind(1))
-        divergence = a_x * u_x + a_y * u_y + a * laplacians[:, 0]  # of a grad u
         predicted = self(torch.cat([self.u_points, self.a_points]))
         n = len(self.u_points)
         data = torch.cat([predicted[:n, :1] - self.u_values, predicted[n:, 1:] - self.a_values])
-        return {"pde": -divergence - self.source(x), "data": data}
+        return {"pde": equation(self, points["interior"]), "data": data}
 
     def exact(self, x: Points) -> Fields:
         """The solution u and the coefficient a."""
-        u = torch.sin(pi * x[:, :1]) * torch.sin(pi * x[:, 1:])
-        return torch.cat([u, 1 / self._denominator(x)[:, None]], dim=1)
+        return solution(x)
 
     def source(self, x: Points) -> Tensor:
         """The right-hand side f, (b,)."""
-        sin_x, sin_y = torch.sin(pi * x).unbind(1)
-        cos_x, cos_y = torch.cos(pi * x).unbind(1)
-        slope_x, slope_y = (2 * x - 1).unbind(1)
-        d = self._denominator(x)
-        return 2 * pi**2 * sin_x * sin_y / d + 2 * pi * (slope_x * cos_x * sin_y + slope_y * cos_y * sin_x) / d**2
+        return source(x)
 
-    @staticmethod
-    def _denominator(x: Points) -> Tensor:
-        return 1 + (x**2 + (x - 1) ** 2).sum(dim=1)
+
+def equation(module: PINNModule, x: Points) -> Tensor:
+    """The residual of the equation for fields u and a, (b,).
+
+    Args:
+        module: With these two fields.
+        x: Points of the interior.
+    """
+    fields, fields_x, fields_y, laplacians = module.partials(x, "", "x", "y", "xx+yy")
+    (a, u_x, a_x, u_y, a_y) = (fields[:, 1], *fields_x.unbind(1), *fields_y.unbind(1))
+    divergence = a_x * u_x + a_y * u_y + a * laplacians[:, 0]  # of a grad u
+    return -divergence - source(x)
+
+
+def solution(x: Points) -> Fields:
+    """The solution u and the coefficient a."""
+    u = torch.sin(pi * x[:, :1]) * torch.sin(pi * x[:, 1:])
+    return torch.cat([u, 1 / _denominator(x)[:, None]], dim=1)
+
+
+def source(x: Points) -> Tensor:
+    """The right-hand side f, (b,)."""
+    sin_x, sin_y = torch.sin(pi * x).unbind(1)
+    cos_x, cos_y = torch.cos(pi * x).unbind(1)
+    slope_x, slope_y = (2 * x - 1).unbind(1)
+    d = _denominator(x)
+    return 2 * pi**2 * sin_x * sin_y / d + 2 * pi * (slope_x * cos_x * sin_y + slope_y * cos_y * sin_x) / d**2
+
+
+def _denominator(x: Points) -> Tensor:
+    return 1 + (x**2 + (x - 1) ** 2).sum(dim=1)

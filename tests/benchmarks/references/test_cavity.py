@@ -29,7 +29,7 @@ def test_the_flow_keeps_to_the_walls_and_turns() -> None:
 
 
 def test_what_is_committed_is_the_flow_of_fewer_points() -> None:
-    table = np.load("examples/pdes/references/lid_driven_cavity.npz")
+    table = np.load("src/lightning_autobalance/problems/references/lid_driven_cavity.npz")
     found = fields(16, np.linspace(0, 1, 51))
     for name, field in zip("uv", found[:2], strict=True):
         assert np.linalg.norm(field.ravel() - table[name]) < 0.02 * np.linalg.norm(table[name])
