@@ -57,13 +57,22 @@ def table(results: Sequence[Result], setting: str, row: str) -> str:
         "| contender | " + " | ".join(f"{b:.0f} CPU s" for b in BUDGETS) + " |",
         "|" + "---|" * (1 + len(BUDGETS)),
     ]
-    body = []
+    body: list[str] = []
     for name, contender in CONTENDERS.items():
+        if contender.weighted and unweighted(results, row):
+            continue
         cells = [spread(errors_of(results, Cell(row, name, setting, budget))) for budget in BUDGETS]
         body.append(f"| {contender.title} | {' | '.join(cells)} |")
     best = "none was found" if of.best is None else f"{of.best:.1e}"
-    said = f"Published, at best: {best}. Wanted: at most {of.target:.0e} after {BUDGETS[-1]:.0f} s; {verdict(results, setting, row)}."
+    wanted = f"at most {of.target:.0e} after {BUDGETS[-1]:.0f} s; {verdict(results, setting, row)}"
+    said = f"Published, at best: {best}. Wanted: {wanted}."
     return "\n".join([f"### {of.title}", "", said, *([of.note] if of.note else []), *head, *body])
+
+
+def unweighted(results: Sequence[Result], row: str) -> bool:
+    """Whether our recipe was run in a row, and has no weights there that a peer could take."""
+    found = [line["weights"] for line in results if (line["row"], line["contender"]) == (row, OURS)]
+    return bool(found) and not any(found)
 
 
 def verdict(results: Sequence[Result], setting: str, row: str) -> str:
