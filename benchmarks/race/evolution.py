@@ -97,11 +97,12 @@ def heat_inverse_2d() -> list[Term]:
     """A coefficient from noisy values of u over time."""
 
     def sines(x: Tensor) -> Tensor:
-        return torch.sin(pi * x[:, :1]) * torch.sin(pi * x[:, 1:2])
+        return torch.sin(pi * x[:, :2]).prod(dim=1, keepdim=True)
 
     def pde(x: Tensor, d: Derivatives) -> Tensor:
-        s, (sx, sy), (cx, cy) = sines(x), torch.sin(pi * x[:, :2]).split(1, dim=1), torch.cos(pi * x[:, :2]).split(1, 1)
-        source = (4 * pi**2 - 1) * s + pi**2 * (2 * s**2 - (cx * sy) ** 2 - (sx * cy) ** 2)
+        along_x = torch.cos(pi * x[:, :1]) * torch.sin(pi * x[:, 1:2])
+        along_y = torch.sin(pi * x[:, :1]) * torch.cos(pi * x[:, 1:2])
+        source = (4 * pi**2 - 1) * sines(x) + pi**2 * (2 * sines(x) ** 2 - along_x**2 - along_y**2)
         return d("u", "t") - divergence(d) - torch.exp(-x[:, 2:]) * source
 
     return [

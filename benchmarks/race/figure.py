@@ -34,9 +34,8 @@ def curve(lines: Sequence[Result], metric: str) -> Curve | None:
         return None
     end = max(track[-1][0] for track in tracks)
     seconds = np.geomspace(START, max(end, 2 * START), POINTS)
-    values = np.array(
-        [10 ** np.interp(seconds, *zip(*((t, np.log10(e)) for t, e in track), strict=True)) for track in tracks]
-    )
+    logs = [np.interp(seconds, [t for t, _ in track], [np.log10(error) for _, error in track]) for track in tracks]
+    values = 10 ** np.array(logs)
     return Curve(seconds, np.median(values, axis=0), values.min(axis=0), values.max(axis=0))
 
 

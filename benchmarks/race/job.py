@@ -21,7 +21,7 @@ from lightning_autobalance.nets import MLP
 Config = dict[str, Any]
 RECIPE = ("optimizer", "scheduler", "finish", "weights", "variant", "balancer", "stop_at_noise")
 """Arguments of a module that say how to train, not what."""
-QUIET = {
+QUIET: dict[str, Any] = {
     "logger": False,
     "enable_checkpointing": False,
     "enable_progress_bar": False,

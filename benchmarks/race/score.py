@@ -56,7 +56,8 @@ def known(row: Row, module: Any, references: Path | None) -> dict[str, Known]:
         found["file"] = Known(torch.as_tensor(x), torch.as_tensor(values), list(range(k)))
     if module.reference is not None:
         columns = [module.fields.index(name) for name in module.reference.fields]
-        found["own"] = Known(*map(torch.as_tensor, module.reference.table), columns)
+        x, values = module.reference.table
+        found["own"] = Known(torch.as_tensor(x), torch.as_tensor(values), columns)
     elif module.has_exact:
         found["own"] = _exact(module, module.grid(GRID).double())
     return found
