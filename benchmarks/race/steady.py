@@ -69,8 +69,8 @@ def backward_facing_step() -> list[Term]:
         equation("momentum", momentum),
         equation("continuity", continuity),
         known("inlet", "inlet", "u v", lambda x: _along(4 * x[:, 1:] * (1 - x[:, 1:]))),
-        known("outlet", "outlet", "p", 0.0),
-        known("walls", "walls", "u v", 0.0),
+        known("outlet", "outlet", "v p", 0.0),
+        known("walls", "bottom top lip back", "u v", 0.0),
     ]
 
 

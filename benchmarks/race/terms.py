@@ -26,7 +26,7 @@ class Term(NamedTuple):
 
     Args:
         name: As in our module.
-        part: Of the domain.
+        part: Of the domain, or several with spaces between them.
         formula: Its residual.
         fields: Where the term is that fields have values: these.
         values: And these: points (b, d) to values (b, c), or the name of measured ones.
@@ -131,4 +131,5 @@ def points_of(module: Any, data: Any, terms: Sequence[Term]) -> Points:
     """
     at = data.draw(module.domain, 0)
     buffers = {name: buffer for name, buffer in module.named_buffers() if "." not in name}
-    return Points(tuple(module.domain.coordinates), tuple(module.fields), terms, {**at, **buffers})
+    joined = {term.part: torch.cat([at[part] for part in term.part.split()]) for term in terms if " " in term.part}
+    return Points(tuple(module.domain.coordinates), tuple(module.fields), terms, {**at, **buffers, **joined})
