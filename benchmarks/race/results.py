@@ -9,7 +9,7 @@ from benchmarks.race.contenders import CONTENDERS
 from benchmarks.race.rows import ROWS
 
 Result = Mapping[str, Any]
-LATE = 1.02  # an error counts for a budget if it was kept by this multiple of it
+LATE = 1.02  # an error of a longer run counts for a budget if it was kept by this multiple of it
 PEERS = ("deepxde", "deepxde_weighted", "pina", "pina_weighted")
 
 
@@ -33,13 +33,16 @@ def serves(line: Result, cell: Cell) -> bool:
 def error_of(line: Result, cell: Cell) -> float:
     """The error when the budget is spent; infinite where a run failed or has no number.
 
+    A run of this very budget counts to its end, which is that of its last step or of its last iterations of L-BFGS.
+
     Args:
         line: Of the results.
         cell: Which budget.
     """
     if "failed" in line:
         return inf
-    kept = [row for row in line["history"] if row["seconds"] <= LATE * cell.budget]
+    until = inf if line["budget"] == cell.budget else LATE * cell.budget
+    kept = [row for row in line["history"] if row["seconds"] <= until]
     found = kept[-1]["errors"].get(ROWS[cell.row].metric)
     return inf if found is None else float(found)
 

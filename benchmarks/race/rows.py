@@ -134,7 +134,7 @@ ROWS = {
         5e-2,
         8.2e-2,
         file=File("ns_0_obstacle.dat"),
-        note="With v = 0 at the outlet, too, for all: the benchmark asks for p = 0 only. Its file has another pressure.",
+        note="With v = 0 at the outlet for all; the benchmark asks for p = 0 only. Its file has another pressure.",
     ),
     "wave_1d": Row("Wave 1d-C", "wave_1d", "grid", 3e-4, 1.6e-2, grid=box([(0, 1, 50)] * 2)),
     "poisson_nd": Row("Poisson 5-d", "poisson_nd", "grid", 5e-6, 1.3e-4, grid=box([(0, 1, 8)] * 5), multiple=4),

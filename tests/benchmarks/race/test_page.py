@@ -54,6 +54,10 @@ def test_an_error_is_the_last_one_within_the_budget() -> None:
     ]
     assert errors_of([line("deepxde", 0, 1.0, 0.5, 0.1, 1e-5)], Cell("wave_1d", "deepxde", "small", 120.0)) == []
     assert errors_of([line("recommended", 0, 1.0, None)], WAVE._replace(budget=120.0)) == [inf]
+    late = {"seconds": 130.0, "step": 2, "phase": "finish", "errors": {"grid": 0.2}}
+    whole = line("deepxde", 0, 1.0, budget=120.0)
+    whole["history"].append(late)
+    assert errors_of([whole], Cell("wave_1d", "deepxde", "small", 120.0)) == [0.2]
     failed = {**line("recommended", 0), "failed": "RuntimeError: no"}
     assert errors_of([failed], WAVE) == [inf]
 
