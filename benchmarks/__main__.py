@@ -12,6 +12,8 @@ COMMANDS = {  # name -> module with `main(args)`, purpose
     "table2": ("table2", "train the variants of the paper's Table 2"),
     "accuracy": ("accuracy", "errors at equal CPU time, with and without a finish"),
     "accuracy_page": ("accuracy_page", "rewrite the page, the figure and the README's numbers of `accuracy`"),
+    "race": ("race.command", "errors over CPU time on PINNacle's problems, beside DeepXDE and PINA"),
+    "race_page": ("race.page", "rewrite the page and the figures of `race`"),
     "finish_cost": ("finish_cost", "cost of a step of Levenberg-Marquardt, and its gain on a large problem"),
     "hessian": ("hessian", "Hessian spectra for the paper's figure 1"),
     "fields": ("fields", "solutions of finished runs, for the heatmaps of the report"),

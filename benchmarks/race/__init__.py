@@ -1,0 +1,1 @@
+"""`python -m benchmarks race`: errors over CPU seconds on public problems, beside DeepXDE and PINA."""
