@@ -56,14 +56,19 @@ def fit(case: Case, **options: Any) -> Prepared:
     """
     module = case.module(**options)
     return Prepared(
-        run=lambda tick: _train(module, case, -1, BalanceMonitor(), Ticks(tick)),
+        run=lambda tick: train(module, case, -1, BalanceMonitor(), Ticks(tick)),
         net=module.net,
         losses=lambda: module.losses(case.data),
         gradients=lambda: _first_gradients(module, case),
     )
 
 
-def _train(module: PINNModule, case: Case, steps: int, *callbacks: Callback) -> None:
+def train(module: PINNModule, case: Case, steps: int, *callbacks: Callback) -> None:
+    """Train a module by `Trainer.fit`, with TensorBoard.
+
+    Args:
+        steps: Number of steps; -1 for no end.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             max_steps=steps,
@@ -87,7 +92,7 @@ def _first_gradients(module: PINNModule, case: Case) -> Jacobian:
     module.optimizer = partial(AutoAdamW, lr=0.0)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        _train(module, case, 1, watch)
+        train(module, case, 1, watch)
     module.optimizer = kept
     if said := [str(w.message) for w in warned if str(w.message).startswith("`compile`")]:
         raise NotCompiledError(said[0])

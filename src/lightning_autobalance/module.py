@@ -73,9 +73,9 @@ class PINNModule(NeuralField):
         finish: Takes the last steps of the run by curvature, such as ``LevenbergMarquardt(steps=150)``.
         stop_at_noise: Standard deviation of the noise by measured term: the run ends where their residuals have come
             down to it, and the other terms weigh no more than they do (the discrepancy principle).
-        compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
-            ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
-            fails, a warning says why and the run goes on uncompiled.
+        compile: Compile a step from the points to the terms' gradients: ``auto`` for runs long enough to earn it back
+            where there is a compiler (C++ on a CPU), true, or one of torch's compile modes, such as
+            ``reduce-overhead``. Where it fails the run goes on uncompiled; a warning says why, except of ``auto``.
         cuda_graph: Removed; ``false`` of older configurations still loads. Use ``compile: reduce-overhead``.
         check_exact: Before training, check that the residuals of the exact solution vanish, up to 1e-5 of their scale
             or to the number given here.
@@ -105,7 +105,7 @@ class PINNModule(NeuralField):
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         finish: Finisher | None = None,
         stop_at_noise: dict[str, float] | None = None,
-        compile: bool | str = False,  # noqa: A002  as in torch
+        compile: bool | str = "auto",  # noqa: A002  as in torch
         cuda_graph: bool = False,
         check_exact: bool | float = True,
         reference: dict[str, Any] | tuple[Any, Any] | None = None,

@@ -43,8 +43,12 @@ def check_module_arguments(
             f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "
             "uses torch's own CUDA graphs; load a checkpoint with `load_from_checkpoint(path, cuda_graph=False)`."
         )
-    if not isinstance(compile, bool) and compile not in (modes := list(torch._inductor.list_mode_options())):
-        raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {compile!r}.")
+    if isinstance(compile, bool) or compile == "auto":
+        return
+    if compile not in (modes := list(torch._inductor.list_mode_options())):
+        raise ValueError(
+            f"`compile` must be auto, true, false or one of torch's modes {', '.join(modes)}, got {compile!r}."
+        )
 
 
 def check_clip(gradient_clip_val: float | None) -> None:
