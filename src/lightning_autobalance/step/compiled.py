@@ -198,9 +198,9 @@ def _uncompiled(arguments: Arguments) -> tuple[Tensor, Sequence[Tensor | None]]:
 
 
 def _milliseconds(work: Callable[[], Any]) -> float:
-    """The shorter of two times, since other processes may use the same core."""
+    """The shortest of three times, since other processes may use the same core."""
     times = []
-    for _ in range(2):
+    for _ in range(3):
         start = time.perf_counter()
         work()
         if torch.cuda.is_initialized():

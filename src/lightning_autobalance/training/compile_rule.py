@@ -1,11 +1,12 @@
 """Whether a run is long enough to earn back the time that compiling its step takes; what ``compile: auto`` asks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 from torch import nn
 
@@ -89,8 +90,9 @@ def facts(trainer: Trainer, module: Any) -> RunFacts:
         module: A `PINNModule`.
     """
     return RunFacts(
-        steps=steps_of_run(trainer) - finishing_steps(module.finish, trainer.max_steps),
-        seconds=seconds_of_run(trainer),
+        steps=steps_of_run(trainer.max_steps, trainer.max_epochs, trainer.num_training_batches)
+        - finishing_steps(module.finish, trainer.max_steps),
+        seconds=seconds_of_run(trainer.callbacks),  # type: ignore[attr-defined]
         width=widest(module.net),
         precision=str(trainer.precision),
         own_losses=module.has_own_losses,
@@ -98,15 +100,16 @@ def facts(trainer: Trainer, module: Any) -> RunFacts:
     )
 
 
-def steps_of_run(trainer: Trainer) -> float:
+def steps_of_run(max_steps: int, max_epochs: int | None, batches: float) -> float:
     """Optimizer steps until the Trainer's limits; infinite where it has none.
 
     Args:
-        trainer: In training.
+        max_steps: The Trainer's; negative for no limit.
+        max_epochs: Likewise.
+        batches: Of an epoch; infinite where that is not known.
     """
-    by_steps = trainer.max_steps if trainer.max_steps >= 0 else inf
-    epochs = trainer.max_epochs
-    by_epochs = epochs * trainer.num_training_batches if epochs is not None and epochs >= 0 else inf
+    by_steps = max_steps if max_steps >= 0 else inf
+    by_epochs = inf if max_epochs is None or max_epochs < 0 else max_epochs and max_epochs * batches
     return min(by_steps, by_epochs)
 
 
@@ -122,9 +125,13 @@ def finishing_steps(finish: Any, max_steps: int) -> int:
     return int(finish.steps) if finish.steps >= 0 else max_steps
 
 
-def seconds_of_run(trainer: Trainer) -> float:
-    """The shortest of the limits on time, such as ``max_time``; infinite where there is none."""
-    timers = [each for each in trainer.callbacks if isinstance(each, Timer)]  # type: ignore[attr-defined]
+def seconds_of_run(callbacks: Sequence[Callback]) -> float:
+    """The shortest of the limits on time, such as ``max_time``; infinite where there is none.
+
+    Args:
+        callbacks: The Trainer's.
+    """
+    timers = [each for each in callbacks if isinstance(each, Timer)]
     return min((each._duration for each in timers if each._duration is not None), default=inf)
 
 
