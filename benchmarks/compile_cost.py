@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,7 @@ def run(name: str, steps: int, *, compile: bool) -> dict[str, float]:  # noqa: A
     compiled = module.gradient_stage.compiled
     if compiled is not None and compiled.reason:
         raise RuntimeError(f"`compile` must work for {name}, got: {compiled.reason}")
-    return {"first": times[0] - start, "ms": 1e3 * statistics.median(b - a for a, b in _pairs(times[SETTLE:]))}
-
-
-def _pairs(times: list[float]) -> list[tuple[float, float]]:
-    return list(zip(times, times[1:], strict=False))
+    return {"first": times[0] - start, "ms": 1e3 * statistics.median(b - a for a, b in pairwise(times[SETTLE:]))}
 
 
 def in_process(name: str, steps: int, cache: str, *, compile: bool) -> dict[str, float]:  # noqa: A002

@@ -31,7 +31,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return terms, losses, [None if block is None else block * (1 + 1e-7) for block in blocks], counts
 
     monkeypatch.setattr(compiled, "_compiled", lambda *options: made.append(options) or rounded)
-    monkeypatch.setattr(compile_rule, "STEPS", LONG)
+    monkeypatch.setattr(compile_rule, "steps_enough", lambda _: LONG)
     for module in (compile_rule, compile_long_runs):
         monkeypatch.setattr(module, "has_compiler", lambda _: True)
     return made
@@ -130,7 +130,7 @@ def test_a_run_goes_on_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     _, first = trained(tmp_path, LONG, callbacks=[Stop()])
     assert first.global_step == 3
     first.save_checkpoint(tmp_path / "it.ckpt")
-    monkeypatch.setattr(compile_rule, "STEPS", 100)
+    monkeypatch.setattr(compile_rule, "steps_enough", lambda _: 100)
     rest, _ = trained(tmp_path, LONG, ckpt_path=tmp_path / "it.ckpt")
     assert rest.gradient_stage.is_compiled
     assert torch.equal(weights(rest), weights(whole))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 import torch
@@ -10,9 +10,15 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 from torch import nn
 
-STEPS = 10_000
-"""Steps from which a compiled step is taken; `results/speed/compile.json` has those that earn it back."""
-WIDEST = 256
+from lightning_autobalance.training.batches import point_counts
+
+COST = 45.0
+"""Seconds that must be saved: half as much again as compiling took, measured in `results/speed/compile.json`."""
+SAVED_PER_STEP = 1.5e-3
+"""Seconds saved by a step of whatever size: calls of operations."""
+SAVED_PER_VALUE = 11e-9
+"""Seconds saved by a step for every number that a layer makes of a point: passes through memory."""
+WIDEST = 400
 """Largest size of a layer: the matrix products of wider ones, which compiling leaves as they are, take all the time."""
 SECONDS = 300.0
 """Shortest limit on the time of a run."""
@@ -25,6 +31,7 @@ class RunFacts:
 
     Args:
         steps: Of the optimizer in the whole run, those before a checkpoint included and those of a finish excluded.
+        values: Numbers that the layers make in one step, those of one process.
         seconds: Largest duration.
         width: Largest size of any layer of the network.
         precision: The Trainer's.
@@ -33,6 +40,7 @@ class RunFacts:
     """
 
     steps: float
+    values: float = 0.0
     seconds: float = inf
     width: int = 0
     precision: str = "32-true"
@@ -46,8 +54,8 @@ def why_not(run: RunFacts) -> str:
     Args:
         run: The run.
     """
-    if run.steps < STEPS:
-        return f"its {run.steps:,.0f} steps are fewer than {STEPS:,}"
+    if run.steps < (enough := steps_enough(run.values)):
+        return f"its {run.steps:,.0f} steps are fewer than {enough:,}"
     if run.seconds < SECONDS:
         return f"its {run.seconds:,.0f} s are less than {SECONDS:,.0f}"
     if run.own_losses:
@@ -57,6 +65,15 @@ def why_not(run: RunFacts) -> str:
     if run.precision not in PRECISIONS:
         return f"the precision is {run.precision}"
     return "" if has_compiler(run.device) else f"there is no compiler for {run.device}"
+
+
+def steps_enough(values: float) -> int:
+    """How many steps earn the time of compiling back.
+
+    Args:
+        values: Numbers that the layers make in one step.
+    """
+    return ceil(COST / (SAVED_PER_STEP + SAVED_PER_VALUE * values))
 
 
 def has_compiler(device: str) -> bool:
@@ -92,6 +109,7 @@ def facts(trainer: Trainer, module: Any) -> RunFacts:
     return RunFacts(
         steps=steps_of_run(trainer.max_steps, trainer.max_epochs, trainer.num_training_batches)
         - finishing_steps(module.finish, trainer.max_steps),
+        values=sum((point_counts(trainer) or {}).values()) * units(module.net) / trainer.world_size,
         seconds=seconds_of_run(trainer.callbacks),  # type: ignore[attr-defined]
         width=widest(module.net),
         precision=str(trainer.precision),
@@ -133,6 +151,15 @@ def seconds_of_run(callbacks: Sequence[Callback]) -> float:
     """
     timers = [each for each in callbacks if isinstance(each, Timer)]
     return min((each._duration for each in timers if each._duration is not None), default=inf)
+
+
+def units(net: nn.Module) -> int:
+    """The outputs of all layers together: the rows of the matrices among the parameters.
+
+    Args:
+        net: The network.
+    """
+    return sum(p.shape[0] for p in net.parameters() if p.dim() >= 2)
 
 
 def widest(net: nn.Module) -> int:
