@@ -27,14 +27,21 @@ class NotCompiledError(RuntimeError):
 
 
 class Ticks(Callback):
-    """Calls a function after every step."""
+    """Calls a function once for every step, at the latest after the last step of a turn."""
 
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
+        self._told = 0
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Report a finished step."""
-        self.tick()
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Report the finished steps."""
+        for _ in range(trainer.global_step - self._told):
+            self._told += 1
+            self.tick()
+
+    def next_due_step(self, step: int) -> int:
+        """The last step of a turn, where the function knows how many are left."""
+        return step + max(1, getattr(self.tick, "left", 1)) - 1
 
 
 class _Gradients(Callback):

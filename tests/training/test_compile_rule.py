@@ -48,7 +48,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"width": WIDEST, "seconds": 300.0, "precision": "64-true", "device": "cuda"}, ""),
         ({"steps": 29_999}, "its 29,999 steps are fewer than 30,000"),
         ({"steps": 2_000, "values": 2e6}, ""),
-        ({"steps": 2_000, "values": 1e6}, "its 2,000 steps are fewer than 3,600"),
+        ({"steps": 2_000, "values": 1e6}, "its 2,000 steps are fewer than 3,601"),
         ({"seconds": 299.0}, "its 299 s are less than 300"),
         ({"own_losses": True}, "the module has `losses` of its own"),
         ({"width": WIDEST + 1}, "a layer of 401 units is wider than 400"),

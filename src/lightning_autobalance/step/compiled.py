@@ -203,7 +203,7 @@ def _milliseconds(work: Callable[[], Any]) -> float:
     for _ in range(3):
         start = time.perf_counter()
         work()
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return 1e3 * min(times)

@@ -23,8 +23,8 @@ STEPS_OF_SHORT = 10
 class Pace:
     """Chooses the largest number of steps per call by the time that a step takes.
 
-    Nothing but speed depends on it. Where steps are long, Lightning's loop costs nothing beside them, and a progress bar
-    should move after each.
+    Nothing but speed depends on it. Where steps are long, Lightning's loop costs nothing beside them, and a progress
+    bar should move after each.
     """
 
     def __init__(self) -> None:
