@@ -23,6 +23,7 @@ COMMANDS = {  # name -> module with `main(args)`, purpose
     "optimizer_step": ("optimizer_step", "cost of AutoAdamW's step, relative to torch's AdamW"),
     "loop_cost": ("loop_cost", "overhead of `fit` over a bare torch loop"),
     "ddp_cost": ("ddp_cost", "cost of a step of two processes, relative to one"),
+    "compile_cost": ("compile_cost", "what compiling costs, and after how many steps it is earned back"),
     "allocator_cost": ("allocator_cost", "time saved by keeping freed memory"),
     "derivatives_speed": ("derivatives_speed", "Taylor mode against nested reverse mode"),
     "bad_inputs": ("bad_inputs", "wrong inputs: when each is noticed and what is said"),

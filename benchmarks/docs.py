@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import quickstart
+from benchmarks.compile_cost import CASES
 from benchmarks.main_job import OUT, PROBLEMS, SEEDS
 from benchmarks.report import TITLES, speed
 from benchmarks.sweeps import read
+from lightning_autobalance.training.compile_rule import steps_enough, units
 
 Result = Mapping[str, Any]
 SPEED = Path("results/speed")
@@ -22,11 +24,38 @@ def blocks() -> dict[tuple[Path, str], str]:
         (quickstart.PAGE, "output"): printed(json.loads(quickstart.OUT.read_text())["output"]),
         (Path("docs/concepts.md"), "speed"): speed(SPEED),
         (Path("docs/how-to/speed.md"), "speed"): speed(SPEED),
+        (Path("docs/how-to/speed.md"), "compile"): compiling(SPEED / "compile.json"),
         (Path("docs/how-to/hard-constraints.md"), "derivatives"): derivatives(SPEED / "derivatives.json"),
         (Path("docs/how-to/multi-gpu.md"), "ddp"): ddp(SPEED / "ddp.json"),
         (Path("docs/methods/which.md"), "finish_cost"): finish_cost(SPEED / "finish.json"),
         (Path("docs/when-not.md"), "comparison"): comparison(read(OUT)),
     }
+
+
+def compiling(path: Path) -> str:
+    """What compiling costs and gains, and from how many steps on `compile: auto` does it, as a table.
+
+    Args:
+        path: Results of `compile_cost`.
+    """
+    lines = [
+        "| problem | compiling, s: new, known | ms a step | compiled | earned after: new, known | `auto` from |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in json.loads(path.read_text())["cases"].items():
+        case = CASES[name]
+        rule = steps_enough(sum(case.counts.values()) * units(case.net()))
+        title = TITLES[name].split(",")[0] if name in TITLES else f"Helmholtz, {name}"
+        cells = [
+            title,
+            f"{found['cold_s']:.0f}, {found['warm_s']:.0f}",
+            f"{found['eager_ms']:.1f}",
+            f"{found['ratio']:.2f}x",
+            f"{found['steps']:,}, {found['steps_warm']:,} steps",
+            f"{rule:,}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def printed(lines: Iterable[str]) -> str:

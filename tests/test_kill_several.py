@@ -112,7 +112,7 @@ STOPS: dict[str, list[tuple[int, float]]] = {  # the process, and the seconds be
     ],
 )
 def test_all_stop_after_the_same_step(stops: str, options: list[str], whole: Any, tmp_path: Path) -> None:
-    with two(tmp_path, "--trainer.max_steps=100000", *options) as running:
+    with two(tmp_path, "--trainer.max_steps=100000", "--model.compile=false", *options) as running:
         wait(running, (tmp_path / "checkpoints" / "last.ckpt").exists)
         for rank, seconds in STOPS[stops]:
             time.sleep(seconds)
@@ -135,7 +135,7 @@ def test_all_stop_after_the_same_step(stops: str, options: list[str], whole: Any
 
 @pytest.mark.parametrize("killed", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_where_one_is_killed_the_other_ends_with_one_line(killed: int, tmp_path: Path) -> None:
-    with two(tmp_path, "--trainer.max_steps=100000", "--data.steps_per_epoch=20") as running:
+    with two(tmp_path, "--trainer.max_steps=100000", "--model.compile=false", "--data.steps_per_epoch=20") as running:
         wait(running, (tmp_path / "checkpoints" / "last.ckpt").exists)
         before = [len(log) for log in logs(tmp_path)]
         running[killed].kill()

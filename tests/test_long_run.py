@@ -30,7 +30,7 @@ class Memory(Callback):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
 def test_thirty_thousand_steps_hold_their_memory(tmp_path: Path) -> None:
-    memory, module = Memory(5_000, 30_000), Decay()
+    memory, module = Memory(5_000, 30_000), Decay(compile=False)
     fit(
         module,
         tmp_path,

@@ -10,8 +10,9 @@ from benchmarks.peers.products import bare_products
 
 CONTENDERS = [
     Contender("products", "bare matrix products", bare_products),
+    Contender("fit_default", "`fit` at its defaults", ours.fit),
     Contender("fit_compiled", "`fit`, compiled", partial(ours.fit, compile=True), absent=ours.cannot_compile),
-    Contender("fit", "`fit`", ours.fit),
+    Contender("fit", "`fit`, uncompiled", partial(ours.fit, compile=False)),
     Contender("loop", "torch loop, AutoAdamW", ours.auto_adamw_loop),
     Contender("loop_adamw", "torch loop, AdamW", ours.adamw_loop),
     Contender("nested", "nested, an AdamW per term", nested.two_adamws),

@@ -27,14 +27,21 @@ class NotCompiledError(RuntimeError):
 
 
 class Ticks(Callback):
-    """Calls a function after every step."""
+    """Calls a function once for every step, at the latest after the last step of a turn."""
 
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
+        self._told = 0
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Report a finished step."""
-        self.tick()
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Report the finished steps."""
+        for _ in range(trainer.global_step - self._told):
+            self._told += 1
+            self.tick()
+
+    def next_due_step(self, step: int) -> int:
+        """The last step of a turn, where the function knows how many are left."""
+        return step + max(1, getattr(self.tick, "left", 1)) - 1
 
 
 class _Gradients(Callback):
@@ -56,14 +63,19 @@ def fit(case: Case, **options: Any) -> Prepared:
     """
     module = case.module(**options)
     return Prepared(
-        run=lambda tick: _train(module, case, -1, BalanceMonitor(), Ticks(tick)),
+        run=lambda tick: train(module, case, -1, BalanceMonitor(), Ticks(tick)),
         net=module.net,
         losses=lambda: module.losses(case.data),
         gradients=lambda: _first_gradients(module, case),
     )
 
 
-def _train(module: PINNModule, case: Case, steps: int, *callbacks: Callback) -> None:
+def train(module: PINNModule, case: Case, steps: int, *callbacks: Callback) -> None:
+    """Train a module by `Trainer.fit`, with TensorBoard.
+
+    Args:
+        steps: Number of steps; -1 for no end.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             max_steps=steps,
@@ -87,7 +99,7 @@ def _first_gradients(module: PINNModule, case: Case) -> Jacobian:
     module.optimizer = partial(AutoAdamW, lr=0.0)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        _train(module, case, 1, watch)
+        train(module, case, 1, watch)
     module.optimizer = kept
     if said := [str(w.message) for w in warned if str(w.message).startswith("`compile`")]:
         raise NotCompiledError(said[0])

@@ -7,7 +7,7 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.connection import Connection
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import torch
 
@@ -24,27 +24,30 @@ class Finished(Exception):  # noqa: N818  not an error
 
 
 class Turns:
-    """Lets a training run some steps at a time: the training calls `tick` after every one.
+    """Lets a training run some steps at a time: the training calls it once for every one.
 
     Args:
-        connection: Receives numbers of steps, None at the end; sends what each turn measured.
+        connection: Receives numbers of steps, None at the end; sends what each turn measured, CPU time.
+
+    Attributes:
+        left: Steps until the end of the turn.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._left = 0
+        self.left = 0
         self._start = 0.0
 
-    def tick(self) -> None:
+    def __call__(self) -> None:
         """A step is done: go on, or answer and wait for the next turn."""
-        self._left -= 1
-        if self._left == 0:
-            self._connection.send({"seconds": perf_counter() - self._start, **memory()})
-        if self._left <= 0:
+        self.left -= 1
+        if self.left == 0:
+            self._connection.send({"seconds": process_time() - self._start, **memory()})
+        if self.left <= 0:
             steps = self._connection.recv()
             if steps is None:
                 raise Finished
-            self._left, self._start = steps, perf_counter()
+            self.left, self._start = steps, process_time()
 
 
 def memory() -> dict[str, float]:
@@ -101,7 +104,7 @@ def serve(connection: Connection, name: str, case: Case) -> None:
         try:
             prepared = BY_NAME[name].setup(case)
             connection.send({"deviation": checked(case, prepared), **memory()})
-            prepared.run(Turns(connection).tick)
+            prepared.run(Turns(connection))
         except (Finished, EOFError, BrokenPipeError):
             return
         except Exception as error:

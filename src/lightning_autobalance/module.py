@@ -20,7 +20,7 @@ from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.training.batches import has_own_loader, measured_parts, point_counts, points_of_step
 from lightning_autobalance.training.callbacks import callbacks_of_every_run
-from lightning_autobalance.training.calls import batches_of_call, tell_if_single
+from lightning_autobalance.training.calls import Pace, batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
     gather_per_point_state,
@@ -66,16 +66,16 @@ class PINNModule(NeuralField):
         gradient_clip_val: Largest norm of the gradient of each term; a longer one is scaled down to it.
         skip_non_finite: Largest number of consecutive steps that are skipped because a loss or a gradient is not
             finite; 0 stops at the first one. Skipped steps are counted. Useful only if the next step has other points.
-        steps_per_call: Largest number of optimizer steps per ``training_step``: spreads the cost of Lightning's loop
-            over several steps. A step that a callback, a logger or a validation must see has a call of its own.
+        steps_per_call: Largest number of optimizer steps per ``training_step``, by default 10 of short ones and 1 of
+            long ones. A step that a callback, a logger or a validation must see has a call of its own.
         derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
             network supports it.
         finish: Takes the last steps of the run by curvature, such as ``LevenbergMarquardt(steps=150)``.
         stop_at_noise: Standard deviation of the noise by measured term: the run ends where their residuals have come
             down to it, and the other terms weigh no more than they do (the discrepancy principle).
-        compile: Compile a step from the points to the terms' gradients: true, or one of torch's compile modes, such as
-            ``reduce-overhead``, which uses CUDA graphs on a GPU. On a CPU it needs a C++ compiler. If compilation
-            fails, a warning says why and the run goes on uncompiled.
+        compile: Compile a step from the points to the terms' gradients: ``auto`` for runs long enough to earn it back
+            where there is a compiler (C++ on a CPU), true, or one of torch's compile modes, such as
+            ``reduce-overhead``. Where it fails the run goes on uncompiled; a warning says why, except of ``auto``.
         cuda_graph: Removed; ``false`` of older configurations still loads. Use ``compile: reduce-overhead``.
         check_exact: Before training, check that the residuals of the exact solution vanish, up to 1e-5 of their scale
             or to the number given here.
@@ -101,11 +101,11 @@ class PINNModule(NeuralField):
         weights: dict[str, float] | None = None,
         gradient_clip_val: float | None = None,
         skip_non_finite: int = 0,
-        steps_per_call: int = 1,
+        steps_per_call: int | None = None,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         finish: Finisher | None = None,
         stop_at_noise: dict[str, float] | None = None,
-        compile: bool | str = False,  # noqa: A002  as in torch
+        compile: bool | str = "auto",  # noqa: A002  as in torch
         cuda_graph: bool = False,
         check_exact: bool | float = True,
         reference: dict[str, Any] | tuple[Any, Any] | None = None,
@@ -145,8 +145,8 @@ class PINNModule(NeuralField):
         self.latest: dict[str, float] = {}
         self.log_line = stages.LogLine()
         self.gradient_stage = stages.TermGradientStage(compile)
-        self._variant_is_prepared = False
-        self._ready = False
+        self._variant_is_prepared = self._ready = False
+        self._pace = Pace()
         self._termination = SaveOnTermination()
         self._stop: bool | Tensor = False  # whether any process was told to, as of the last step
 
@@ -207,8 +207,8 @@ class PINNModule(NeuralField):
         Returns the sum of the losses in the last one, for callbacks such as ``LearningRateFinder``.
         """
         losses = None
-        finishes = self.finish_phase.is_due(self.trainer.global_step, self.trainer)
-        for each in batches_of_call(self.trainer, batch, 1 if self._has_own_step or finishes else self.steps_per_call):
+        single = self._has_own_step or self.finish_phase.is_due(self.trainer.global_step, self.trainer)
+        for each in batches_of_call(self.trainer, batch, 1 if single else self.steps_per_call, self._pace):
             losses = self._step(points_of_step(each, self.trainer, self), self.trainer.global_step)
         self._termination.stop(self.trainer, self._stop)
         if 0 <= self.trainer.max_steps <= self.trainer.global_step:
@@ -337,7 +337,7 @@ class PINNModule(NeuralField):
         self._ready = False
         self.finish_phase = FinishPhase(self.finish)
         self.end_of_run = EndOfRun(self.end_of_run.given, self.weights, measured_parts(self.trainer).noise)
-        self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
+        self._schedules, self._termination, self._pace = EpochSchedules(self.monitor), SaveOnTermination(), Pace()
         return [self._schedules, self._termination, *callbacks_of_every_run()]
 
     def setup(self, stage: str) -> None:

@@ -68,3 +68,11 @@ def test_missing_and_repeated_markers_are_refused(page: str) -> None:
 
 def test_lines_become_a_fenced_block() -> None:
     assert docs.printed(["a", "b"]) == "```text\na\nb\n```"
+
+
+def test_what_compiling_costs_is_a_row_per_problem(tmp_path: Path) -> None:
+    found = {"cold_s": 23.4, "warm_s": 4.5, "eager_ms": 16.66, "ratio": 0.577, "steps": 3317, "steps_warm": 629}
+    (tmp_path / "compile.json").write_text(json.dumps({"cases": {"helmholtz_2d": found, "width 400": found}}))
+    rows = docs.compiling(tmp_path / "compile.json").splitlines()[2:]
+    assert rows[0] == "| 2-D Helmholtz | 23, 4 | 16.7 | 0.58x | 3,317, 629 steps | 8,203 |"
+    assert rows[1].startswith("| Helmholtz, width 400 |")

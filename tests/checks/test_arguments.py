@@ -25,7 +25,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"skip_non_finite": -1}, "`skip_non_finite` must be a whole number >= 0, got -1"),
     ({"gradient_clip_val": -1.0}, r"`gradient_clip_val` must be > 0, got -1.0"),
     ({"weights": {"pde": float("nan")}}, "`weights` of 'pde' must be finite"),
-    ({"compile": "fast"}, "`compile` must be true, false or one of torch's modes default, .*, got 'fast'"),
+    ({"compile": "fast"}, "`compile` must be auto, true, false or one of torch's modes default, .*, got 'fast'"),
     ({"cuda_graph": True}, "`cuda_graph` was removed .* got True. Take `compile: reduce-overhead`"),
 ]
 

@@ -348,7 +348,7 @@ def test_default_callbacks_can_be_switched_off_and_replaced(tmp_path: Path) -> N
         ("--model.steps_per_call=0", "`steps_per_call` must be a whole number >= 1, got 0"),
         ("--data.points.interior=-3", "`points` of 'interior' must be a whole number >= 1, got -3"),
         ("--data.points.interior=many", "Expected a <class 'int'>. Got value: many"),
-        ("--model.compile=fast", "`compile` must be true, false or one of torch's modes default,"),
+        ("--model.compile=fast", "`compile` must be auto, true, false or one of torch's modes default,"),
         ("--model.cuda_graph=true", "`cuda_graph` was removed and must be left out, got True. Take `compile: reduce"),
         ("--data.sampler=DeviceUniform", "DeviceUniform: it was removed. Write Uniform, which"),
         ("--data.sampler=lightning_autobalance.points.DeviceUniform", "it was removed. Write Uniform, which"),

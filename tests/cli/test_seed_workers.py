@@ -144,7 +144,7 @@ def test_sigterm_to_a_worker_saves_its_run_and_ends_all() -> None:
 
 @pytest.mark.slow
 def test_sigterm_saves_the_runs_under_way_and_starts_no_other() -> None:
-    options = [*FIT, "--trainer.max_steps=1000000", "--seeds", "0", "1", "2", "--workers=2"]
+    options = [*FIT, "--trainer.max_steps=1000000", "--model.compile=false", "--seeds", "0", "1", "2", "--workers=2"]
     process = subprocess.Popen([sys.executable, "-m", "lightning_autobalance", *options], start_new_session=True)
     folder = Path("runs/Helmholtz2D/version_0")
     paths = [folder / f"seed_{seed}" / "checkpoints" / "last.ckpt" for seed in (0, 1)]

@@ -16,6 +16,7 @@ from lightning_autobalance.callbacks.surviving_descent import EndOfDescent, desc
 from lightning_autobalance.jacobian import gramian
 from lightning_autobalance.optim import PostCombine
 from lightning_autobalance.shapes import Gramian
+from lightning_autobalance.training.due_steps import next_logged_step
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
@@ -58,10 +59,12 @@ class BalanceMonitor(Callback):
         self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
         self.descent = EndOfDescent()
         self._handle: RemovableHandle | None = None
+        self._every = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Reset the statistics; those of a checkpoint are loaded afterwards."""
         if stage == "fit":
+            self._every = trainer.log_every_n_steps  # type: ignore[attr-defined]
             self.statistics = {"grad": BalanceStatistics(), "update": BalanceStatistics()}
             self.descent = EndOfDescent()
 
@@ -74,6 +77,8 @@ class BalanceMonitor(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:  # noqa: ARG002
         """Record the gradients, which the parameters hold as ``jac``, and the weights of the balancer."""
+        if not getattr(pl_module, "logs_this_step", True):  # without the checks below, which cost more than the rest
+            return
         blocks = [p.jac for g in optimizer.param_groups for p in g["params"] if getattr(p, "jac", None) is not None]
         module = _recorder(pl_module)
         self._record(module, "grad", blocks)
@@ -84,8 +89,12 @@ class BalanceMonitor(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Keep what a logged step has written, which the host knows by then."""
-        if _recorder(pl_module).logs_this_step:
+        if getattr(pl_module, "logs_this_step", False):
             self.descent.add(getattr(pl_module, "latest", {}))
+
+    def next_due_step(self, step: int) -> int | None:
+        """The next logged step; None if no step is logged."""
+        return next_logged_step(step, self._every)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Remove the hook."""

@@ -81,7 +81,7 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     table.add_row("parameters", f"{sum(p.numel() for p in module.parameters()):,}")
     table.add_row("derivatives", module.derivative_mode)
     if (compiled := module.gradient_stage.compiled) is not None:
-        table.add_row("compiled", f"no: {compiled.reason}" if compiled.reason else "yes")
+        table.add_row("compiled", f"no: {compiled.reason}" if compiled.reason else compiled.gain or "yes")
     checkpoint = trainer.checkpoint_callback
     for name, path in {
         "logs": run_folder(trainer) if trainer.loggers else "",

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lightning_autobalance.callbacks.figures import new_figure, save_figure
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.training.due_steps import next_logged_step
 
 MOST = 2000  # numbers kept of a curve
 Curves = dict[str, list[tuple[int, float]]]
@@ -27,10 +28,12 @@ class HistoryPlotter(Callback):
 
     def __init__(self) -> None:
         self.curves: Curves = {}
+        self._every = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Begin anew; the curves of a checkpoint are loaded afterwards."""
         if stage == "fit":
+            self._every = trainer.log_every_n_steps  # type: ignore[attr-defined]
             self.curves = {}
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
@@ -38,6 +41,10 @@ class HistoryPlotter(Callback):
         if isinstance(pl_module, PINNModule) and pl_module.logs_this_step:
             losses = {name: value for name, value in pl_module.latest.items() if name.startswith("loss/")}
             self._add(trainer.global_step - 1, losses)
+
+    def next_due_step(self, step: int) -> int | None:
+        """The next logged step; None if no step is logged."""
+        return next_logged_step(step, self._every)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Keep the errors of a validation."""

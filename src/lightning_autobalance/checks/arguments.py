@@ -15,7 +15,7 @@ def check_module_arguments(
     weights: Mapping[str, float],
     gradient_clip_val: float | None,
     skip_non_finite: int,
-    steps_per_call: int,
+    steps_per_call: int | None,
     stop_at_noise: Mapping[str, float],
     compile: bool | str,  # noqa: A002
     cuda_graph: bool,
@@ -26,7 +26,7 @@ def check_module_arguments(
         ValueError: If a number is out of range, ``compile`` is not one of torch's modes, or ``cuda_graph`` is true.
         TypeError: If ``optimizer`` is an optimizer object, a name, or otherwise not callable.
     """
-    if not isinstance(steps_per_call, int) or steps_per_call < 1:
+    if steps_per_call is not None and (not isinstance(steps_per_call, int) or steps_per_call < 1):
         raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
     if not isinstance(skip_non_finite, int) or skip_non_finite < 0:
         raise ValueError(f"`skip_non_finite` must be a whole number >= 0, got {skip_non_finite}.")
@@ -43,8 +43,12 @@ def check_module_arguments(
             f"`cuda_graph` was removed and must be left out, got {cuda_graph}. Take `compile: reduce-overhead`, which "
             "uses torch's own CUDA graphs; load a checkpoint with `load_from_checkpoint(path, cuda_graph=False)`."
         )
-    if not isinstance(compile, bool) and compile not in (modes := list(torch._inductor.list_mode_options())):
-        raise ValueError(f"`compile` must be true, false or one of torch's modes {', '.join(modes)}, got {compile!r}.")
+    if isinstance(compile, bool) or compile == "auto":
+        return
+    if compile not in (modes := list(torch._inductor.list_mode_options())):
+        raise ValueError(
+            f"`compile` must be auto, true, false or one of torch's modes {', '.join(modes)}, got {compile!r}."
+        )
 
 
 def check_clip(gradient_clip_val: float | None) -> None:

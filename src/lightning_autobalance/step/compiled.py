@@ -1,5 +1,6 @@
 """Stages 1 and 2 as one function compiled by `torch.compile`, in the mode that `compile` names."""
 
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -56,14 +57,23 @@ class CompiledGradients:
 
     Args:
         mode: One of torch's compile modes, as it is; None for our `OPTIONS`, which torch does not take with a mode.
+        tell: Receives why the run goes on uncompiled, and what compiling took; by default only the former is said, by a
+            warning.
+        once: Whether to go on uncompiled, rather than to compile anew, where shapes or settings have changed.
 
     Attributes:
         reason: Why nothing is compiled; empty as long as it is.
+        gain: What compiling took and gave, in words; empty before the first step.
     """
 
-    def __init__(self, mode: str | None = None) -> None:
+    def __init__(
+        self, mode: str | None = None, *, tell: Callable[[str], None] | None = None, once: bool = False
+    ) -> None:
         self.reason = ""
+        self.gain = ""
         self._mode = mode
+        self._tell = tell
+        self._once = once
         self._function: Callable[..., Result] | None = None
         self._verified: set[tuple[str, ...]] = set()
 
@@ -80,20 +90,38 @@ class CompiledGradients:
                 return self._attempt(arguments, error_on_recompile=True)
             except RecompileError:  # other shapes, or another setting: compiled anew, and compared anew
                 self._verified.discard(arguments.needed)
+                if self._once:
+                    self.refuse("the number of points, or something else that it was compiled for, has changed")
+                    return None
         variant = arguments.variant
         before, drawn = deepcopy(variant.state_dict()), random_state()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch, as it loads its compiler
+            start = time.perf_counter()
             result = self._attempt(arguments)
+            seconds = time.perf_counter() - start
         after, drawn_after = deepcopy(variant.state_dict()), random_state()
         set_random_state(drawn)  # one evaluation leaves its numbers drawn, and no comparison
         if result is None:
             return None
         variant.load_state_dict(before)
         agrees = self._agrees(result, arguments, drawn)
+        if agrees and not self.gain:
+            self._measure(arguments, seconds)
         variant.load_state_dict(after if agrees else before)
         set_random_state(drawn_after if agrees else drawn)
         return result if agrees else None
+
+    def _measure(self, arguments: Arguments, seconds: float) -> None:
+        """Time both forms, which are warm by now; for people to read, nothing depends on it."""
+        compiled = _milliseconds(lambda: self._attempt(arguments))
+        eager = _milliseconds(lambda: _uncompiled(arguments))
+        self.gain = (
+            f"{seconds:,.0f} s of compiling, after which losses and gradients of a step take {compiled:.3g} ms for "
+            f"{eager:.3g}"
+        )
+        if self._tell is not None and not self.reason:
+            self._tell(self.gain)
 
     def _attempt(self, arguments: Arguments, *, error_on_recompile: bool = False) -> Result | None:
         if not _traces_differentiation():
@@ -111,10 +139,7 @@ class CompiledGradients:
             return None
 
     def _agrees(self, result: Result, arguments: Arguments, drawn: Any) -> bool:
-        variant, residuals, points, params, weights, needed = arguments
-        losses, _ = variant_losses(variant, residuals, points)
-        blocks = term_gradients(select(weighted(losses, weights), needed), params)
-        values = torch.stack([loss.detach() for loss in losses.values()])
+        values, blocks = _uncompiled(arguments)
         differences = (
             relative_difference(result[1][:, None], values[:, None]),
             relative_difference(_rows(result[2]), _rows(blocks)),
@@ -128,19 +153,22 @@ class CompiledGradients:
                 f"the first compiled step differs by {max(differences):.1e} from the same uncompiled, {limit:.1e}{why}"
             )
             return False
-        self._verified.add(needed)
+        self._verified.add(arguments.needed)
         return True
 
     def refuse(self, reason: str) -> None:
-        """Go on uncompiled, with a warning the first time."""
+        """Go on uncompiled, and say so the first time."""
         if self.reason:
             return
         self.reason = reason
-        rank_zero_warn(f"`compile` is of no effect, and the run goes on uncompiled: {reason}")
+        if self._tell is None:
+            rank_zero_warn(f"`compile` is of no effect, and the run goes on uncompiled: {reason}")
+        else:
+            self._tell(f"the run goes on uncompiled: {reason}")
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing that is compiled: it belongs to a process and to one module."""
-        return {"reason": self.reason, "_mode": self._mode, "_function": None, "_verified": set()}
+        return {**vars(self), "_function": None, "_verified": set()}
 
 
 def losses_and_gradients(
@@ -160,6 +188,25 @@ def losses_and_gradients(
     blocks = [next(columns) if p.requires_grad else None for p in params]
     values = torch.stack([loss.detach() for loss in losses.values()])
     return tuple(losses), values, blocks, list(counts.values())
+
+
+def _uncompiled(arguments: Arguments) -> tuple[Tensor, Sequence[Tensor | None]]:
+    variant, residuals, points, params, weights, needed = arguments
+    losses, _ = variant_losses(variant, residuals, points)
+    blocks = term_gradients(select(weighted(losses, weights), needed), params)
+    return torch.stack([loss.detach() for loss in losses.values()]), blocks
+
+
+def _milliseconds(work: Callable[[], Any]) -> float:
+    """The shortest of three times, since other processes may use the same core."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return 1e3 * min(times)
 
 
 def _traces_differentiation() -> bool:

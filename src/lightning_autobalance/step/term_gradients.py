@@ -1,6 +1,6 @@
 """Stage 2: one gradient per loss term, none mixed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -42,14 +42,36 @@ class TermGradientStage:
     """Points to per-term gradients, eager or compiled; remembers what does not change from step to step.
 
     Args:
-        compile: Whether, or in which of torch's modes, stages 1 and 2 are compiled.
+        compile: Whether, or in which of torch's modes, stages 1 and 2 are compiled; ``auto`` leaves it to
+            `compile_if_possible` and `leave_uncompiled`.
     """
 
     def __init__(self, compile: bool | str = False) -> None:  # noqa: A002  torch's name for it
         mode = compile if isinstance(compile, str) else None
-        self.compiled = CompiledGradients(mode) if compile else None
+        self.is_automatic = compile == "auto"
+        self.compiled = CompiledGradients(mode) if compile and not self.is_automatic else None
         self._shared: bool | None = None  # whether terms share a graph; None until the first step
         self._reached: dict[Tensor, bool] = {}  # whether any loss term reaches a parameter
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the next step is to be compiled."""
+        return self.compiled is not None and not self.compiled.reason
+
+    def compile_if_possible(self, tell: Callable[[str], None]) -> None:
+        """Compile from the next step on, until that fails or something that was compiled for has changed.
+
+        A step is never compiled twice: what the compiler makes depends on what it has seen before, so that a run which
+        goes on from a checkpoint, in a new process, would not be the uninterrupted one to the last bit.
+
+        Args:
+            tell: Receives what compiling took and gave, or why the run goes on uncompiled.
+        """
+        self.compiled = CompiledGradients(tell=tell, once=True)
+
+    def leave_uncompiled(self) -> None:
+        """Take uncompiled steps from now on."""
+        self.compiled = None
 
     def __call__(
         self,

@@ -2,6 +2,7 @@
 
 from lightning.pytorch import Callback
 
+from lightning_autobalance.training.compile_long_runs import CompileLongRuns
 from lightning_autobalance.training.epoch_end import EpochEnd
 from lightning_autobalance.training.logger_guard import LoggerGuard
 from lightning_autobalance.training.random_state import RandomState
@@ -12,4 +13,12 @@ from lightning_autobalance.training.weight_averaging import AverageNetworkOnly
 
 def callbacks_of_every_run() -> list[Callback]:
     """New ones, for one run."""
-    return [EpochEnd(), RandomState(), LoggerGuard(), CheckResumedRun(), AverageNetworkOnly(), CheckUnfrozen()]
+    return [
+        EpochEnd(),
+        RandomState(),
+        LoggerGuard(),
+        CheckResumedRun(),
+        AverageNetworkOnly(),
+        CheckUnfrozen(),
+        CompileLongRuns(),
+    ]

@@ -40,6 +40,16 @@ def next_due_step(trainer: Trainer, step: int, steps_per_call: int) -> int:
     return int(min(due, step + steps_per_call))
 
 
+def next_logged_step(step: int, every: int) -> int | None:
+    """The first step from ``step`` on that is logged; None if none is.
+
+    Args:
+        step: Number of a step.
+        every: ``log_every_n_steps`` of the Trainer.
+    """
+    return step + -step % every if every > 0 else None
+
+
 def per_step_hooks(trainer: Trainer) -> list[str]:
     """The hooks that are due at every step, such as "`on_train_batch_end` of `MyCallback`"."""
     found = []

@@ -19,16 +19,16 @@ def test_a_training_waits_for_its_turn() -> None:
     turns = Turns(there)
     for order in (3, 1, None):
         here.send(order)
-    turns.tick()  # of the step before the first turn
+    turns()  # of the step before the first turn
     assert not here.poll()
-    turns.tick()
-    turns.tick()
+    turns()
+    turns()
     assert not here.poll()
-    turns.tick()
+    turns()
     first = here.recv()
     assert first["seconds"] > 0
     with pytest.raises(Finished):
-        turns.tick()
+        turns()
     assert here.recv()["seconds"] < first["seconds"] + 1
 
 

@@ -13,27 +13,37 @@ from benchmarks.peers.verdicts import TARGETS, spread, verdict, verdicts
 ROOT = Path(__file__).parents[3]
 LOOP = {"monitor_ratio": 1.01, "monitor_ratio_range": [0.9, 1.1], "ratio": 1.071, "ratio_range": [1.0, 1.2]}
 FOUND: dict[str, Any] = {
-    "ms": {"fit": [10.0, 20.0, 10.0], "pina": [40.0, 50.0, 20.0], "products": [6.0, 6.0, 5.0]},
+    "ms": {"fit_default": [10.0, 20.0, 10.0], "pina": [40.0, 50.0, 20.0], "products": [6.0, 6.0, 5.0]},
     "memory": {
-        "fit": {"before_mib": 400, "peak_mib": 420},
+        "fit_default": {"before_mib": 400, "peak_mib": 420},
         "pina": {"before_mib": 450, "peak_mib": 480},
         "products": {"before_mib": 0},
     },
-    "deviation": {"fit": 1e-7, "pina": 1e-7, "products": None},
+    "deviation": {"fit_default": 1e-7, "pina": 1e-7, "products": None},
     "absent": {"deepxde": "`deepxde` is not installed"},
 }
 
 
 def test_ratios_are_of_the_same_round() -> None:
     rows = verdicts(FOUND, LOOP, page.TITLES)
-    assert rows[0] == ["`fit`, by PINA", "0.33", "0.40 (0.33 to 0.45)", "missed by 21.2%"]  # of 0.25, 0.4, 0.5
-    assert rows[6] == ["`fit`, by bare matrix products", "2.00", "2.00 (1.83 to 2.67)", "reached, 0.0% below"]
+    assert rows[0] == [
+        "`fit` at its defaults, by PINA",
+        "0.33",
+        "0.40 (0.33 to 0.45)",
+        "missed by 21.2%",
+    ]  # of 0.25, 0.4, 0.5
+    assert rows[6] == [
+        "`fit` at its defaults, by bare matrix products",
+        "2.00",
+        "2.00 (1.83 to 2.67)",
+        "reached, 0.0% below",
+    ]
 
 
 def test_what_was_not_measured_is_said() -> None:
     rows = {row[0]: row[2:] for row in verdicts(FOUND, LOOP, page.TITLES)}
-    assert rows["`fit`, by DeepXDE"] == ["-", "not measured: `deepxde` is not installed"]
-    assert rows["`fit`, compiled, by PINA"] == ["-", "not measured: left out"]
+    assert rows["`fit` at its defaults, by DeepXDE"] == ["-", "not measured: `deepxde` is not installed"]
+    assert rows["`fit`, uncompiled, by PINA"] == ["-", "not measured: left out"]
     assert rows["`fit`, by a bare torch loop"] == ["1.071 (1.000 to 1.200)", "missed by 2.0%"]
     assert len(rows) == len(TARGETS) + 2
 
