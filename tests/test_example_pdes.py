@@ -34,7 +34,7 @@ SHORT = {  # largest share of the loss that a brief training may leave
 INVERSE = {  # points of the interior, first-order steps, steps of the finish, true unknowns, relative error to be below
     "heat_probes": (200, 150, 15, {"k": 0.3}, 0.15),
     "lorenz": (100, 400, 60, {"sigma": 10, "rho": 15, "beta": 8 / 3}, 0.1),
-    "navier_stokes_inverse": (200, 100, 2, {"convection": 1, "viscosity": 0.05}, 10.0),  # in full: below, slow
+    "navier_stokes_inverse": (100, 20, 2, {"convection": 1, "viscosity": 0.05}, 10.0),  # in full: below, slow
 }
 QUIET = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 
