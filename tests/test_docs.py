@@ -66,7 +66,8 @@ def shortened(arguments: list[str]) -> list[str]:
     steps = [] if "--trainer.max_steps" in arguments else ["--trainer.max_steps=3"]
     read = [Path(b) for a, b in pairwise(arguments) if a == "--config"]
     finishes = "--model.finish" in arguments or any("finish:" in config.read_text() for config in read)
-    return [*short, *steps, *(["--model.finish.steps=1"] if finishes else [])]
+    few = ["--model.finish.steps=1", "--data.points.interior=50"]
+    return [*short, *steps, *(few if finishes else [])]
 
 
 def fenced_errors() -> Iterator[tuple[str, str]]:

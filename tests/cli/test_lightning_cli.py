@@ -114,7 +114,7 @@ def test_a_finish_ends_where_few_steps_of_an_optimizer_do(tmp_path: Path) -> Non
         f"--config={ROOT / 'configs' / name}.yaml" for name in ("reaction_diffusion_1d", "finish/levenberg_marquardt")
     ]
     fewer = ["--model.net.hidden=[20, 20]", "--data.points.interior=400", "--model.scheduler.warmup=100"]
-    steps = ["--trainer.max_steps=550", "--model.finish.steps=50", "--data.eval_points=1000"]
+    steps = ["--trainer.max_steps=550", "--model.finish.steps=50", "--data.eval_points=400"]
     done = run(["fit", *given, *SMALL, *UNDRAWN, *fewer, *steps])
     assert done.trainer.global_step == 550
     assert done.trainer.callback_metrics["val/mse"] < 1e-5
