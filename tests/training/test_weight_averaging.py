@@ -167,7 +167,7 @@ def test_swa_resumes_exactly(scheduler: Any, tmp_path: Path) -> None:
 
     saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
     whole = run(swa(), saves, enable_checkpointing=True)
-    for step in (5, 8, 10, 12, 15, 18, 20, 22, 25, 28):  # it starts at 10
+    for step in (5, 8, 10, 12, 20, 28):  # it starts at 10
         resumed = run(swa(), ckpt_path=tmp_path / f"step={step}.ckpt")
         assert torch.equal(weights(whole), weights(resumed)), step
     with pytest.raises(MisconfigurationException, match="`callbacks` must have StochasticWeightAveraging as in the"):
