@@ -34,7 +34,7 @@ MAIN = (
 SINGLE = ("auto_adamw@32", "config@32", "ntk@32", "RBA@32")  # in float32
 OTHERS = tuple(name for name in (*RUNS, *REDRAWN) if name not in MAIN)
 BATCHES = {  # what one start of the processes runs: how many processes, for how many steps
-    "main": (2, (*MAIN, *SINGLE), 100),
+    "main": (2, (*MAIN, *SINGLE), 60),
     "long": (2, (*MAIN, *SINGLE, *OTHERS), 200),
     "three": (3, (*MAIN, *OTHERS), 200),
 }

@@ -68,7 +68,8 @@ def shortened(arguments: list[str]) -> list[str]:
     steps = [] if "--trainer.max_steps" in arguments else ["--trainer.max_steps=3"]
     read = [Path(b) for a, b in pairwise(arguments) if a == "--config"]
     finishes = "--model.finish" in arguments or any("finish:" in config.read_text() for config in read)
-    return [*short, *steps, *(["--model.finish.steps=1"] if finishes else [])]
+    few = ["--model.finish.steps=1", "--data.points.interior=50"]
+    return [*short, *steps, *(few if finishes else [])]
 
 
 def fenced_errors() -> Iterator[tuple[str, str]]:
@@ -110,12 +111,12 @@ def write_files(page: Path, folder: Path) -> None:
 
 
 def carry_out(line: str) -> None:
-    """Run a line of a shell block, or, where it needs other hardware, read its configuration."""
+    """Run a line of a shell block, or, where it needs other hardware or more processes, read its configuration."""
     words = shlex.split(line.removesuffix("&"))
     environment = [word for word in words if word.startswith("CUDA_VISIBLE_DEVICES=")]
     arguments = words[len(environment) + 1 :]
     assert words[len(environment)] in COMMANDS, f"a line that the test cannot run: {line}"
-    if environment or arguments[-1] in ("--help", "--print_config"):
+    if environment or arguments[-1] in ("--help", "--print_config") or {"--workers", "fit"} <= {*arguments}:
         arguments = arguments if arguments[-1] == "--help" else [*arguments, "--print_config"]
         with pytest.raises(SystemExit) as stopped:
             main(arguments)

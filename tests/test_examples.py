@@ -73,9 +73,9 @@ def test_the_example_pde_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         [
             "fit",
             f"--config={config}",
-            "--trainer.max_steps=400",
+            "--trainer.max_steps=200",
             "--data.eval_points=400",
-            "--data.points.interior=200",
+            "--data.points.interior=100",
             *QUIET,
         ]
     )

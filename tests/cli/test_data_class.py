@@ -34,6 +34,7 @@ class Own(LightningDataModule):
     def val_dataloader(self):
         return DataLoader([self.batch["interior"]], batch_size=None)
 """
+pytestmark = pytest.mark.usefixtures("no_pictures")  # which are tested elsewhere
 QUIET = ["--trainer.max_steps=2", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
 
 

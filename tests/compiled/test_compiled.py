@@ -234,7 +234,7 @@ def test_what_is_compiled_anew_is_compared_anew(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(stage.CompiledGradients, "_agrees", counted)
     torch.manual_seed(0)
-    module = Poisson2D(compile=True, variant=RAR(interval=2, added=3, candidates=9)).double()
+    module = Poisson2D(net=MLP(2, 1, [4]), compile=True, variant=RAR(interval=2, added=3, candidates=9)).double()
     fit(module, tmp_path, max_steps=3)
     assert compared[:2] == [32, 35]
 
@@ -243,7 +243,7 @@ def test_what_is_compiled_anew_is_compared_anew(tmp_path: Path, monkeypatch: pyt
 def test_resume_is_exact(tmp_path: Path) -> None:
     def module() -> PINNModule:
         torch.manual_seed(0)
-        return Poisson2D(compile=True, variant=RBA()).double()
+        return Decay(compile=True, variant=RBA()).double()
 
     whole, half, rest = module(), module(), module()
     fit(whole, tmp_path / "whole", max_steps=10)

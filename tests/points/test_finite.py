@@ -28,11 +28,11 @@ def test_all_of_them_are_a_permutation(size: int) -> None:
     assert_array_equal(np.sort(found), np.arange(size))
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [2, 3])
 def test_every_ordered_choice_is_as_likely(n: int) -> None:
     rng, choices = np.random.default_rng(0), list(permutations(range(4), n))
     counts = dict.fromkeys(choices, 0)
-    for unit in rng.random((12_000, n)):
+    for unit in rng.random((2400, n)):
         counts[tuple(distinct(unit, 4).tolist())] += 1
     assert stats.chisquare(list(counts.values())).pvalue > 1e-4
 

@@ -58,7 +58,7 @@ def test_all_points_of_a_part_are_drawn_once_each() -> None:
 
 
 @SAMPLERS
-@pytest.mark.parametrize("count", [1, 7, 100, 900, 961])
+@pytest.mark.parametrize("count", [1, 100, 961])
 def test_none_is_drawn_twice(sampler: Sampler, count: int) -> None:
     found = sample(CLOUD, "interior", count, sampler, seed=1, draw=2)
     assert len(rows(found)) == len(found) == count
@@ -73,7 +73,7 @@ def test_draws_differ() -> None:
 
 def test_every_point_is_drawn_as_often() -> None:
     points = np.arange(20.0)[:, None]
-    found = np.concatenate([sample(PointCloud(points), "interior", 7, Uniform(), 0, i) for i in range(2000)])
+    found = np.concatenate([sample(PointCloud(points), "interior", 7, Uniform(), 0, i) for i in range(500)])
     assert stats.chisquare(np.bincount(found[:, 0].astype(int), minlength=20)).pvalue > 1e-4
 
 

@@ -75,27 +75,27 @@ def cells(shape: Shape, points: np.ndarray) -> np.ndarray:
 
 
 @shapes
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
-def test_interior_points_are_uniform_by_area(shape: Shape, sampler: Sampler) -> None:
+def test_interior_points_are_uniform_by_area(shape: Shape) -> None:
     low, high = np.array(shape.bounds).T
-    middles = (np.indices((800, 800)).reshape(2, -1).T + 0.5) / 800 * (high - low) + low
+    middles = (np.indices((400, 400)).reshape(2, -1).T + 0.5) / 400 * (high - low) + low
     share = cells(shape, middles[shape.contains(middles)])
-    assert_as_expected(cells(shape, sample(shape, "interior", 4096, sampler, 0, 0)), 4096 * share / share.sum())
+    for sampler in SAMPLERS:
+        assert_as_expected(cells(shape, sample(shape, "interior", 4096, sampler, 0, 0)), 4096 * share / share.sum())
 
 
 @shapes
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
-def test_boundary_points_are_uniform_by_length(shape: Shape, sampler: Sampler) -> None:
+def test_boundary_points_are_uniform_by_length(shape: Shape) -> None:
     """Beside the outline's own lengths, which does not know the faces."""
     low, high = np.array(shape.bounds).T
     outline = shapely.segmentize(shapely.transform(shape.outline(), lambda xy: (xy - low) / max(high - low)), 0.5)
-    points = (sample(shape, "boundary", 4096, sampler, 0, 0) - low) / max(high - low)
     rings = [outline.exterior, *outline.interiors]
-    ring = np.stack([shapely.distance(line, shapely.points(points)) for line in rings]).argmin(axis=0)
-    for i, line in enumerate(rings):
-        along = shapely.line_locate_point(line, shapely.points(points[ring == i]), normalized=True)
-        expected = 4096 * line.length / sum(line.length for line in rings) / 32
-        assert_as_expected(np.histogram(along, bins=32, range=(0, 1))[0], np.full(32, expected))
+    for sampler in SAMPLERS:
+        points = shapely.points((sample(shape, "boundary", 4096, sampler, 0, 0) - low) / max(high - low))
+        ring = np.stack([shapely.distance(line, points) for line in rings]).argmin(axis=0)
+        for i, line in enumerate(rings):
+            along = shapely.line_locate_point(line, points[ring == i], normalized=True)
+            expected = 4096 * line.length / sum(line.length for line in rings) / 32
+            assert_as_expected(np.histogram(along, bins=32, range=(0, 1))[0], np.full(32, expected))
 
 
 @shapes
@@ -323,8 +323,9 @@ def test_the_distance_can_be_differentiated(shape: Shape) -> None:
     assert_allclose(slope[:200].norm(dim=1), 1, rtol=1e-6)
 
 
-@shapes
-def test_what_is_written_gives_the_shape(shape: Shape) -> None:
+@pytest.mark.parametrize("name", ["nested", "turned", "polygon_with_hole", "far_polygon", "tiny_plate"])
+def test_what_is_written_gives_the_shape(name: str) -> None:
+    shape = SHAPES[name]
     twin = eval(repr(shape), vars(room).copy())
     assert repr(twin) == repr(shape)
     assert twin.parts == shape.parts

@@ -48,7 +48,7 @@ def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_interrupted_finish_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def finished(iterations: int) -> Run:
         finish = ("--model.finish=LevenbergMarquardt", "--model.finish.steps=-1", "--model.finish.tolerance=0")
-        options = (*SMALL, "--data.points.interior=20", "--data.points.boundary=8", *finish)
+        options = (*SMALL, "--data.points.interior=20", "--data.points.boundary=8", "--model.net.hidden=[6]", *finish)
         return Run("helmholtz_quick", "auto_adamw", 1, iterations, (QUICK,), options)
 
     whole = trained(finished(9))

@@ -1,5 +1,7 @@
 """One run with a finish: counted, logged, checkpointed, resumed and ended as any other."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,11 @@ from lightning_autobalance.step import NonFiniteError
 from lightning_autobalance.training.finishing import EndOfRun, FinishPhase
 from lightning_autobalance.variants import RAD, RBA
 
-FINISHERS = {"lm": LevenbergMarquardt, "ssb": SelfScaledBroyden, "lbfgs": LBFGS}
+FINISHERS: dict[str, Callable[[int], Finisher]] = {
+    "lm": LevenbergMarquardt,
+    "ssb": SelfScaledBroyden,
+    "lbfgs": partial(LBFGS, iterations=4),
+}
 pytestmark = pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 
 

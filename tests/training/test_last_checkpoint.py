@@ -75,6 +75,7 @@ def test_beside_one_of_the_same_name_both_are_kept(tmp_path: Path) -> None:
     assert saved(tmp_path / "checkpoints") == {"last.ckpt": 4, "last-v1.ckpt": 10}
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("kept", ["monitor: val/rel_l2", "every_n_epochs: 3", "dirpath: mine"])
 def test_the_command_loses_no_step_beside_a_checkpoint_of_ones_own(
     kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -89,6 +90,8 @@ def test_the_command_loses_no_step_beside_a_checkpoint_of_ones_own(
     line = [
         "fit",
         "--model=Helmholtz2D",
+        "--model.net=MLP",
+        "--model.net.hidden=[6]",
         "--data.points={interior: 8, boundary: 8}",
         "--data.steps_per_epoch=4",
         "--data.eval_points=100",

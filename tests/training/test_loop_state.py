@@ -1,6 +1,7 @@
 """From every checkpoint of two epochs, a resumed run calls the hooks of the uninterrupted one, and ends like it."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightning_autobalance.training.epoch_end import KEY
 from lightning_autobalance.training.loop_state import Position, normalise
 
 EPOCH, STEPS = 5, 17
+TELLING = (1, 3, 5, 6, 10)  # steps: the first, one validated within epochs, the ends of epochs, one across them
 VALIDATION: dict[str, dict[str, Any]] = {
     "every epoch": {},
     "every second epoch": {"check_val_every_n_epoch": 2},
@@ -84,11 +86,22 @@ def run(folder: Path, *callbacks: Callback, steps: int = STEPS, **options: Any) 
     return record, {**state, **{name: value.tolist() for name, value in module.state_dict().items()}}, trainer
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Record, dict[str, Any]]]:
+    """The hooks and the final state of the whole run with a kind of validation; each is made once."""
+
+    @cache
+    def made(validation: str) -> tuple[Record, dict[str, Any]]:
+        return run(tmp_path_factory.mktemp("whole"), **VALIDATION[validation])[:2]
+
+    return made
+
+
 @pytest.mark.parametrize("validation", VALIDATION.values(), ids=VALIDATION)
 def test_saved_after_a_batch(validation: Any, tmp_path: Path) -> None:
     saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
     whole, state, _ = run(tmp_path, saves, **validation)
-    for step in range(1, 2 * EPOCH + 1):
+    for step in TELLING:
         resumed, found, _ = run(tmp_path / "resumed", ckpt_path=tmp_path / f"step={step}.ckpt", **validation)
         assert resumed.seen == whole.after("on_train_batch_end", step), step
         assert found == state, step
@@ -101,10 +114,10 @@ def last_hook(whole: Record, shorter: Record, step: int, *, in_validation: bool)
 
 
 @pytest.mark.parametrize("save", ["after fit", "last.ckpt"])
-@pytest.mark.parametrize("validation", VALIDATION.values(), ids=VALIDATION)
-def test_saved_at_the_end_of_a_shorter_run(validation: Any, save: str, tmp_path: Path) -> None:
-    whole, state, _ = run(tmp_path / "whole", **validation)
-    for step in range(1, 2 * EPOCH + 1):
+@pytest.mark.parametrize("kind", VALIDATION)
+def test_saved_at_the_end_of_a_shorter_run(kind: str, save: str, uninterrupted: Any, tmp_path: Path) -> None:
+    validation, (whole, state) = VALIDATION[kind], uninterrupted(kind)
+    for step in TELLING:
         folder = tmp_path / str(step)
         saves = [ModelCheckpoint(folder, save_last=True)] if save == "last.ckpt" else []
         shorter, _, trainer = run(folder, *saves, steps=step, **validation)
@@ -118,9 +131,9 @@ def test_saved_at_the_end_of_a_shorter_run(validation: Any, save: str, tmp_path:
 
 @pytest.mark.parametrize("step", [3, 5, 10])
 @pytest.mark.parametrize("hook", ["on_train_batch_end", "on_validation_batch_end"])
-@pytest.mark.parametrize("validation", VALIDATION.values(), ids=VALIDATION)
-def test_saved_on_sigterm(validation: Any, hook: str, step: int, tmp_path: Path) -> None:
-    whole, state, _ = run(tmp_path / "whole", **validation)
+@pytest.mark.parametrize("kind", VALIDATION)
+def test_saved_on_sigterm(kind: str, hook: str, step: int, uninterrupted: Any, tmp_path: Path) -> None:
+    validation, (whole, state) = VALIDATION[kind], uninterrupted(kind)
     if hook not in {call[2] for call in whole.seen if call[0] == step}:
         return  # nothing to interrupt
     with pytest.raises(SIGTERMException):

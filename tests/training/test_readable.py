@@ -1,7 +1,5 @@
 """What is saved can be loaded, or is refused when it is saved."""
 
-import subprocess
-import sys
 from collections import Counter, OrderedDict, defaultdict
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from helpers.runs import assert_equal
+from helpers.runs import assert_equal, run_code, server
 from helpers.toys import Decay, fit
 from lightning_autobalance.nets import MLP
 from lightning_autobalance.optim import AutoAdamW
@@ -79,7 +77,6 @@ def test_a_run_with_numpy_numbers_or_objects_resumes(kind: str, tmp_path: Path) 
 
 
 WHOLE = """
-import sys
 import numpy as np
 from helpers.toys import Decay, fit
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -94,21 +91,17 @@ for steps, path in ((6, None), (8, "last.ckpt")):
     fit(module, ".", data, max_steps=steps, enable_checkpointing=True, callbacks=[ModelCheckpoint(".", save_last=True)],
         ckpt_path=path)
 module = Own.load_from_checkpoint("last.ckpt", variant=RoPINN())
-print("done", module.steps_per_call)
+assert module.steps_per_call == 2
 """
 
 
 def test_whole_numbers_of_numpy(tmp_path: Path) -> None:
     """In a process of its own, because tests compare arguments with annotations."""
-    paths = [str(Path(__file__).parents[1]), *sys.path]
-    found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", f"import sys; sys.path[:0] = {paths}\n{WHOLE}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "done 2" in found.stdout, found.stderr
+    log = tmp_path / "log"
+    process = server().Process(target=run_code, args=(WHOLE, tmp_path, log))
+    process.start()
+    process.join()
+    assert process.exitcode == 0, log.read_text()
 
 
 @pytest.mark.parametrize(

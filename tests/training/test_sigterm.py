@@ -1,8 +1,6 @@
 """SIGTERM loses no step: what it saves goes on as if nothing had happened."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +15,8 @@ from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
-from helpers.runs import assert_equal, assert_same_state
+from helpers.distributed import command_of_several
+from helpers.runs import assert_equal, assert_same_state, server
 from helpers.signals import Terminate
 from helpers.toys import Decay, fit, points
 from lightning_autobalance.cli import main
@@ -173,13 +172,13 @@ def test_nothing_is_saved_after_another_error_or_before_a_step(tmp_path: Path) -
         ),
     ],
 )
-def test_the_command_resumes_as_if_it_had_not_been_stopped(
-    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_resumes_as_if_it_had_not_been_stopped(options: tuple[str, ...], tmp_path: Path) -> None:
     def command(name: str, *more: str) -> list[str]:
         return [
             "fit",
             "--model=Helmholtz2D",
+            "--model.net=MLP",
+            "--model.net.hidden=[20]",
             "--data.points={interior: 8, boundary: 8}",
             "--data.resample_every=7",
             "--data.steps_per_epoch=20",
@@ -196,14 +195,15 @@ def test_the_command_resumes_as_if_it_had_not_been_stopped(
         ]
 
     last = tmp_path / "part" / "checkpoints" / "last.ckpt"
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    program = [sys.executable, "-m", "lightning_autobalance", *command("part")]
-    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not last.exists():
-            time.sleep(0.01)
-        process.terminate()
-        said = process.communicate()[1]
-    assert process.returncode == 128 + signal.SIGTERM
+    log = tmp_path / "log"
+    process = server().Process(target=command_of_several, args=({}, log, command("part")))
+    process.start()
+    while process.is_alive() and not last.exists():
+        time.sleep(0.01)
+    process.terminate()
+    process.join()
+    assert process.exitcode == 128 + signal.SIGTERM
+    said = log.read_text()
     done = torch.load(last, weights_only=True)["global_step"]
     assert 20 <= done < 200
     assert f"SIGTERM: stopped after step {done}. Go on with `--ckpt_path {last}`." in said

@@ -47,8 +47,7 @@ def module(part: str) -> PINNModule:
     return Decay(**options, optimizer=Adam) if name == "balancer" else Decay(**options)
 
 
-@pytest.mark.parametrize("decay", [0.5, 0.9, 0.999])
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(("part", "decay"), [*((part, 0.9) for part in PARTS), ("NTK", 0.5), ("RBA", 0.999)])
 def test_the_network_is_averaged_and_the_state_is_the_runs(part: str, decay: float, tmp_path: Path) -> None:
     plain, averaged, seen = module(part), module(part), Weights()
     fit(plain, tmp_path, max_steps=12, callbacks=[seen])
@@ -168,7 +167,7 @@ def test_swa_resumes_exactly(scheduler: Any, tmp_path: Path) -> None:
 
     saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
     whole = run(swa(), saves, enable_checkpointing=True)
-    for step in (5, 8, 10, 12, 15, 18, 20, 22, 25, 28):  # it starts at 10
+    for step in (5, 8, 10, 12, 20, 28):  # it starts at 10
         resumed = run(swa(), ckpt_path=tmp_path / f"step={step}.ckpt")
         assert torch.equal(weights(whole), weights(resumed)), step
     with pytest.raises(MisconfigurationException, match="`callbacks` must have StochasticWeightAveraging as in the"):
