@@ -131,6 +131,7 @@ def main(args: list[str]) -> None:
     """Train what is missing, one run after the other."""
     given = options().parse_args(args)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # children of the run itself, so that they are counted
     mend(given.out)
     for run in islice(list(missing(wanted(given), [of(line) for line in read(given.out)])), given.runs):
         try:
