@@ -35,7 +35,7 @@ class Ticks(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Report the finished steps."""
-        for _ in range(trainer.global_step - self._told):
+        while self._told < trainer.global_step:
             self._told += 1
             self.tick()
 

@@ -57,6 +57,9 @@ def configuration_error(error: Exception) -> MisconfigurationException:
     lines = [line.strip(" -") for line in text.splitlines() if line.strip() and not NOISE.search(line)]
     label = f"`{names[-1]}`" if names else "The arguments"
     found = lines[-1].rstrip(".") if lines else text.splitlines()[0]
+    given = re.findall(r"Given value: (.{1,60})$", text, re.MULTILINE)  # of an argument of several types
+    if given and found.startswith("Expected a"):
+        found = f"{found}. Got value: {given[-1]}"
     return MisconfigurationException(
         f"{label} in the checkpoint's configuration must be valid here, got: {found}. Relative paths start from the "
         f"current folder. Pass it again, `load_from_checkpoint(path, {names[-1] if names else 'name'}=...)`."

@@ -107,7 +107,7 @@ def test_a_run_that_falls_back_is_no_compiled_contender(monkeypatch: pytest.Monk
 
         warnings.warn("`compile` is of no effect: no compiler.", stacklevel=1)
 
-    made = BY_NAME["fit"].setup(small("helmholtz_2d"))
+    made = BY_NAME["fit_compiled"].setup(small("helmholtz_2d"))
     monkeypatch.setattr(ours, "train", warn)
     assert made.gradients is not None
     with pytest.raises(ours.NotCompiledError, match="no compiler"):
