@@ -20,6 +20,7 @@ import yaml
 
 from benchmarks import accuracy_page, bad_inputs, docs, gallery, method_cost, quickstart, report, variant_cost
 from benchmarks.peers import command as peers
+from benchmarks.race import page as race_page
 from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets, step
 from lightning_autobalance.callbacks import HistoryPlotter, SolutionPlotter
@@ -345,6 +346,7 @@ def test_pages_have_no_block_of_numbers_that_nothing_writes(at_root: None) -> No
     elsewhere = {
         (page, "results") for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE, report.PAGE)
     }  # each has its own command and test
+    elsewhere |= {(race_page.PAGE, name) for name in race_page.blocks([])}  # likewise
     elsewhere |= {(gallery.PAGE, name) for name in ("overview", "problems")}  # likewise
     elsewhere |= {(page, name) for page, name in accuracy_page.blocks([], []) if page.parts[0] == "docs"}  # likewise
     assert found == {(ROOT / page, name) for page, name in {*docs.blocks(), *elsewhere}}
