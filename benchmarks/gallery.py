@@ -91,7 +91,7 @@ def entry(name: str, found: Best | None) -> str:
     said, formula = described(KINDS[name])
     lines = [
         f"### {name}",
-        f"![{name}](images/gallery/{picture(name)}){{ align=right }}",
+        f"![{name}](images/gallery/{picture(name)})",
         said,
         f"$$\n{formula}\n$$",
         "- Train it: " + ", ".join(f"`lightning-autobalance fit --config @{key}`" for key in configs(name)),
