@@ -14,7 +14,7 @@ from lightning_autobalance.callbacks.panels import slice_values
 
 WIDTH, HEIGHT, DPI = 2.2, 1.6, 100  # inches, and pixels per inch
 PLACES = 121  # along each axis
-COLOURS = 200
+COLOURS = 255
 
 
 def known(module: PINNModule) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
@@ -67,4 +67,10 @@ def thumbnail(module: PINNModule, path: Path) -> None:
         axis.set_aspect("auto" if "t" in module.domain.coordinates[:2] else "equal")
     figure.set_dpi(DPI)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels(figure)).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    drawn = Image.fromarray(pixels(figure))
+    small = drawn.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    outside = drawn.getchannel("A").point([255] * 128 + [0] * 128)
+    palette = [*(small.getpalette() or []), *[255] * (3 * COLOURS + 3)]  # one more colour, which is none
+    small.putpalette(palette[: 3 * COLOURS + 3])
+    small.paste(COLOURS, mask=outside)
+    small.save(path, transparency=COLOURS)

@@ -33,7 +33,9 @@ def test_a_curve_is_one_column(tmp_path: Path) -> None:
     thumbnail(Lorenz(), tmp_path / "new" / "lorenz.png")
     with Image.open(tmp_path / "new" / "lorenz.png") as image:
         assert image.size == (220, 160)
-        assert len(image.convert("RGBA").getcolors(10_000)) > 5  # not blank
+        shown = image.convert("RGBA")
+        assert len(shown.getcolors(10_000)) > 1  # not blank
+        assert shown.getpixel((0, 0))[3] == 0  # nor opaque
 
 
 def test_nothing_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
