@@ -14,6 +14,7 @@ COMMANDS = {  # name -> module with `main(args)`, purpose
     "accuracy_page": ("accuracy_page", "rewrite the page, the figure and the README's numbers of `accuracy`"),
     "race": ("race.command", "errors over CPU time on PINNacle's problems, beside DeepXDE and PINA"),
     "race_page": ("race.page", "rewrite the page and the figures of `race`"),
+    "gallery": ("gallery", "rewrite the page of all ready problems, and draw their pictures"),
     "finish_cost": ("finish_cost", "cost of a step of Levenberg-Marquardt, and its gain on a large problem"),
     "hessian": ("hessian", "Hessian spectra for the paper's figure 1"),
     "fields": ("fields", "solutions of finished runs, for the heatmaps of the report"),
@@ -29,7 +30,7 @@ COMMANDS = {  # name -> module with `main(args)`, purpose
     "bad_inputs": ("bad_inputs", "wrong inputs: when each is noticed and what is said"),
     "references": ("references.command", "reference solutions of the examples, by numpy and scipy"),
     "quickstart": ("quickstart", "run the quickstart page and keep its output"),
-    "report": ("report", "rewrite the README's table and picture from the results"),
+    "report": ("report", "rewrite the table of the first-order methods, and the README's picture"),
     "docs": ("docs", "rewrite the numbers in the docs from the results"),
 }
 

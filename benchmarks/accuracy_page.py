@@ -12,12 +12,14 @@ import yaml
 from benchmarks import accuracy_figure, main_job
 from benchmarks.accuracy import OUT, PROBLEMS, SEEDS, Cell, cells
 from benchmarks.docs import between
+from benchmarks.links import address
 from benchmarks.report import TITLES as MAIN_TITLES
 from benchmarks.report import spread
 from lightning_autobalance.sweeps.results_file import read
 
 Result = Mapping[str, Any]
 PAGE, WHICH, README = Path("docs/methods/accuracy.md"), Path("docs/methods/which.md"), Path("README.md")
+HOME = Path("docs/index.md")
 FIGURE = Path("docs/images/accuracy.png")
 FIRST_COMMAND = Path("configs/best/helmholtz_2d.yaml")
 TITLES = {**MAIN_TITLES, "poisson_inverse_2d_no_noise": "2-D inverse Poisson, error of a, no noise"}
@@ -76,7 +78,8 @@ def blocks(results: Sequence[Result], today: Sequence[Result]) -> dict[tuple[Pat
         ),
         (WHICH, "switches"): choices(by_cell, [("auto_soap", "lm", steps) for steps in (1000, 3000, 6000)]),
         (README, "first_run"): first_run(by_cell, FIRST_COMMAND),
-        (README, "accuracy"): recipes(by_cell, today),
+        (README, "accuracy"): scoreboard(by_cell, today),
+        (HOME, "accuracy"): scoreboard(by_cell, today),
     }
 
 
@@ -220,6 +223,31 @@ def recipes(by_cell: Mapping[Cell, Sequence[Result]], today: Sequence[Result]) -
     return "\n".join(lines)
 
 
+def scoreboard(by_cell: Mapping[Cell, Sequence[Result]], today: Sequence[Result]) -> str:
+    """Where AutoAdamW alone wins and loses against AdamW, and where the recommended combination ends, as a table."""
+    lines = [
+        "| median MSE | AdamW, equal weights | AutoAdamW alone | with our finish | CPU s |",
+        "|" + "---|" * 5,
+    ]
+    for problem in PROBLEMS:
+        found = by_cell.get(recommended(problem), [])
+        plain, auto = (of_today(today, problem, method) for method in ("adamw", "auto_adamw"))
+        if not (plain and auto and found):
+            continue
+        before, alone, best = (statistics.median(each) for each in (plain, auto, errors(found)))
+        took = statistics.median(line["seconds"] for line in found)
+        cells = [f"{before:.1e}", compared(alone, before), compared(best, before), f"{took:.3g}"]
+        lines.append(f"| {TITLES[problem]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def compared(error: float, before: float) -> str:
+    """An error and by what factor it is below or above another."""
+    ratio = max(error / before, before / error)
+    times = f"{ratio:.0f}" if 10 <= ratio < 1000 else factor(ratio)
+    return f"{error:.1e}: {'wins' if error < before else '**loses**'}, {times} times"
+
+
 def choices(by_cell: Mapping[Cell, Sequence[Result]], rows: Sequence[tuple[str, str, int]]) -> str:
     """Combinations side by side on the two problems without noise: median errors.
 
@@ -252,7 +280,7 @@ def first_run(by_cell: Mapping[Cell, Sequence[Result]], config: Path) -> str:
         return "How accurate it gets was not measured yet."
     relative, seconds = [100 * row["rel_l2"] for row in rows], statistics.median(row["seconds"] for row in rows)
     return (
-        f"In the runs of [the accuracy benchmark](docs/methods/accuracy.md) the relative L2 error was then\n"
+        f"In the runs of [the accuracy benchmark]({address(PAGE.as_posix())}) the\nrelative L2 error was then "
         f"{statistics.median(relative):.2g} % ({min(relative):.2g} to {max(relative):.2g} %, {len(rows)} seeds), after "
         f"{seconds:.0f} s on one CPU thread."
     )

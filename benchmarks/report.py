@@ -1,4 +1,4 @@
-"""`python -m benchmarks report`: results files to the README's table and picture."""
+"""`python -m benchmarks report`: results files to the table of the first-order methods and the README's picture."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from rich.console import Console
 from benchmarks.main_job import METHODS, OUT, PROBLEMS, SEEDS
 from benchmarks.sweeps import read
 
+PAGE = Path("docs/methods/first-order.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PAPER = {  # best of three, MSE and L-infinity; the AutoBalance paper, Table 1
     ("helmholtz_2d", "auto_adamw"): (2.04e-3, 3.84e-1),
@@ -97,7 +98,7 @@ def _part(found: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     return found[part] if part else found
 
 
-def rewrite(readme: Path, body: str) -> None:
+def rewrite(page: Path, body: str) -> None:
     """Put text between the markers.
 
     Args:
@@ -106,11 +107,11 @@ def rewrite(readme: Path, body: str) -> None:
     Raises:
         ValueError: If a marker is missing.
     """
-    text = readme.read_text()
+    text = page.read_text()
     if BEGIN not in text or END not in text:
-        raise ValueError(f"`{readme}` must hold the markers {BEGIN} and {END}.")
+        raise ValueError(f"`{page}` must hold the markers {BEGIN} and {END}.")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
 
 
 def picture(checkpoint: Path, out: Path) -> None:
@@ -145,15 +146,15 @@ def method(checkpoint: Path) -> str:
 
 
 def main(args: list[str]) -> None:
-    """Rewrite the README, and the picture where a checkpoint is given."""
+    """Rewrite the page, and the picture where a checkpoint is given."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks report", description=__doc__)
     parser.add_argument("--results", type=Path, default=OUT)
     parser.add_argument("--speed", type=Path, default=Path("results/speed"))
-    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--picture", type=Path, help="checkpoint to draw docs/images/helmholtz_2d.png from")
     arguments = parser.parse_args(args)
     if arguments.picture:
         picture(arguments.picture, Path("docs/images/helmholtz_2d.png"))
     body = f"{table(read(arguments.results))}\n\n{speed(arguments.speed)}".rstrip()
-    rewrite(arguments.readme, body)
+    rewrite(arguments.page, body)
     Console().print(body, soft_wrap=True)

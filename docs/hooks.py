@@ -1,6 +1,8 @@
 """What the site needs beside MkDocs: docstrings write formulas as reStructuredText does, the site shows Markdown."""
 
 import re
+import tomllib
+from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
@@ -46,12 +48,15 @@ class _Docstrings(Extension):
 
 
 def on_config(config: Any) -> Any:
-    """Read reStructuredText's formulas in every page and docstring.
+    """Read reStructuredText's formulas in every page and docstring; take the addresses from pyproject.toml.
 
     Args:
         config: MkDocs'.
     """
     config.markdown_extensions.append(_Docstrings())
+    urls = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["urls"]
+    config.site_url, config.repo_url = urls["Documentation"], urls["Repository"]
+    config.repo_name = urls["Repository"].removeprefix("https://github.com/")
     return config
 
 

@@ -6,24 +6,27 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import yaml
 
-from benchmarks import accuracy_page, bad_inputs, docs, method_cost, quickstart, variant_cost
+from benchmarks import accuracy_page, bad_inputs, docs, gallery, method_cost, quickstart, report, variant_cost
 from benchmarks.peers import command as peers
+from benchmarks.race import page as race_page
 from helpers.sweeps import trained
 from lightning_autobalance import balancing, nets, step
 from lightning_autobalance.callbacks import HistoryPlotter, SolutionPlotter
 from lightning_autobalance.cli import main
 from lightning_autobalance.cli.lightning_cli import run
+from lightning_autobalance.cli.packaged_configs import find
 from lightning_autobalance.sweeps.product import plan
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +35,7 @@ PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md") if path.par
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 COMMANDS = ("lightning-autobalance", "lightning")
 TRAINED = ("fit", "validate")
-NOT_OURS = ("tensorboard", "wait", "mkdocs")  # first words of lines that are not run
+NOT_OURS = ("tensorboard", "wait", "mkdocs", "pip", "git", "python")  # first words of lines that are not run
 QUIET = [
     "--trainer.accelerator=cpu",
     "--trainer.enable_progress_bar=false",
@@ -66,7 +69,7 @@ def shortened(arguments: list[str]) -> list[str]:
     if "fit" not in arguments:
         return short
     steps = [] if "--trainer.max_steps" in arguments else ["--trainer.max_steps=3"]
-    read = [Path(b) for a, b in pairwise(arguments) if a == "--config"]
+    read = [find(b[1:]) if b[0] == "@" else Path(b) for a, b in pairwise(arguments) if a == "--config"]
     finishes = "--model.finish" in arguments or any("finish:" in config.read_text() for config in read)
     few = ["--model.finish.steps=1", "--data.points.interior=50"]
     return [*short, *steps, *(few if finishes else [])]
@@ -341,8 +344,10 @@ def test_the_numbers_on_the_pages_are_those_of_the_results(at_root: None) -> Non
 def test_pages_have_no_block_of_numbers_that_nothing_writes(at_root: None) -> None:
     found = {(DOCS / page, name) for page in PAGES for name in re.findall(r"<!-- (\w+):begin -->", text_of(page))}
     elsewhere = {
-        (page, "results") for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE)
+        (page, "results") for page in (method_cost.PAGE, variant_cost.PAGE, bad_inputs.PAGE, peers.PAGE, report.PAGE)
     }  # each has its own command and test
+    elsewhere |= {(race_page.PAGE, name) for name in race_page.blocks([])}  # likewise
+    elsewhere |= {(gallery.PAGE, name) for name in ("overview", "problems")}  # likewise
     elsewhere |= {(page, name) for page, name in accuracy_page.blocks([], []) if page.parts[0] == "docs"}  # likewise
     assert found == {(ROOT / page, name) for page, name in {*docs.blocks(), *elsewhere}}
 
@@ -366,6 +371,29 @@ def test_the_build_sees_warnings() -> None:
     assert "--strict" in line
     assert "--quiet" not in line  # hides warnings from --strict, too
     assert " -q" not in line
+
+
+def test_a_reader_needs_no_network() -> None:
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    files = [*config["extra_javascript"], *config["extra_css"]]
+    assert [name for name in files if not (DOCS / name).is_file()] == []
+    assert config["theme"]["font"] is False
+    mathjax = DOCS / "javascripts" / "mathjax"
+    (loaded,) = re.findall(r"load: \[(.*?)\]", (DOCS / "javascripts" / "mathjax.js").read_text())
+    assert all((mathjax / f"{each}.js").is_file() for each in re.findall(r'"(.*?)"', loaded))
+    fonts = re.findall(r"MathJax_[\w-]+\.woff", (mathjax / "output/chtml/fonts/tex.js").read_text())
+    assert len(fonts) > 15
+    assert all((mathjax / "output/chtml/fonts/woff-v2" / font.replace("%%URL%%/", "")).is_file() for font in fonts)
+
+
+def test_addresses_of_the_site_are_those_of_pyproject(hooks: ModuleType) -> None:
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    given = hooks.on_config(SimpleNamespace(markdown_extensions=[]))
+    assert (given.site_url, given.repo_url) == (urls["Documentation"], urls["Repository"])
+    assert urls["Repository"].endswith(f"/{given.repo_name}")
+    text = (ROOT / "mkdocs.yml").read_text()
+    assert "site_url:" not in text
+    assert "repo_url:" not in text
 
 
 # The site's own code.

@@ -1,6 +1,7 @@
-"""The recipes for DeepXDE and PINA, where these are installed: their steps are AutoAdamW's."""
+"""The recipes for DeepXDE and PINA, and the pages for their users, where these are installed."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -120,3 +121,30 @@ def test_pina_learns(pina: ModuleType, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     assert pina.train(steps=1) > 0.5
     assert pina.train(steps=500) < 0.2
+
+
+def example(page: str) -> str:
+    """The peer's own example on a page for its users, with a few steps."""
+    text = (EXAMPLES.parent / "docs" / page).read_text()
+    (found,) = re.findall(r'```python title="\w+_(?:deepxde|pina)\.py"\n(.*?)```', text, re.DOTALL)
+    short = re.sub(r"(iterations|max_epochs)=\d+", r"\1=2", found).split('model.compile("L-BFGS")')[0]  # minutes
+    assert short != found
+    return short
+
+
+def test_deepxdes_example_runs_as_its_page_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DDE_BACKEND", "pytorch")
+    pytest.importorskip("deepxde")
+    names: dict[str, Any] = {}
+    exec(example("from-deepxde.md"), names)
+    assert names["model"].train_state.step == 2
+    assert len(names["model"].losshistory.loss_train[-1]) == 3
+
+
+def test_pinas_example_runs_as_its_page_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip("pina")
+    names: dict[str, Any] = {}
+    exec(example("from-pina.md"), names)
+    assert names["trainer"].global_step == 2
+    assert "interior_loss" in names["trainer"].callback_metrics

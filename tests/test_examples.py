@@ -50,8 +50,8 @@ def test_a_new_pde_is_short() -> None:
         (blocks("python")[0], blocks("yaml")[0]),
         ((ROOT / "examples/poisson_2d.py").read_text(), (ROOT / "examples/poisson_2d.yaml").read_text()),
     ]:
-        assert lines_of_code(python) <= 25
-        assert lines_of_code(config) <= 25
+        assert lines_of_code(python) <= 15
+        assert lines_of_code(config) <= 20
         assert yaml.safe_load(config)["data"]["points"]
 
 

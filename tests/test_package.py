@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import lightning_autobalance
+from lightning_autobalance.cli.packaged_configs import find
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -121,12 +122,52 @@ def test_readme_trains_a_configuration_that_is_there() -> None:
     assert (ROOT / match.group(1)).is_file()
 
 
+def test_readme_trains_from_pip_alone() -> None:
+    assert "\n```bash\npip install lightning-autobalance\n" in README
+    names = re.findall(r"--config @([\w/]+)", README)
+    assert len(names) > 2
+    assert all(find(name).is_file() for name in names)
+
+
 def test_readme_tests_with_the_test_extra() -> None:
     *_, package, run = block_under("ci:test").split(" && ")
     assert '".[test]"' in package
     assert ".venv/bin/pytest" in run
 
 
-def test_readme_has_room_for_the_results() -> None:
-    assert README.count("<!-- results:begin -->") == README.count("<!-- results:end -->") == 1
-    assert README.index("<!-- results:begin -->") < README.index("<!-- results:end -->")
+def test_readme_is_short_and_shows_a_picture() -> None:
+    assert len(README.splitlines()) <= 150
+    assert README.count("raw/main/docs/images/") == 1
+
+
+def links() -> list[str]:
+    """What the README links to, images too."""
+    return re.findall(r"\]\(([^)\s]+)\)", README)
+
+
+def test_every_link_of_the_readme_is_absolute_and_leads_somewhere() -> None:
+    repository = PYPROJECT["project"]["urls"]["Repository"]
+    elsewhere = ("https://arxiv.org/abs/", "https://img.shields.io/", "https://pypi.org/project/lightning-autobalance/")
+    assert len(links()) > 20
+    assert [link for link in links() if not link.startswith((f"{repository}/", *elsewhere))] == []
+    for link in links():
+        kind, _, rest = link.removeprefix(f"{repository}/").partition("/main/")
+        path, _, anchor = rest.partition("#")
+        if kind in ("blob", "raw"):
+            assert (ROOT / path).is_file(), link
+            assert not anchor or anchor in anchors(ROOT / path), link
+        elif "/workflows/" in link:
+            assert (ROOT / ".github" / "workflows" / link.split("/workflows/")[1].split("/")[0]).is_file(), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as the site names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_addresses_have_one_source() -> None:
+    urls, citation = PYPROJECT["project"]["urls"], yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["repository-code"] == urls["Repository"]
+    assert citation["version"] == PYPROJECT["project"]["version"]
+    assert all(url.startswith(urls["Repository"]) for name, url in urls.items() if name != "Documentation")

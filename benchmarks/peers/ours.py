@@ -33,7 +33,7 @@ class Ticks(Callback):
         self.tick = tick
         self._told = 0
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *__: Any) -> None:
         """Report the finished steps."""
         while self._told < trainer.global_step:
             self._told += 1

@@ -1,5 +1,6 @@
-// MathJax itself comes from its CDN when a page is read; formulas stay readable as TeX without it.
+// MathJax 3.2.2 lies beside this file, as `npm pack mathjax@3.2.2` has it: formulas appear without a network.
 window.MathJax = {
+  loader: { load: ["input/tex", "output/chtml"] },
   tex: {
     inlineMath: [["\\(", "\\)"]],
     displayMath: [["\\[", "\\]"]],

@@ -121,3 +121,11 @@ def test_every_combination_has_a_name_of_its_own() -> None:
     for problem in PROBLEMS:
         names = [accuracy_page.label(cell) for cell in cells() if cell.problem == problem]
         assert len(set(names)) == len(names)
+
+
+def test_the_scoreboard_says_who_wins() -> None:
+    older = [*today(1e-3), *({**line, "method": "adamw"} for line in today(1e-2))]
+    found = accuracy_page.scoreboard(accuracy_page.grouped(lines(BEST, 1e-8)), older)
+    assert "| 2-D Helmholtz | 1.0e-02 | 1.0e-03: wins, 10 times | 1.0e-08: wins, 1e+06 times | 40 |" in found
+    assert len(found.splitlines()) == 3
+    assert accuracy_page.compared(5e-3, 1e-3) == "5.0e-03: **loses**, 5.0 times"

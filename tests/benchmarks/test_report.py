@@ -1,4 +1,4 @@
-"""The README's table follows from the results file."""
+"""The table of the first-order methods follows from the results file."""
 
 import json
 from pathlib import Path
@@ -27,18 +27,18 @@ def test_median_and_range() -> None:
 
 
 def test_rewriting_keeps_the_rest(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     for body in ("new", "newer"):
-        report.rewrite(readme, body)
-    assert readme.read_text() == f"before\n{report.BEGIN}\nnewer\n{report.END}\nafter\n"
-    readme.write_text("no markers")
+        report.rewrite(page, body)
+    assert page.read_text() == f"before\n{report.BEGIN}\nnewer\n{report.END}\nafter\n"
+    page.write_text("no markers")
     with pytest.raises(ValueError, match=r"must hold the markers"):
-        report.rewrite(readme, "x")
+        report.rewrite(page, "x")
 
 
-def test_the_committed_readme_is_what_the_command_writes() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_committed_page_is_what_the_command_writes() -> None:
+    text = (ROOT / report.PAGE).read_text()
     written = text.split(report.BEGIN)[1].split(report.END)[0].strip()
     made = f"{report.table(read(ROOT / 'results' / 'main_job.jsonl'))}\n\n{report.speed(ROOT / 'results' / 'speed')}"
     assert written == made.strip()

@@ -338,7 +338,8 @@ def _match_terms(updates: list[_GroupUpdate], groups: list[dict[str, Any]]) -> N
     found = [names for update in updates for names in update.names if names is not None]
     if not found:
         return
-    expected = next((group["term_names"] for group in groups if group.get("term_names")), list(found[0]))
+    # no `next` with a default: torch 2.6 and 2.7 cannot compile it
+    expected = [*(group["term_names"] for group in groups if group.get("term_names")), list(found[0])][0]
     for update in updates:
         update.group.setdefault("term_names", expected)
         for i, names in enumerate(update.names):
