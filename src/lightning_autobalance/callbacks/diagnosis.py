@@ -18,6 +18,7 @@ BELOW = 10.0  # relative error over relative size of the residuals, above which 
 LONG = 500  # steps from which a run is more than a trial
 STALLED = 0.01  # mean surviving descent at the end of a run, below which the updates gain nothing together
 FALLS = 0.9  # the losses fall where the second half of the end of a run has less than this of the first
+FEW = 2  # logged steps, below which nothing is said of their means
 ACCURATE = 1e-3  # relative error below which the points are enough, whatever the losses
 OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
@@ -71,7 +72,7 @@ def diagnose(evidence: Evidence) -> list[str]:
 
 
 def _dominance(e: Evidence) -> Iterator[str]:
-    if not e.grad.count or len(e.terms) < 2:
+    if e.grad.count < FEW or len(e.terms) < 2:
         return
     norms = dict(zip(e.terms, e.grad.norms, strict=True))
     largest, least = max(norms, key=norms.__getitem__), min(norms, key=norms.__getitem__)
@@ -86,7 +87,7 @@ def _dominance(e: Evidence) -> Iterator[str]:
 
 
 def _conflicts(e: Evidence) -> Iterator[str]:
-    if not e.grad.count:
+    if e.grad.count < FEW:
         return
     conflicts, cosines = e.grad.conflicts, e.grad.cosines
     for i, j in combinations(range(len(e.terms)), 2):
@@ -98,7 +99,7 @@ def _conflicts(e: Evidence) -> Iterator[str]:
 
 
 def _updates(e: Evidence) -> Iterator[str]:
-    if not e.update.count or len(e.terms) < 2:
+    if e.update.count < FEW or len(e.terms) < 2:
         return
     norms, cosines = e.update.norms, e.update.cosines
     ratio = max(norms) / min(norms)
@@ -199,7 +200,7 @@ def _is_wrong(e: Evidence) -> bool:
 
 def _opposed_pair(e: Evidence) -> tuple[str, str] | None:
     """The terms whose updates cancel most, if any do."""
-    if not e.update.count:
+    if e.update.count < FEW:
         return None
     pairs = combinations(range(len(e.terms)), 2)
     cosine, i, j = min(((e.update.cosines[i][j], i, j) for i, j in pairs), default=(0.0, 0, 0))
