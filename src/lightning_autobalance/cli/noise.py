@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightning.fabric.utilities.rank_zero import rank_zero_module
+from lightning.pytorch.utilities import rank_zero
 
 NOISE = re.compile(
     r"^💡 Tip:|"  # names a service
@@ -21,7 +21,7 @@ def _speaks_of_the_run(record: logging.LogRecord) -> bool:
 @contextmanager
 def without_noise() -> Iterator[None]:
     """While open, Lightning is silent where it has nothing to say about the run."""
-    log: logging.Logger = rank_zero_module.log
+    log = logging.getLogger(rank_zero.__name__)
     log.addFilter(_speaks_of_the_run)
     try:
         yield
