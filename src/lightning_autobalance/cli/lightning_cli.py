@@ -66,6 +66,7 @@ UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
 )
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR)
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
+UNNAMED = {"TensorBoardLogger": (None,), "CSVLogger": (None, "lightning_logs")}  # names where none was given
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
     "init_args": {"save_dir": "runs", "name": None, "default_hp_metric": False},
@@ -111,9 +112,11 @@ class AutoBalanceCLI(LightningCLI):
                 "one summed gradient, and second derivatives overflow float16. Use 32-true, or bf16-mixed where speed "
                 "matters more."
             )
-        logger = config.trainer.logger
-        if getattr(logger, "class_path", "").endswith("TensorBoardLogger") and logger.init_args.name is None:
-            logger.init_args.name = config.model.class_path.rsplit(".", 1)[-1]
+        given = config.trainer.logger
+        for logger in given if isinstance(given, list) else [given]:
+            kind, own = getattr(logger, "class_path", "").rsplit(".", 1)[-1], getattr(logger, "init_args", None)
+            if kind in UNNAMED and own is not None and own.get("name") in UNNAMED[kind]:
+                own.name = config.model.class_path.rsplit(".", 1)[-1]
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Read the command line, and refuse seeds that cannot work."""
