@@ -62,4 +62,4 @@ def test_it_is_readable_in_80_columns() -> None:
 def test_what_is_said_of_several_seeds_is_said_once() -> None:
     said = [("a is 3 times b",), ("a is 4e-2 times b", "c"), ()]
     results = [SeedResult(seed, "P", 1, {}, sentences) for seed, sentences in zip((0, 1, 2), said, strict=True)]
-    assert list(shared_sentences(results)) == ["seeds 0, 1, with the numbers of 0: a is 3 times b", "seed 1: c"]
+    assert list(shared_sentences(results)) == ["seeds 0, 1 (numbers of 0): a is 3 times b", "seed 1: c"]

@@ -124,8 +124,5 @@ def shared_sentences(results: Sequence[SeedResult]) -> Iterator[str]:
             first.setdefault(form, sentence)
     for form, who in seeds.items():
         names = ", ".join(str(result.seed) for result in who)
-        yield (
-            f"seed {names}: {first[form]}"
-            if len(who) == 1
-            else f"seeds {names}, with the numbers of {who[0].seed}: {first[form]}"
-        )
+        start = f"seed {names}" if len(who) == 1 else f"seeds {names} (numbers of {who[0].seed})"
+        yield f"{start}: {first[form]}"
