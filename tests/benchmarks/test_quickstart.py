@@ -38,7 +38,7 @@ def test_a_run_prints_its_table_and_leaves_nothing_behind(tmp_path: Path, monkey
     lines = quickstart.kept(quickstart.run({"a.yaml": CONFIG}))
     assert lines[0] == "ReactionDiffusion1D with AutoAdamW"
     assert any(line.startswith("│ val/rel_l2 ") for line in lines)
-    assert lines[-1].endswith(".")
+    assert lines[-1].startswith("predict: lightning-autobalance predict --config ")
     assert max(map(len, lines)) <= 80
     assert list(tmp_path.iterdir()) == []
     assert Path.cwd() == tmp_path
