@@ -363,3 +363,9 @@ def test_measurements_in_double_precision_and_compiled_shapes_stay(tmp_path: Pat
     module = SeenRate()
     fit(module, tmp_path, rate_points(measured(batch=15)), max_steps=9, precision="64-true")
     assert {(x["data"].dtype, x["data"].shape) for x in module.batches[1:]} == {(torch.float64, (15, 1))}
+
+
+def test_it_is_written_with_what_decides_its_points() -> None:
+    assert repr(CollocationPoints({"interior": 3}, seed=4)) == (
+        "CollocationPoints({'interior': 3}, sampler=Uniform(), resample_every=0, seed=4)"
+    )

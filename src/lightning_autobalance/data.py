@@ -107,6 +107,12 @@ class CollocationPoints(LightningDataModule):
         self._points: dict[str, Tensor] = {}  # of all processes
         self._own: dict[str, Tensor] = {}  # of this process
 
+    def __repr__(self) -> str:
+        given = {"sampler": self.sampler, "resample_every": self.resample_every, "seed": self.seed}
+        return (
+            f"{type(self).__name__}({self.counts}, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
+        )
+
     @property
     def module(self) -> PINNModule:
         """The module being trained, on whose domain the points are drawn."""

@@ -14,7 +14,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from helpers.toys import Poisson2D, fit
 from lightning_autobalance.balancing import DWA
 from lightning_autobalance.callbacks import BalanceMonitor, Dashboard
-from lightning_autobalance.callbacks.dashboard import LAYOUT
+from lightning_autobalance.callbacks.dashboard import LAYOUT, network_in_words
 from lightning_autobalance.variants import RBA
 
 
@@ -28,7 +28,7 @@ def events(tmp_path: Path) -> Any:
 
 
 def test_every_series_is_in_exactly_one_chart(events: Any) -> None:
-    tags = [t for t in events.Tags()["scalars"] if t.startswith(("loss/", "balance/", "val/", "lr"))]
+    tags = [t for t in events.Tags()["scalars"] if t.startswith(("loss/", "balance/", "val/", "lr", "log10/"))]
     assert len(tags) > 10
     charts = [patterns for category in LAYOUT.values() for _, patterns in category.values()]
     for tag in tags:
@@ -71,6 +71,10 @@ def test_hyperparameters_and_final_errors(events: Any) -> None:
     assert found["optimizer/lr"].number_value == pytest.approx(1e-3)
     assert found["points/interior"].number_value == 32
     assert found["weights/pde"].number_value == 2.0
+    assert found["network"].string_value == "MLP 2-8-8-1"
+    assert found["finish"].string_value == "none"
+    assert events.Scalars("final/loss/pde")[-1].value == events.Scalars("loss/pde")[-1].value
+    assert 0 < events.Scalars("final/seconds")[-1].value < 600
     for name in ("mse", "linf", "rel_l2"):
         last = events.Scalars(f"final/{name}")[-1]
         assert last.step == 10
@@ -93,3 +97,16 @@ def test_the_dashboard_does_not_touch_the_run(tmp_path: Path) -> None:
         return torch.cat([p.detach().flatten() for p in module.parameters()])
 
     assert torch.equal(weights([]), weights([Dashboard()]))
+
+
+@pytest.mark.parametrize(("name", "steps"), [("loss/pde", [0, 2, 4, 6, 8]), ("val/rel_l2", [5, 10])])
+def test_losses_and_errors_come_as_powers_of_ten(events: Any, name: str, steps: list[int]) -> None:
+    plain, logarithms = events.Scalars(name), events.Scalars(f"log10/{name}")
+    assert [each.step for each in logarithms] == steps
+    for one, other in zip(plain, logarithms, strict=True):
+        assert 10**other.value == pytest.approx(one.value, rel=1e-4)
+
+
+def test_a_network_in_words() -> None:
+    assert network_in_words(None) == "none"
+    assert network_in_words(torch.nn.Tanh()) == "Tanh"

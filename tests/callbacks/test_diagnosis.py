@@ -14,7 +14,7 @@ TERMS = ("pde", "boundary")
 
 def statistics(*grams: list[list[float]]) -> BalanceStatistics:
     found = BalanceStatistics()
-    for gram in grams:
+    for gram in grams * 2 if len(grams) == 1 else grams:
         found.add(torch.tensor(gram, dtype=torch.float64))
     return found
 
@@ -46,7 +46,7 @@ def evidence(**changes: Any) -> Evidence:
 
 def test_a_good_run() -> None:
     assert diagnose(evidence()) == [
-        "The gradients of all terms are of similar size, within a factor 1 (geometric mean over 1 logged steps).",
+        "The gradients of all terms are of similar size, within a factor 1 (geometric mean over 2 logged steps).",
         "After preconditioning, the updates of all terms are within a factor 1 of each other.",
     ]
 
@@ -157,6 +157,47 @@ def test_a_constant_solution() -> None:
     only(found, "looks constant: it varies by 0.50% of its size")
 
 
+ON_A_PLATEAU = {  # Laplace's equation between a square at 1 and holes at 0, after some hundred steps of AdamW
+    "trained": {"pde": 3e-4, "outer": 0.24, "holes": 0.26},
+    "fresh": {},
+    "zero": {"pde": 0.0, "outer": 1.0, "holes": 0.0},
+    "flat": {"pde": 0.0, "outer": 0.24, "holes": 0.26},
+    "size": 0.51,
+    "spread": 0.024,
+    "exact_size": 0.54,
+    "rel_l2": 0.54,
+    "has_finish": False,
+    "steps": 900,
+    "grad": BalanceStatistics(),
+    "update": BalanceStatistics(),
+}
+
+
+@pytest.mark.parametrize("known", [{}, {"rel_l2": None, "exact_size": None}], ids=["known", "unknown"])
+@pytest.mark.parametrize("post_combine", [True, False])
+def test_a_plateau_and_its_remedy(known: dict[str, None], post_combine: bool) -> None:
+    (found,) = diagnose(evidence(**{**ON_A_PLATEAU, **known}, post_combine=post_combine))
+    assert "stuck on a plateau: it varies by 0.047 of its size" in found
+    assert "`outer` 100% and `holes` 100% is left" in found
+    assert "larger weights: `lightning-autobalance advise --config my_pde.yaml`" in found
+    assert ("Weights cancel in this optimizer" in found) == post_combine
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rel_l2": 0.01},
+        {"spread": 0.2},
+        {"trained": {"pde": 3e-4, "outer": 0.1, "holes": 0.1}},
+        {"flat": {}},
+        {"flat": {"pde": 0.2, "outer": 0.24, "holes": 0.26}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_no_plateau(changes: dict[str, Any]) -> None:
+    assert not any("plateau" in sentence for sentence in diagnose(evidence(**{**ON_A_PLATEAU, **changes})))
+
+
 def test_an_exact_solution_that_is_constant_is_no_complaint() -> None:
     assert diagnose(evidence(spread=0.0)) == diagnose(evidence())
 
@@ -180,6 +221,12 @@ def test_one_term_needs_no_balance(terms: tuple[str, ...]) -> None:
 
 def test_without_a_monitor_the_balance_is_not_spoken_of() -> None:
     assert diagnose(evidence(grad=BalanceStatistics(), update=BalanceStatistics())) == []
+
+
+def test_nothing_is_said_of_one_logged_step() -> None:
+    once = BalanceStatistics()
+    once.add(torch.tensor(of_vectors((300, 0), (-1, 0)), dtype=torch.float64))
+    assert diagnose(evidence(grad=once, update=once)) == []
 
 
 def test_every_sentence_has_a_number() -> None:

@@ -38,6 +38,8 @@ def test_losses_at_training_points_new_points_and_of_zero(tmp_path: Path) -> Non
     source = 2 * torch.pi**2 * module.exact(drawn["interior"])
     assert found.zero["pde"] == pytest.approx(source.square().mean().item(), rel=1e-6)
     assert found.zero["boundary"] == 0.0
+    level = module(module.grid(2500)).mean().item()
+    assert found.flat == {"pde": found.zero["pde"], "boundary": pytest.approx(level**2, rel=1e-5)}
     assert found.fresh["pde"] != found.trained["pde"]
 
 

@@ -38,15 +38,14 @@ def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
 
 
 def test_it_is_printed_at_the_end_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit(Decay(), tmp_path, max_steps=2, callbacks=[FitSummary(), BalanceMonitor()])
+    fit(Decay(), tmp_path, max_steps=7, log_every_n_steps=2, callbacks=[FitSummary(), BalanceMonitor()])
     printed = " ".join(capsys.readouterr().out.split())
+    assert "Decay: MLP with 25 parameters, 16 interior + 2 boundary points, AutoAdamW, 7 steps, float32 on" in printed
+    assert "losses │ after step 6, the last that was logged" in printed
+    assert "errors │ after step 7" in printed
+    assert "- Relative L2 error" in printed
     assert "Decay with AutoAdamW" in printed
     assert "- After preconditioning, the updates of all terms are within a factor" in printed
-
-
-def test_the_memory_is_that_of_the_process(tmp_path: Path) -> None:
-    (mebibytes,) = re.findall(r"peak memory\D*([\d,]+) MiB", text(tmp_path))
-    assert 100 < int(mebibytes.replace(",", "")) < 20_000
 
 
 @pytest.mark.parametrize(("reason", "said"), [("", "compiled │ yes"), ("no g++", "compiled │ no: no g++")])

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.colors import to_rgba
 from torch import Tensor
 
 from helpers.domains import CLOUD, Ring
-from helpers.toys import Decay, Poisson2D, fit, points
-from lightning_autobalance.callbacks import SolutionPlotter
+from helpers.toys import Decay, Poisson2D, fit, measured, points
+from lightning_autobalance.callbacks import SolutionPlotter, solution_plotter
 from lightning_autobalance.callbacks.solution_plotter import draw
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Ball, Disk, Domain, Interval, ParameterRange, Rectangle, TimeCylinder
@@ -39,11 +41,11 @@ def test_files_and_figures(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path, name="", version="")
     callbacks = [SolutionPlotter(every_n_epochs=1, resolution=11)]
     fit(Poisson2D(), tmp_path, max_steps=10, logger=logger, callbacks=callbacks)
-    assert sorted(f.name for f in (tmp_path / "plots").iterdir()) == ["u_step10.png", "u_step5.png"]
+    assert sorted(f.name for f in (tmp_path / "plots").iterdir()) == ["u_step0.png", "u_step10.png", "u_step5.png"]
     picture = matplotlib.image.imread(tmp_path / "plots" / "u_step10.png")
     assert picture.std() > 0.05
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert {image.step for image in events.Images("solution/u")} == {5, 10}
+    assert {image.step for image in events.Images("solution/u")} == {0, 5, 10}
 
 
 def test_without_a_logger_files_go_to_the_root_folder(tmp_path: Path) -> None:
@@ -188,3 +190,54 @@ def test_bad_numbers(options: Mapping[str, int], message: str) -> None:
 def test_fast_dev_run_draws_nothing(tmp_path: Path) -> None:
     fit(Decay(), tmp_path, points(Decay()), fast_dev_run=True, callbacks=[SolutionPlotter()])
     assert not (tmp_path / "plots").exists()
+
+
+def test_pictures_come_early_at_powers_of_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn_at(steps: int, share: float, **options: Any) -> list[int]:
+        drawn: list[int] = []
+        monkeypatch.setattr(SolutionPlotter, "_draw", lambda self, trainer, _: drawn.append(trainer.global_step))
+        monkeypatch.setattr(solution_plotter, "FIRST", 4)
+        monkeypatch.setattr(solution_plotter, "SHARE", share)
+        callback = SolutionPlotter(0, **options)
+        callback._longest = 1.0
+        fit(Decay(steps_per_call=10), tmp_path, max_steps=steps, callbacks=[callback])
+        return drawn
+
+    assert drawn_at(21, float("inf")) == [0, 4, 8, 16, 21]
+    assert drawn_at(21, 0.0) == [0, 21]
+    assert drawn_at(5, float("inf"), early=False) == [5]
+
+
+def test_a_call_ends_before_a_power_of_two() -> None:
+    plotter = SolutionPlotter()
+    assert [plotter.next_due_step(step) for step in (0, 63, 64, 100, 127, 128)] == [63, 63, 127, 127, 127, 255]
+    assert SolutionPlotter(early=False).next_due_step(0) is None
+
+
+def test_measurements_are_shown_once_beside_a_curve_without_a_solution(tmp_path: Path) -> None:
+    class Unknown(Decay):
+        exact = PINNModule.exact
+
+        def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {"data": self(points["data"]) - points["data_targets"]}
+
+    module = Unknown()
+    data = points(module, measurements=measured(20, None))
+    trainer = fit(module, tmp_path, data, max_steps=1)
+    (axis,) = draw(module, "u", 11, solution_plotter._measured(trainer, module, "u")).axes
+    dots, curve = axis.lines
+    assert len(dots.get_xdata()) == 20
+    np.testing.assert_allclose(dots.get_ydata(), np.exp(-dots.get_xdata()))
+    assert len(curve.get_xdata()) == 11
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["measured", "u"]
+
+
+def test_what_lies_beyond_the_colours_is_shown_as_such() -> None:
+    module = Poisson2D()
+    with module.field_replaced(lambda x: 2 * module.exact(x)):
+        predicted, exact, error, *_ = draw(module, "u", 11).axes
+    assert predicted.collections[0].colorbar.extend == "max"
+    assert exact.collections[0].colorbar.extend == error.collections[0].colorbar.extend == "neither"
+    red, inside = predicted.collections[0].cmap([1.5, 0.999])
+    assert tuple(red) == to_rgba("tab:red")
+    assert tuple(inside) != tuple(red)

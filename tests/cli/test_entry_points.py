@@ -22,7 +22,7 @@ HELMHOLTZ = [
 ]
 
 
-@pytest.mark.parametrize("line", [["--version"], ["new", "my_pde"]], ids=" ".join)
+@pytest.mark.parametrize("line", [["--version"], ["--help"], ["new", "my_pde"]], ids=" ".join)
 def test_light_commands_import_neither_torch_nor_lightning(line: list[str], tmp_path: Path) -> None:
     code = f"""
 import sys
@@ -48,6 +48,29 @@ def test_the_lightning_command_trains(tmp_path: Path) -> None:
         [program, "fit", *HELMHOLTZ, *UNDRAWN], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert "Helmholtz2D with AutoAdamW" in done.stdout
+
+
+def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) is None
+    printed = capsys.readouterr().out
+    for command in (*entry_points.SUBCOMMANDS, "--version"):
+        assert (f"\n  {command} " in printed) == (command != "reproduce")  # which is in the repository only
+    assert max(map(len, printed.splitlines())) <= 80
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
+
+
+def test_a_run_from_python_gives_its_trainer_and_model_and_a_command_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ["fit", *HELMHOLTZ, "--default_callbacks=false", "--trainer.logger=false", "--data.points.interior=20"]
+    done = main(line)
+    assert done.trainer.global_step == 2
+    assert type(done.model).__name__ == "Helmholtz2D"
+    monkeypatch.setattr(sys, "argv", ["lightning-autobalance", *line])
+    assert main() is None  # or it would be the exit status
 
 
 class OtherDistribution:

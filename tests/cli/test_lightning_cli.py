@@ -403,5 +403,31 @@ def test_a_trainer_mistake_ends_the_process_without_a_traceback(tmp_path: Path) 
 def test_print_config_is_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main(["fit", *helmholtz("--print_config")])
-    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    (tmp_path / "printed.yaml").write_text(printed)
+    parts = yaml.safe_load(printed)
+    assert parts["model"]["init_args"]["variant"]["class_path"].endswith(".MeanSquares")
+    assert parts["data"]["sampler"]["class_path"].endswith(".Uniform")
     main(["fit", "--config=printed.yaml", *SMALL])
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_printed_defaults_are_those_of_a_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    bare = ["--model=Helmholtz2D", "--data.points={interior: 20, boundary: 8}", *SMALL]
+    with pytest.raises(SystemExit):
+        main(["fit", *bare, "--print_config"])
+    printed = capsys.readouterr().out
+    own = yaml.safe_load(printed)["model"]["init_args"]
+    assert own["optimizer"]["class_path"].endswith(".AutoAdamW")
+    assert own["optimizer"]["init_args"]["lr"] == 1e-3
+    assert own["net"]["init_args"]["hidden"] == [50, 50, 50]
+    (tmp_path / "printed.yaml").write_text(printed)
+    one, other = (main(["fit", *line]).model for line in (bare, ["--config=printed.yaml"]))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_runs_of_a_csv_logger_carry_the_problems_name(tmp_path: Path) -> None:
+    logger = '--trainer.logger={"class_path": "CSVLogger", "init_args": {"save_dir": "runs"}}'
+    main(["fit", *helmholtz(logger)])
+    assert (tmp_path / "runs" / "Helmholtz2D" / "version_0" / "metrics.csv").is_file()

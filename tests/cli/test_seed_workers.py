@@ -89,7 +89,7 @@ def compare_workers(capsys: pytest.CaptureFixture[str]) -> None:
         first, second = (Path(folder, "config.yaml").read_text() for folder in folders)
         assert f"seed_everything: {seed}" in first
         assert re.sub(r"version_0|enable_.*", "", first) == re.sub(r"version_1|enable_.*", "", second)
-        assert "max_steps=6" in Path(folders[1], "output.txt").read_text()
+        assert f"Seed {seed}: run 1 of 1" in Path(folders[1], "output.txt").read_text()
 
 
 @pytest.mark.usefixtures("in_this_process")

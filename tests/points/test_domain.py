@@ -180,3 +180,7 @@ def test_points_that_rounding_leaves_inside_stay_as_they_are() -> None:
     grid = Rectangle((0, 1), (-1, 1)).grid(100)
     assert torch.equal(rounded_inside(Rectangle((0, 1), (-1, 1)), grid, torch.float32), torch.from_numpy(grid).float())
     assert rounded_inside(Interval(-pi, pi), Interval(-pi, pi).grid(2), torch.float32).abs().max().item() < pi
+
+
+def test_a_domain_of_ones_own_is_written_with_its_ranges() -> None:
+    assert repr(PointCloud([[0.0, 1.0], [0.5, 3.0]])) == "PointCloud(x in [0, 0.5], y in [1, 3])"

@@ -79,3 +79,8 @@ def test_the_domain_comes_first() -> None:
     for other in (LINE, ParameterRange("b", 0.0, 1.0)):
         with pytest.raises(TypeError, match=r"`\*` must have the domain first, `domain \* ParameterRange\('a', ...\)`"):
             ParameterRange("a", 0.0, 1.0) * other
+
+
+def test_it_is_written_as_it_is_made() -> None:
+    domain = Interval(0, 1) * ParameterRange("nu", 0.1, 10, log=True)
+    assert repr(domain) == "Interval(0, 1) * ParameterRange('nu', 0.1, 10, log=True)"

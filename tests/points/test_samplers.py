@@ -95,3 +95,7 @@ def test_sobol_points_are_spread_better_than_uniform_ones() -> None:
 def test_a_method_that_is_no_longer_called_is_refused() -> None:
     with pytest.raises(TypeError, match="`unit` of Mine was removed and would not be called: write `_draw"):
         type("Mine", (Sampler,), {"unit": lambda self, count, dim, stream, draw: None})
+
+
+def test_they_are_written_as_they_are_made() -> None:
+    assert repr(Uniform()) == "Uniform()"

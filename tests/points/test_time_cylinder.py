@@ -51,3 +51,7 @@ def test_times_out_of_order_are_refused() -> None:
 def test_a_second_time_is_refused() -> None:
     with pytest.raises(ValueError, match="`space` must have no coordinate t, got"):
         TimeCylinder(HEAT, (0.0, 1.0))
+
+
+def test_it_is_written_as_it_is_made() -> None:
+    assert repr(TimeCylinder(Interval(-1, 1), (0, 0.5))) == "TimeCylinder(Interval(-1, 1), (0, 0.5))"

@@ -127,3 +127,7 @@ def test_the_longest_field_that_fits_is_taken() -> None:
 def test_rows_are_detached() -> None:
     x = torch.zeros(3, 2, requires_grad=True)
     assert not as_rows(x, "xy").requires_grad
+
+
+def test_a_module_is_written_with_its_fields_and_domain() -> None:
+    assert "(x) -> (u), domain=Interval(0, 1)\n" in repr(Decay())

@@ -18,6 +18,9 @@ BELOW = 10.0  # relative error over relative size of the residuals, above which 
 LONG = 500  # steps from which a run is more than a trial
 STALLED = 0.01  # mean surviving descent at the end of a run, below which the updates gain nothing together
 FALLS = 0.9  # the losses fall where the second half of the end of a run has less than this of the first
+PLATEAU = 0.15  # relative to the solution's size, below which it is nearly constant
+NEGLIGIBLE = 1e-3  # relative to the largest loss of a constant, below which it solves the equation of a term
+FEW = 2  # logged steps, below which nothing is said of their means
 ACCURATE = 1e-3  # relative error below which the points are enough, whatever the losses
 OVERFIT = 10.0  # loss at new points over loss at training points, above which the points are too few
 
@@ -36,6 +39,7 @@ class Evidence:
         fresh: Mean squared residual by term, at points not used in training; empty if there are none.
         zero: Mean squared residual by term of the function that is zero everywhere, at the training points; empty if it
             cannot be evaluated.
+        flat: The same of the constant function with the mean of the solution.
         size: Root mean square of the solution over the domain.
         spread: Root mean square of the solution's deviation from its mean.
         exact_size: Root mean square of the exact solution; None if there is none.
@@ -54,6 +58,7 @@ class Evidence:
     trained: Mapping[str, float] = field(default_factory=dict)
     fresh: Mapping[str, float] = field(default_factory=dict)
     zero: Mapping[str, float] = field(default_factory=dict)
+    flat: Mapping[str, float] = field(default_factory=dict)
     size: float = 1.0
     spread: float = 1.0
     exact_size: float | None = None
@@ -66,12 +71,23 @@ class Evidence:
 
 def diagnose(evidence: Evidence) -> list[str]:
     """Sentences on what went wrong and what to try, the most important last, each with the number behind it."""
-    checks = (_dominance, _conflicts, _updates, _stall, _few_points, _noise, _finish, _trivial, _loss_below_error)
+    checks = (
+        _dominance,
+        _conflicts,
+        _updates,
+        _stall,
+        _few_points,
+        _noise,
+        _finish,
+        _trivial,
+        _plateau,
+        _loss_below_error,
+    )
     return [sentence for check in checks for sentence in check(evidence)]
 
 
 def _dominance(e: Evidence) -> Iterator[str]:
-    if not e.grad.count or len(e.terms) < 2:
+    if e.grad.count < FEW or len(e.terms) < 2:
         return
     norms = dict(zip(e.terms, e.grad.norms, strict=True))
     largest, least = max(norms, key=norms.__getitem__), min(norms, key=norms.__getitem__)
@@ -86,7 +102,7 @@ def _dominance(e: Evidence) -> Iterator[str]:
 
 
 def _conflicts(e: Evidence) -> Iterator[str]:
-    if not e.grad.count:
+    if e.grad.count < FEW:
         return
     conflicts, cosines = e.grad.conflicts, e.grad.cosines
     for i, j in combinations(range(len(e.terms)), 2):
@@ -98,7 +114,7 @@ def _conflicts(e: Evidence) -> Iterator[str]:
 
 
 def _updates(e: Evidence) -> Iterator[str]:
-    if not e.update.count or len(e.terms) < 2:
+    if e.update.count < FEW or len(e.terms) < 2:
         return
     norms, cosines = e.update.norms, e.update.cosines
     ratio = max(norms) / min(norms)
@@ -155,7 +171,7 @@ def _noise(e: Evidence) -> Iterator[str]:
 
 
 def _finish(e: Evidence) -> Iterator[str]:
-    if not e.has_finish and e.steps >= LONG and not _is_stalled(e):
+    if not e.has_finish and e.steps >= LONG and not _is_stalled(e) and not _unmet(e):
         yield (
             "The run has no finish. Curvature lowers what a first-order method leaves, often by orders of magnitude: "
             f"go on from its checkpoint with {_finish_arguments(e)}."
@@ -166,7 +182,32 @@ def _finish_arguments(e: Evidence) -> str:
     return f"`--trainer.max_steps {e.steps + 100} --model.finish LevenbergMarquardt --model.finish.steps 100`"
 
 
+def _plateau(e: Evidence) -> Iterator[str]:
+    if not (shares := _unmet(e)):
+        return
+    unmet = " and ".join(f"`{term}` {share:.0%}" for term, share in shares.items())
+    cancel = " Weights cancel in this optimizer; `advise` also tries one in which they count." if e.post_combine else ""
+    yield (
+        f"The solution is stuck on a plateau: it varies by {e.spread / e.size:.2g} of its size, and of the loss of the "
+        f"constant function there, {unmet} is left. The conditions need larger weights: `lightning-autobalance advise "
+        f"--config my_pde.yaml` measures which, and tries them.{cancel}"
+    )
+
+
+def _unmet(e: Evidence) -> dict[str, float]:
+    """By term, its loss over that of the constant function, where the solution is no better than it; else empty."""
+    good = e.rel_l2 is not None and e.rel_l2 <= WRONG
+    if good or not TRIVIAL * (e.exact_size or 0.0) <= e.size or not 0 < e.spread < PLATEAU * e.size:
+        return {}
+    largest = max(e.flat.values(), default=0.0)
+    shares = {term: e.trained[term] / flat for term, flat in e.flat.items() if flat > NEGLIGIBLE * largest}
+    met = len(shares) < len(e.flat)  # a constant solves some of the equations, or there is no plateau to stay on
+    return {term: share for term, share in shares.items() if share > LEFT} if met else {}
+
+
 def _trivial(e: Evidence) -> Iterator[str]:
+    if _unmet(e):
+        return
     advice = "Try another seed, a lower learning rate, or points that stay (`--data.resample_every 0`)."
     if (pair := _opposed_pair(e)) is not None:
         advice = (
@@ -199,7 +240,7 @@ def _is_wrong(e: Evidence) -> bool:
 
 def _opposed_pair(e: Evidence) -> tuple[str, str] | None:
     """The terms whose updates cancel most, if any do."""
-    if not e.update.count:
+    if e.update.count < FEW:
         return None
     pairs = combinations(range(len(e.terms)), 2)
     cosine, i, j = min(((e.update.cosines[i][j], i, j) for i, j in pairs), default=(0.0, 0, 0))

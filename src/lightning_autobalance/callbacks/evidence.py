@@ -52,7 +52,8 @@ def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]
         return {
             "trained": _mean_squares(module, points),
             "fresh": _mean_squares(module, fresh),
-            "zero": _mean_squares_of_zero(module, points),
+            "zero": _mean_squares_of_constant(module, points, torch.zeros(len(module.fields), device=module.device)),
+            "flat": _mean_squares_of_constant(module, points, _level(module)),
         }
 
 
@@ -62,14 +63,23 @@ def _mean_squares(module: PINNModule, points: PointsByPart) -> dict[str, float]:
     return {term: float(residual.detach().square().mean()) for term, residual in residuals.items()}
 
 
-def _mean_squares_of_zero(module: PINNModule, points: PointsByPart) -> dict[str, float]:
-    def zero(x: Tensor) -> Tensor:
-        return (0.0 * x.sum(dim=1, keepdim=True)).expand(len(x), len(module.fields))
+def _level(module: PINNModule) -> Tensor:
+    """The mean of each field over the domain."""
+    with torch.no_grad():
+        level: Tensor = module(module.grid(GRID).to(module.device)).mean(dim=0)
+    return level
+
+
+def _mean_squares_of_constant(module: PINNModule, points: PointsByPart, level: Tensor) -> dict[str, float]:
+    def constant(x: Tensor) -> Tensor:
+        return 0.0 * x.sum(dim=1, keepdim=True) + level.to(x.dtype)
 
     try:
-        with module.field_replaced(zero):
+        with module.field_replaced(constant):
             losses = _mean_squares(module, points)
-    except RuntimeError:  # residuals that call the network itself, or differentiate by what zero does not depend on
+    except (
+        RuntimeError
+    ):  # residuals that call the network itself, or differentiate by what a constant does not depend on
         return {}
     return {term: loss for term, loss in losses.items() if isfinite(loss)}
 

@@ -1,10 +1,8 @@
-"""The table at the end of `fit`."""
+"""What is said at the start of `fit`, and the table at its end."""
 
-import resource
-import sys
 import time
+from collections.abc import Sequence
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -13,31 +11,88 @@ from rich.table import Table
 from lightning_autobalance.callbacks.diagnosis import diagnose
 from lightning_autobalance.callbacks.evidence import gather_evidence
 from lightning_autobalance.callbacks.figures import run_folder
+from lightning_autobalance.callbacks.next_commands import last_path, next_commands, states
+from lightning_autobalance.callbacks.peak_memory import peak_memory
 from lightning_autobalance.callbacks.unknown_parameters import unknown_rows
+from lightning_autobalance.callbacks.verdict import find_largest, verdict
 from lightning_autobalance.module import PINNModule
+from lightning_autobalance.training.batches import point_counts
 
 
 class FitSummary(Callback):
-    """Prints a table of the run (losses, errors, speed, memory, files) and a diagnosis in plain language."""
+    """Prints what is trained, and at the end a table (losses, errors, speed, memory), a diagnosis and what to do next.
+
+    With a solution to compare with, the first sentence below the table is a verdict: the relative L2 error in a word,
+    and where the error is largest. The last lines are commands to copy: TensorBoard, going on, predictions.
+    """
 
     def __init__(self) -> None:
         self._start_time = 0.0
         self._first_step = 0
+        self._validated_at: int | None = None
+
+    @rank_zero_only
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is trained."""
+        if isinstance(pl_module, PINNModule):
+            Console().print(opening(trainer, pl_module), highlight=False, markup=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the timer."""
         self._start_time = time.monotonic()
         self._first_step = trainer.global_step
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Remember of which step the errors are."""
+        if not trainer.sanity_checking:
+            self._validated_at = trainer.global_step
+
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the table and the diagnosis."""
-        if isinstance(pl_module, PINNModule):
-            seconds = time.monotonic() - self._start_time
-            console = Console()
-            console.print(summary(trainer, pl_module, seconds, trainer.global_step - self._first_step))
-            for sentence in diagnose(gather_evidence(trainer, pl_module)):
-                console.print(f"- {sentence}", highlight=False, markup=False)
+        """Print the table, the diagnosis, and what to do next."""
+        if not isinstance(pl_module, PINNModule):
+            return
+        seconds = time.monotonic() - self._start_time
+        console = Console()
+        table = summary(trainer, pl_module, seconds, trainer.global_step - self._first_step)
+        for row in states(trainer, self._validated_at).items():
+            table.add_row(*row)
+        console.print(table)
+        for sentence in sentences(trainer, pl_module):
+            console.print(f"- {sentence}", highlight=False, markup=False)
+        for name, command in ({} if trainer.fast_dev_run else next_commands(trainer)).items():  # type: ignore[attr-defined]
+            console.print(f"{name}: {command}", highlight=False, markup=False, soft_wrap=True)  # to be copied
+
+
+def opening(trainer: Trainer, module: PINNModule) -> str:
+    """What is trained, in one sentence.
+
+    Args:
+        trainer: At the start of ``fit``.
+        module: The module that it trains.
+    """
+    counts = point_counts(trainer) or {}
+    points = f", {' + '.join(f'{n:,} {part}' for part, n in counts.items())} points" if counts else ""
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    finish = "" if module.finish is None else f", then {type(module.finish).__name__}"
+    until = f", {trainer.max_steps:,} steps" if trainer.max_steps > 0 else ""
+    dtype = str(module.points_dtype).removeprefix("torch.")
+    return (
+        f"{type(module).__name__}: {type(module.net).__name__} with {trained:,} parameters{points}, "
+        f"{type(trainer.optimizers[0]).__name__}{finish}{until}, {dtype} on {module.device.type}."
+    )
+
+
+def sentences(trainer: Trainer, module: PINNModule) -> Sequence[str]:
+    """The verdict and the diagnosis of a run.
+
+    Args:
+        trainer: A trainer at the end of ``fit``.
+        module: The module it trained.
+    """
+    found = diagnose(gather_evidence(trainer, module))
+    error = trainer.callback_metrics.get("val/rel_l2")
+    return found if error is None else [verdict(float(error), find_largest(module)), *found]
 
 
 def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) -> Table:
@@ -54,7 +109,7 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
         title=f"{type(module).__name__} with {type(optimizer).__name__}", show_header=False, title_justify="left"
     )
     table.add_column(style="bold")
-    table.add_column(justify="right")
+    table.add_column(justify="right", overflow="fold")
     for name, value in module.latest.items():
         if name.startswith("loss/"):
             table.add_row(name, f"{value:.3e}")
@@ -77,24 +132,17 @@ def summary(trainer: Trainer, module: PINNModule, seconds: float, steps: int) ->
     table.add_row(
         "time", f"{seconds:,.1f} s: {steps / seconds:,.1f} steps/s, {1e3 * seconds / max(steps, 1):.2f} ms a step"
     )
-    table.add_row("peak memory", f"{_peak_memory(module.device) / 2**20:,.0f} MiB")
+    if memory := peak_memory(module.device):
+        table.add_row("peak memory", f"{memory / 2**20:,.0f} MiB")
     table.add_row("parameters", f"{sum(p.numel() for p in module.parameters()):,}")
     table.add_row("derivatives", module.derivative_mode)
     if (compiled := module.gradient_stage.compiled) is not None:
         table.add_row("compiled", f"no: {compiled.reason}" if compiled.reason else compiled.gain or "yes")
-    checkpoint = trainer.checkpoint_callback
     for name, path in {
         "logs": run_folder(trainer) if trainer.loggers else "",
-        "checkpoint": getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", ""),
+        "checkpoint": last_path(trainer),
     }.items():
         if path:
             table.add_row(name, str(path))
+    table.add_section()
     return table
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Peak memory in bytes, of the tensors on a GPU or of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes if sys.platform == "darwin" else 1024 * kilobytes  # macOS counts bytes

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Box, Domain, Extended, Sobol, most_points, sample
 
 BATCH = 90_000  # points of a reference at once
+BEYOND = 0.02  # of the range of colours, from which a value is shown to lie beyond it
 EDGE = 1024  # points of a boundary
 Panel = tuple[str, NDArray[np.float64]]
 
@@ -74,6 +77,28 @@ def limits_of(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
     """
     shown = values[np.isfinite(values)]
     return (float(shown.min()), float(shown.max())) if shown.size else (None, None)
+
+
+def colours(values: NDArray[np.float64], low: float | None, high: float | None) -> tuple[Colormap, str]:
+    """A map of colours whose ends stand out where values lie beyond the limits: black below, red above.
+
+    Args:
+        values: Of any shape.
+        low: Least value with a colour of its own; None for that of the values.
+        high: Largest one.
+
+    Returns:
+        The map, and what the ``extend`` of its colour bar must be.
+    """
+    least, largest = limits_of(values)
+    if low is None or high is None or least is None or largest is None:
+        return colormaps["viridis"], "neither"
+    slack = BEYOND * (high - low)
+    beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
+    extend = beyond[least < low - slack, largest > high + slack]
+    return colormaps["viridis"].with_extremes(
+        under="black" if extend in ("both", "min") else None, over="tab:red" if extend in ("both", "max") else None
+    ), extend
 
 
 def draw_edge(subplots: Sequence[Axes], domain: Domain) -> None:

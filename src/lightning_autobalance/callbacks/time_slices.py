@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lightning_autobalance.callbacks.figures import new_figure
-from lightning_autobalance.callbacks.panels import draw_edge, limits_of, panels_of, slice_values
+from lightning_autobalance.callbacks.panels import colours, draw_edge, limits_of, panels_of, slice_values
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.points import Domain
 
@@ -42,10 +42,10 @@ def draw_instants(module: PINNModule, field: str, resolution: int = 201) -> Figu
     for own, (title, shown) in zip(subplots, rows, strict=True):
         is_error = "error" in title
         low, high = limits_of(np.array(shown if is_error or len(rows) == 1 else rows[1][1]))
+        color, extend = ("magma", "neither") if is_error else colours(np.array(shown), low, high)
         for axis, values in zip(own, shown, strict=True):
-            color = "magma" if is_error else "viridis"
             image = axis.pcolormesh(*axes, values.T, vmin=low, vmax=high, cmap=color, rasterized=True)
-        figure.colorbar(image, ax=list(own), label=title)
+        figure.colorbar(image, ax=list(own), label=title, extend=extend)
         own[0].set_ylabel(domain.coordinates[1])
     for axis, time in zip(subplots[0], times, strict=True):
         axis.set_title(f"t = {time:.3g}")

@@ -54,7 +54,8 @@ class UnknownParameters(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Plot them."""
         if self._add(trainer, pl_module) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            save_figure(trainer, draw(self.steps, self.history), "plots", "parameters", "unknown/parameters")
+            known = getattr(pl_module, "true_parameters", {})
+            save_figure(trainer, draw(self.steps, self.history, known), "plots", "parameters", "unknown/parameters")
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -109,18 +110,23 @@ def unknown_rows(trainer: Trainer, module: PINNModule) -> dict[str, str]:
     return rows
 
 
-def draw(steps: list[int], history: Mapping[str, list[float]]) -> Figure:
-    """One panel per parameter: its value by step.
+def draw(steps: list[int], history: Mapping[str, list[float]], known: Mapping[str, float] | None = None) -> Figure:
+    """One panel per parameter: its value by step, beside the true one where that is known.
 
     Args:
         steps: Of the values.
         history: Values by name.
+        known: True values by name.
     """
+    known = known or {}
     figure = new_figure(6.4, 1.0 + 1.6 * len(history))
     axes = figure.subplots(len(history), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (name, values) in zip(axes, history.items(), strict=True):
         axis.plot(steps, values)
         axis.set_ylabel(name)
-        axis.set_title(f"{values[-1]:.6g} at the end", fontsize="small", loc="right")
+        true = f", true {known[name]:.6g}" if name in known else ""
+        if true:
+            axis.axhline(known[name], color="0.5", linestyle="--", linewidth=1)
+        axis.set_title(f"{values[-1]:.6g} at the end{true}", fontsize="small", loc="right")
     axes[-1].set_xlabel("step")
     return figure

@@ -29,11 +29,19 @@ from lightning_autobalance.callbacks import (
     SolutionPlotter,
     UnknownParameters,
 )
-from lightning_autobalance.callbacks.seed_summary import SeedResult, SeedSummary, seed_summaries, seeds_table
+from lightning_autobalance.callbacks.forecast import Forecast
+from lightning_autobalance.callbacks.seed_summary import (
+    SeedResult,
+    SeedSummary,
+    seed_summaries,
+    seeds_table,
+    shared_sentences,
+)
 from lightning_autobalance.checks import check_trainer
 from lightning_autobalance.cli import packaged_configs, seed_options
 from lightning_autobalance.cli.ckpt_path import resolve
 from lightning_autobalance.cli.data_class import names_data_class
+from lightning_autobalance.cli.noise import without_noise
 from lightning_autobalance.cli.parser import OneLineParser
 from lightning_autobalance.cli.refused_runs import removing_folders_of_refused_runs
 from lightning_autobalance.cli.seed_workers import SeedTask, stoppable, train_seeds
@@ -58,6 +66,7 @@ UNHELPFUL_WARNINGS = (  # regular expressions; ignored during a run
 )
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR)
 KEYWORDS = ("best", "last", "hpc", "registry")  # Lightning looks up a checkpoint by these
+UNNAMED = {"TensorBoardLogger": (None,), "CSVLogger": (None, "lightning_logs")}  # names where none was given
 LOGGER = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
     "init_args": {"save_dir": "runs", "name": None, "default_hp_metric": False},
@@ -88,8 +97,8 @@ class AutoBalanceCLI(LightningCLI):
             type=bool,
             default=True,
             help="Add BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions, "
-            "FitSummary and a progress bar with the losses, each unless `trainer.callbacks` has one of its kind, and a "
-            "ModelCheckpoint that keeps the last state, unless one of those has `save_last`.",
+            "Forecast, FitSummary and a progress bar with the losses, each unless `trainer.callbacks` has one of its "
+            "kind, and a ModelCheckpoint that keeps the last state, unless one of those has `save_last`.",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -103,9 +112,11 @@ class AutoBalanceCLI(LightningCLI):
                 "one summed gradient, and second derivatives overflow float16. Use 32-true, or bf16-mixed where speed "
                 "matters more."
             )
-        logger = config.trainer.logger
-        if getattr(logger, "class_path", "").endswith("TensorBoardLogger") and logger.init_args.name is None:
-            logger.init_args.name = config.model.class_path.rsplit(".", 1)[-1]
+        given = config.trainer.logger
+        for logger in given if isinstance(given, list) else [given]:
+            kind, own = getattr(logger, "class_path", "").rsplit(".", 1)[-1], getattr(logger, "init_args", None)
+            if kind in UNNAMED and own is not None and own.get("name") in UNNAMED[kind]:
+                own.name = config.model.class_path.rsplit(".", 1)[-1]
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Read the command line, and refuse seeds that cannot work."""
@@ -195,10 +206,9 @@ class AutoBalanceCLI(LightningCLI):
         if not results:  # no callback keeps them
             return
         console = Console()
-        console.print(seeds_table(results))
-        for result in results:
-            for sentence in result.sentences:
-                console.print(f"- seed {result.seed}: {sentence}", highlight=False, markup=False)
+        console.print(seeds_table(results, console.width))
+        for sentence in shared_sentences(results):
+            console.print(f"- {sentence}", highlight=False, markup=False)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the default callbacks that the configuration leaves room for."""
@@ -285,7 +295,7 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
     line = seed_options.join_seeds(line) if any(word.startswith("--seeds") for word in line) else line
     words = args if line == given else line
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_noise():
             for message in UNHELPFUL_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
             own_data = names_data_class(line)
@@ -296,7 +306,7 @@ def run(args: list[str] | None = None, kind: type[AutoBalanceCLI] | None = None)
                 subclass_mode_data=own_data,
                 seed_everything_default=0,
                 auto_configure_optimizers=False,
-                trainer_defaults={"logger": LOGGER},
+                trainer_defaults={"logger": LOGGER, "enable_model_summary": False},
                 save_config_kwargs={"overwrite": True},
                 parser_class=OneLineParser,
                 parser_kwargs={
@@ -356,7 +366,7 @@ def _missing_callbacks(given: list[Callback], trainer: Any, summary: type[Callba
 
     if room_for(ProgressBar) and trainer.enable_progress_bar is not False:
         yield LossProgressBar()
-    watching = (BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions)
+    watching = (BalanceMonitor, Dashboard, SolutionPlotter, UnknownParameters, HistoryPlotter, Predictions, Forecast)
     for kind in (*watching, summary):  # the table comes after the bar is closed
         if room_for(kind):
             yield kind()

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import torch
+from jsonargparse import Namespace
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import Logger
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_autobalance.cli.printed_defaults import filled
 from lightning_autobalance.module import PINNModule
 from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.points import Sampler
@@ -33,10 +35,31 @@ class OneLineParser(LightningArgumentParser):
         """Report a mistake in the command line or YAML, and exit with status 2."""
         super().error(_condensed(message) + _suggestion(message, self), ex)
 
+    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
+        """A configuration as text; for `--print_config`, with what is used by default in place of null."""
+        if _is_printing(self) and not kwargs.get("skip_default"):
+            namespace = filled(namespace, _class_of(namespace.get("model.class_path")))
+        text: str = super().dump(namespace, *args, **kwargs)
+        return text
+
     def print_usage(self, *args: Any, **kwargs: Any) -> None:
         """Print the usage, but not before an error."""
         if (args[0] if args else kwargs.get("file")) is not sys.stderr:
             super().print_usage(*args, **kwargs)
+
+
+def _is_printing(parser: Any) -> bool:
+    while parser is not None:
+        if hasattr(parser, "print_config"):  # set by jsonargparse
+            return True
+        parser = getattr(parser, "parent_parser", None)
+    return False
+
+
+def _class_of(path: str | None) -> type | None:
+    room, _, name = (path or "").rpartition(".")
+    found = getattr(sys.modules.get(room), name, None)  # it was imported to be parsed
+    return found if isinstance(found, type) else None
 
 
 def _condensed(message: str) -> str:

@@ -36,6 +36,10 @@ class Domain(ABC):
         if "_faces" in cls.__dict__:
             raise TypeError(f"`_faces` of {cls.__name__} was renamed and would not be called: write `faces_by_part`.")
 
+    def __repr__(self) -> str:
+        ranges = zip(self.coordinates, self.bounds, strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name} in [{a:.4g}, {b:.4g}]' for name, (a, b) in ranges)})"
+
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names, one per coordinate; x, y, z by default, and time is "t"."""

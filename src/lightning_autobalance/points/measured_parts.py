@@ -45,6 +45,7 @@ class MeasuredPart:
         self.identity = fingerprint({str(i): column for i, column in enumerate(columns.values())})
         kept, missing = complete_rows(columns)
         self.name, self.width = name, len(domain.coordinates)
+        self._fields = given.fields(fields)
         self._table = np.stack([column[kept] for column in columns.values()], axis=1)  # a batch is read row by row
         self.batch = given.batch if given.batch is not None and given.batch < len(self._table) else None
         rows = np.flatnonzero(kept) + 1
@@ -64,6 +65,16 @@ class MeasuredPart:
     def values(self) -> int:
         """Number of measured values."""
         return self._table.size - len(self) * self.width
+
+    def of_field(self, field: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Places, (n, d), and values, (n,), of one field; None where it is not measured.
+
+        Args:
+            field: Its name.
+        """
+        if field not in self._fields:
+            return None
+        return self._table[:, : self.width], self._table[:, self.width + self._fields.index(field)]
 
     def rows(self, step: int, seed: int) -> NDArray[np.int32]:
         """Numbers of the rows of a step, (b,): a piece of an endless row of shuffled epochs.
@@ -182,6 +193,14 @@ class MeasuredParts:
                 self._kept[key] = part.points(slice(None), device, dtype)
             found |= self._kept[key]
         return found
+
+    def of_field(self, field: str) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Places, (n, d), and values, (n,), of one field, for each set that has it.
+
+        Args:
+            field: Its name.
+        """
+        return [found for part in self._parts if (found := part.of_field(field)) is not None]
 
     def few(self) -> dict[str, Tensor]:
         """Some rows of each, for checks; as many of few, so that their number is no number of columns."""

@@ -56,6 +56,14 @@ class Measurements:
         """Where the values come from, for messages."""
         return "the arrays" if self.file is None else repr(str(self.file))
 
+    def fields(self, fields: Sequence[str]) -> tuple[str, ...]:
+        """The fields that are measured, in the order of the targets.
+
+        Args:
+            fields: Names of the k fields.
+        """
+        return tuple(_by_name("targets", self.targets, fields))
+
     def columns(self, coordinates: Sequence[str], fields: Sequence[str]) -> dict[str, Column]:
         """By label, the inputs in the order of the coordinates, then the targets as given, each (n,).
 

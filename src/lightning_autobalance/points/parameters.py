@@ -9,6 +9,7 @@ from torch import Tensor
 from lightning_autobalance.points.domain import Domain
 from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.rounding import checked_bounds, checked_names
+from lightning_autobalance.points.writing import names_written, number
 
 
 class ParameterRange:
@@ -59,6 +60,11 @@ class Parametric(Extended):
             raise ValueError(f"`name` must be no coordinate of the domain, {base.coordinates}, got {parameter.name!r}.")
         super().__init__(base, parameter.name, (parameter.low, parameter.high), parameter.name)
         self.log = parameter.log
+
+    def __repr__(self) -> str:
+        log = ", log=True" if self.log else ""
+        ends = ", ".join(map(number, self.interval))
+        return f"{self.base!r} * ParameterRange({self._name!r}, {ends}{log}){names_written(self._aliases)}"
 
     def _along(self, unit: Tensor) -> Tensor:
         if not self.log:

@@ -20,6 +20,9 @@ class Sampler(ABC):
                 "which gets a generator of NumPy for the face and the draw."
             )
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def __call__(self, count: int, dim: int, rng: np.random.Generator) -> Array:
         """Draw points.
 

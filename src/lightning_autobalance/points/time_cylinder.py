@@ -7,6 +7,7 @@ from torch import Tensor
 from lightning_autobalance.points.domain import Domain
 from lightning_autobalance.points.extended import Extended
 from lightning_autobalance.points.face import Face
+from lightning_autobalance.points.writing import names_written, written
 
 
 class TimeCylinder(Extended):
@@ -26,6 +27,9 @@ class TimeCylinder(Extended):
         if "t" in space.coordinates:
             raise ValueError(f"`space` must have no coordinate t, got {space.coordinates}.")
         super().__init__(space, "t", time, "time")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base!r}, {written(*self.interval)}){names_written(self._aliases)}"
 
     def faces_by_part(self) -> dict[str, tuple[Face, ...]]:
         """The parts of space at all times, and its interior at the start."""

@@ -36,6 +36,10 @@ class EvaluatedModule(LightningModule):
     def partials(self, x: Points, *names: str) -> tuple[Fields, ...]:
         """The field ("") and its named partial derivatives ("t", "xx"), each (b, k)."""
 
+    def extra_repr(self) -> str:
+        """Coordinates, fields and domain, in front of the parts."""
+        return f"({', '.join(self.domain.coordinates)}) -> ({', '.join(self.fields)}), domain={self.domain!r}"
+
     def evaluate(
         self, points: Tensor | NDArray[Any] | Mapping[str, Any], *names: str, batch_size: int = 65_536
     ) -> dict[str, NDArray[Any]]:
