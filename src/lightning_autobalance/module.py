@@ -20,7 +20,7 @@ from lightning_autobalance.optim.finish import Finisher
 from lightning_autobalance.shapes import Losses
 from lightning_autobalance.training.batches import has_own_loader, measured_parts, point_counts, points_of_step
 from lightning_autobalance.training.callbacks import callbacks_of_every_run
-from lightning_autobalance.training.calls import Pace, batches_of_call, tell_if_single
+from lightning_autobalance.training.calls import batches_of_call, tell_if_single
 from lightning_autobalance.training.checkpoint_io import AtomicCheckpointIO
 from lightning_autobalance.training.distributed_state import (
     gather_per_point_state,
@@ -66,8 +66,8 @@ class PINNModule(NeuralField):
         gradient_clip_val: Largest norm of the gradient of each term; a longer one is scaled down to it.
         skip_non_finite: Largest number of consecutive steps that are skipped because a loss or a gradient is not
             finite; 0 stops at the first one. Skipped steps are counted. Useful only if the next step has other points.
-        steps_per_call: Largest number of optimizer steps per ``training_step``, by default 10 of short ones and 1 of
-            long ones. A step that a callback, a logger or a validation must see has a call of its own.
+        steps_per_call: Largest number of optimizer steps per ``training_step``: spreads the cost of Lightning's loop
+            over several steps. A step that a callback, a logger or a validation must see has a call of its own.
         derivatives: ``taylor`` (forward mode), ``reverse`` (nested reverse mode), or ``auto``: Taylor mode if the
             network supports it.
         finish: Takes the last steps of the run by curvature, such as ``LevenbergMarquardt(steps=150)``.
@@ -101,7 +101,7 @@ class PINNModule(NeuralField):
         weights: dict[str, float] | None = None,
         gradient_clip_val: float | None = None,
         skip_non_finite: int = 0,
-        steps_per_call: int | None = None,
+        steps_per_call: int = 1,
         derivatives: Literal["auto", "taylor", "reverse"] = "auto",
         finish: Finisher | None = None,
         stop_at_noise: dict[str, float] | None = None,
@@ -146,7 +146,6 @@ class PINNModule(NeuralField):
         self.log_line = stages.LogLine()
         self.gradient_stage = stages.TermGradientStage(compile)
         self._variant_is_prepared = self._ready = False
-        self._pace = Pace()
         self._termination = SaveOnTermination()
         self._stop: bool | Tensor = False  # whether any process was told to, as of the last step
 
@@ -208,7 +207,7 @@ class PINNModule(NeuralField):
         """
         losses = None
         single = self._has_own_step or self.finish_phase.is_due(self.trainer.global_step, self.trainer)
-        for each in batches_of_call(self.trainer, batch, 1 if single else self.steps_per_call, self._pace):
+        for each in batches_of_call(self.trainer, batch, 1 if single else self.steps_per_call):
             losses = self._step(points_of_step(each, self.trainer, self), self.trainer.global_step)
         self._termination.stop(self.trainer, self._stop)
         if 0 <= self.trainer.max_steps <= self.trainer.global_step:
@@ -337,7 +336,7 @@ class PINNModule(NeuralField):
         self._ready = False
         self.finish_phase = FinishPhase(self.finish)
         self.end_of_run = EndOfRun(self.end_of_run.given, self.weights, measured_parts(self.trainer).noise)
-        self._schedules, self._termination, self._pace = EpochSchedules(self.monitor), SaveOnTermination(), Pace()
+        self._schedules, self._termination = EpochSchedules(self.monitor), SaveOnTermination()
         return [self._schedules, self._termination, *callbacks_of_every_run()]
 
     def setup(self, stage: str) -> None:

@@ -15,7 +15,7 @@ def check_module_arguments(
     weights: Mapping[str, float],
     gradient_clip_val: float | None,
     skip_non_finite: int,
-    steps_per_call: int | None,
+    steps_per_call: int,
     stop_at_noise: Mapping[str, float],
     compile: bool | str,  # noqa: A002
     cuda_graph: bool,
@@ -26,7 +26,7 @@ def check_module_arguments(
         ValueError: If a number is out of range, ``compile`` is not one of torch's modes, or ``cuda_graph`` is true.
         TypeError: If ``optimizer`` is an optimizer object, a name, or otherwise not callable.
     """
-    if steps_per_call is not None and (not isinstance(steps_per_call, int) or steps_per_call < 1):
+    if not isinstance(steps_per_call, int) or steps_per_call < 1:
         raise ValueError(f"`steps_per_call` must be a whole number >= 1, got {steps_per_call}.")
     if not isinstance(skip_non_finite, int) or skip_non_finite < 0:
         raise ValueError(f"`skip_non_finite` must be a whole number >= 0, got {skip_non_finite}.")

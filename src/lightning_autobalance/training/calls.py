@@ -1,55 +1,19 @@
 """Several optimizer steps in one ``training_step``, as if Lightning had made a call for each of them."""
 
 import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-import torch.distributed as dist
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lightning_autobalance.training.due_steps import next_due_step, per_step_hooks
-from lightning_autobalance.utils.distributed import max_over_ranks
 
 TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
-WATCHED = 5  # the first steps; one of them compiles
-SHORT = 0.02  # seconds of a step beside which Lightning's loop, a third of a millisecond, is to be seen
-STEPS_OF_SHORT = 10
 
 
-class Pace:
-    """Chooses the largest number of steps per call by the time that a step takes.
-
-    Nothing but speed depends on it. Where steps are long, Lightning's loop costs nothing beside them, and a progress
-    bar should move after each.
-    """
-
-    def __init__(self) -> None:
-        self.steps = 1
-        self._seconds: list[float] = []
-
-    def note(self, seconds: float) -> None:
-        """Look at the duration of one of the first steps; collective at the last of them.
-
-        Args:
-            seconds: Wall time of a step that had a call of its own.
-        """
-        if len(self._seconds) >= WATCHED:
-            return
-        self._seconds.append(seconds)
-        if len(self._seconds) == WATCHED:
-            fastest = max_over_ranks(torch.tensor(min(self._seconds), dtype=torch.float32, device=self._device()))
-            self.steps = STEPS_OF_SHORT if fastest < SHORT else 1
-
-    @staticmethod
-    def _device() -> str:
-        return "cuda" if dist.is_available() and dist.is_initialized() and dist.get_backend() == "nccl" else "cpu"
-
-
-def batches_of_call(trainer: Trainer, batch: Any, steps_per_call: int | None, pace: Pace) -> Iterator[Any]:
+def batches_of_call(trainer: Trainer, batch: Any, steps_per_call: int) -> Iterator[Any]:
     """The batches of the optimizer steps of one ``training_step``, one for each step.
 
     Lightning counts batches where it should count optimizer steps: for epochs, validation intervals, the loggers' axis
@@ -60,14 +24,10 @@ def batches_of_call(trainer: Trainer, batch: Any, steps_per_call: int | None, pa
     Args:
         trainer: The Trainer that calls ``training_step``.
         batch: The batch that Lightning fetched for the call, on its device.
-        steps_per_call: Largest number of steps; None for that of ``pace``.
-        pace: Sees how long the first steps take.
+        steps_per_call: Largest number of steps.
     """
-    steps = _steps_of_call(trainer, pace.steps if steps_per_call is None else steps_per_call)
-    start = time.perf_counter()
+    steps = _steps_of_call(trainer, steps_per_call)
     yield batch
-    if steps_per_call is None:
-        pace.note(time.perf_counter() - start)
     transfer = steps > 1 and _needs_transfer(trainer)
     for _ in range(steps - 1):
         if trainer.should_stop or (trainer.received_sigterm and trainer.world_size == 1):
@@ -79,22 +39,20 @@ def batches_of_call(trainer: Trainer, batch: Any, steps_per_call: int | None, pa
         yield batch
 
 
-def tell_if_single(trainer: Trainer, steps_per_call: int | None, *, has_own_step: bool) -> None:
+def tell_if_single(trainer: Trainer, steps_per_call: int, *, has_own_step: bool) -> None:
     """Say which hooks are due at every step and thereby limit a call to one step.
 
     Args:
         trainer: The Trainer, during ``fit``.
-        steps_per_call: The number of steps that was set; None says nothing.
+        steps_per_call: The number of steps that was set.
         has_own_step: Whether the module overrides ``training_step``.
     """
-    if steps_per_call is None or steps_per_call == 1:
-        return
     reasons = per_step_hooks(trainer)
     if has_own_step:
         reasons.append(f"`training_step` of `{type(trainer.lightning_module).__name__}`")
     if trainer.num_training_batches == math.inf:
         reasons.append("the training dataloader, whose length is not known,")
-    if reasons:
+    if steps_per_call > 1 and reasons:
         rank_zero_info(
             f"`steps_per_call` is {steps_per_call}, but every call takes one step, since {' and '.join(reasons)} must "
             "see each step. A callback with a method `next_due_step(step)` names the steps that it must see."
