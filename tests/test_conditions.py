@@ -104,7 +104,7 @@ def test_resumed_is_uninterrupted(kind: Any, finish: bool, tmp_path: Path) -> No
 @KINDS
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "GPINN" else pytest.mark.slow) for n in MAKE])
 def test_every_variant(kind: Any, name: str, tmp_path: Path) -> None:
-    if name in ("Causal", "Stack") and kind is Plate:
+    if name in ("Causal", "GrowingTime", "Stack") and kind is Plate:
         pytest.skip("needs time")
     taylor, reverse = (
         trained(kind, tmp_path, 0, derivatives=mode, variant=MAKE[name]()) for mode in ("taylor", "reverse")

@@ -76,6 +76,7 @@ VARIANTS = {  # name of the configuration: what makes it do in 21 steps what it 
     "copinn": ("--model.variant.init_args.iterations=30",),
     "sa_pinn": (),
     "causal": ("--model.variant.init_args.tolerance=1e-3",),
+    "growing_time": ("--model.variant.init_args.steps=20",),
     "rad": ("--model.variant.init_args.interval=5",),
     "rar": ("--model.variant.init_args.interval=5",),
     "rba_ropinn": (),

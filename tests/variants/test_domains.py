@@ -64,15 +64,16 @@ def test_the_fuzzy_network_trains(domain: Domain, tmp_path: Path) -> None:
     train(domain, MAKE["MeanSquares"](), tmp_path, net="fuzzy")
 
 
-@pytest.mark.parametrize("name", sorted(MAKE.keys() - {"Causal", "Stack"}))
+@pytest.mark.parametrize("name", sorted(MAKE.keys() - {"Causal", "GrowingTime", "Stack"}))
 def test_without_time_it_trains(name: str, tmp_path: Path) -> None:
     train(CLOUD, MAKE[name](), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["Causal", "GrowingTime"])
 @pytest.mark.parametrize("domain", [Ring(), Ring() * ParameterRange("c", 1.0, 2.0), CLOUD])
-def test_without_time_causal_weights_are_refused(domain: Domain, tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="Causal needs a domain with a coordinate t, got"):
-        train(domain, MAKE["Causal"](), tmp_path)
+def test_without_time_what_needs_it_is_refused(domain: Domain, name: str, tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match=f"{name} needs a domain with a coordinate t, got"):
+        train(domain, MAKE[name](), tmp_path)
 
 
 def test_points_that_are_replaced_come_from_the_cloud(tmp_path: Path) -> None:

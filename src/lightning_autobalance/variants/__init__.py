@@ -5,6 +5,7 @@ from lightning_autobalance.variants.causal import Causal
 from lightning_autobalance.variants.copinn import CoPINN
 from lightning_autobalance.variants.cwp import CWP
 from lightning_autobalance.variants.gpinn import GPINN
+from lightning_autobalance.variants.growing_time import GrowingTime
 from lightning_autobalance.variants.mean_squares import MeanSquares
 from lightning_autobalance.variants.part import PartVariant
 from lightning_autobalance.variants.point_weights import PointWeights
@@ -19,6 +20,7 @@ __all__ = [
     "Causal",
     "CoPINN",
     "GPINN",
+    "GrowingTime",
     "MeanSquares",
     "StepContext",
     "PartVariant",
