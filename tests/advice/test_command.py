@@ -30,6 +30,7 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow  # docs/how-to/advise.md is run by default
 def test_a_toy_is_advised_and_trains_by_the_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
