@@ -10,7 +10,8 @@ from benchmarks.main_job import METHODS, PROBLEMS, SEEDS
 from benchmarks.sweeps import Run, options, sweep_by
 
 PAPER = ("rba", "cwp", "gpinn", "ropinn", "copinn", "df_pinn")
-OTHERS = ("sa_pinn", "causal", "rad", "rar")
+OTHERS = ("sa_pinn", "causal", "growing_time", "rad", "rar")
+NEED_TIME = ("causal", "growing_time")
 WEIGHT = "--model.variant.init_args.weight="
 OPTIONS = {  # (variant, problem) -> what the variant's configuration leaves to the problem
     ("gpinn", "helmholtz_2d"): (f"{WEIGHT}1e-4",),
@@ -46,7 +47,7 @@ def runs(iterations: int = 30_000, variants: tuple[str, ...] = PAPER, seeds: tup
         for seed in seeds
         for variant in variants
         for problem, (config, extra) in PROBLEMS.items()
-        if not extra and not (variant == "causal" and problem in WITHOUT_TIME)
+        if not extra and not (variant in NEED_TIME and problem in WITHOUT_TIME)
         for method in METHODS
     ]
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from benchmarks.main_job import PROBLEMS
 from benchmarks.method_cost import train
 from benchmarks.report import TITLES, rewrite
-from benchmarks.table2 import OTHERS, PAPER, WITHOUT_TIME, config_of
+from benchmarks.table2 import NEED_TIME, OTHERS, PAPER, WITHOUT_TIME, config_of
 
 OUT = Path("results/speed/variants.json")
 PAGE = Path("docs/methods/variants.md")
@@ -46,7 +46,7 @@ def measure(steps: int, repeats: int, variants: Sequence[str] = (*PAPER, *OTHERS
             plain = (PROBLEMS[problem][0], f"configs/method/{method}.yaml")
             for _ in range(repeats):
                 before, _ = train(plain, steps, folder)
-                for variant in (v for v in variants if v != "causal" or problem not in WITHOUT_TIME):
+                for variant in (v for v in variants if v not in NEED_TIME or problem not in WITHOUT_TIME):
                     inside, _ = train((*plain, config_of(variant, problem)), steps, folder, *SETTINGS.get(variant, ()))
                     after, _ = train(plain, steps, folder)
                     ratios.setdefault((variant, problem, method), []).append(2 * inside / (before + after))

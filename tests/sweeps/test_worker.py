@@ -59,7 +59,7 @@ def test_a_run_ends_the_same_first_and_second_in_a_worker(capfd: pytest.CaptureF
     assert mse(plain) == first
     assert mse(run("other", "--seed_everything=2")) != first  # a difference would show
     assert capfd.readouterr() == ("", "")
-    assert "max_steps=4" in (plain.folder / "output.txt").read_text()
+    assert "Seed set to 1" in (plain.folder / "output.txt").read_text()
 
 
 def test_the_process_is_left_as_it_was() -> None:
