@@ -77,5 +77,5 @@ def starts(weights: Mapping[str, Mapping[str, float]], finish: str) -> list[Reci
 
 
 def switches(recipe: Recipe) -> list[Recipe]:
-    """A recipe with each moment of the switch."""
-    return [replace(recipe, switch=switch) for switch in SWITCHES]
+    """A recipe with each other moment of the switch."""
+    return [replace(recipe, switch=switch) for switch in SWITCHES if switch != recipe.switch]

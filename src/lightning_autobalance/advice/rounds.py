@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 
-from lightning_autobalance.advice.recipes import FINISH, FINISH_WITHOUT_ROWS, Recipe, starts, switches
+from lightning_autobalance.advice.recipes import FINISH, FINISH_WITHOUT_ROWS, SWITCHES, Recipe, starts, switches
 from lightning_autobalance.advice.responses import response_weights
 from lightning_autobalance.advice.trials import Command, Problem, Trial, attempt, look
 
@@ -34,13 +34,15 @@ def advise(line: Sequence[str], command: Command, *, budget: float, share: float
     Raises:
         MisconfigurationException: If no trial succeeds.
     """
-    problem, seconds = look(line, command), share * budget / 2
-    first = _round(_starts(problem), problem, line, seconds, command)
+    problem = look(line, command)
+    tried = _starts(problem)
+    seconds = share * budget / (len(tried) + KEPT * (len(SWITCHES) - 1))  # the same for all, which are compared
+    first = _round(tried, problem, line, seconds, command)
     best = sorted((trial for trial in first if not trial.failure), key=lambda trial: trial.error)[:KEPT]
     second = _round([recipe for trial in best for recipe in switches(trial.recipe)], problem, line, seconds, command)
-    if not second:
+    if not best:
         raise MisconfigurationException(f"`advise` must find a recipe that trains this problem, got {first[0].outcome}")
-    chosen = min(second, key=lambda trial: trial.error)
+    chosen = min([*best, *second], key=lambda trial: trial.error)
     Console().print(_table("First round", first), _table("Second round", second))
     _write(chosen, budget, out)
     sys.stdout.write(
@@ -61,7 +63,7 @@ def _round(
 ) -> list[Trial]:
     found = []
     for number, recipe in enumerate(recipes, 1):
-        trial = attempt(recipe, problem, line, seconds / len(recipes), command)
+        trial = attempt(recipe, problem, line, seconds, command)
         found.append(trial)
         sys.stdout.write(f"trial {number} of {len(recipes)}: {recipe}: {trial.outcome}\n")
     return found
@@ -82,6 +84,12 @@ def _table(title: str, trials: Sequence[Trial]) -> Table:
     table = Table("first phase", "switch", "weights", "steps", "CPU s", "estimated error", title=title)
     for trial in sorted(trials, key=lambda trial: trial.error):
         recipe = trial.recipe
-        numbers = (str(recipe.switch), recipe.weights, str(trial.steps), f"{trial.seconds:.0f}", trial.outcome)
+        numbers = (
+            str(recipe.switch),
+            recipe.weights,
+            str(trial.steps),
+            f"{trial.seconds:.0f}",
+            trial.failure or f"{trial.error:.1e}",
+        )
         table.add_row(recipe.first, *numbers)
     return table
