@@ -44,7 +44,7 @@ def advise(line: Sequence[str], command: Command, *, budget: float, share: float
         raise MisconfigurationException(f"`advise` must find a recipe that trains this problem, got {first[0].outcome}")
     chosen = min([*best, *second], key=lambda trial: trial.error)
     Console().print(_table("First round", first), _table("Second round", second))
-    _write(chosen, budget, out)
+    _write(chosen, max(trial.finish_seconds for trial in [*first, *second]), budget, out)
     sys.stdout.write(
         f"wrote {out}: {chosen.recipe}.\ntrain by it: lightning-autobalance fit {' '.join(line)} --config {out}\n"
     )
@@ -69,13 +69,12 @@ def _round(
     return found
 
 
-def _write(chosen: Trial, budget: float, out: Path) -> None:
+def _write(chosen: Trial, finish_seconds: float, budget: float, out: Path) -> None:
     recipe = chosen.recipe
-    if chosen.finish_seconds:
-        first_phase = chosen.seconds - chosen.finish_seconds * (chosen.steps - recipe.switch)
-        steps = max(FEWEST, int((budget - first_phase) / chosen.finish_seconds))
-    else:
-        steps = FEWEST
+    in_first = min(chosen.steps, recipe.switch)
+    spent_in_first = chosen.seconds - chosen.finish_seconds * (chosen.steps - in_first)
+    left = budget - spent_in_first / max(in_first, 1) * recipe.switch
+    steps = max(FEWEST, int(left / finish_seconds)) if finish_seconds else FEWEST
     text = yaml.safe_dump(recipe.settings(steps), sort_keys=False)
     out.write_text(f"{HEADER.format(name=out.name)}\n{text}")
 
