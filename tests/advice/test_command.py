@@ -22,6 +22,7 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         (["--budget=0"], "`--budget` must be above 0 seconds, got 0.0"),
         (["--share=1"], "`--share` must be between 0 and 1, got 1.0"),
         (["--out=there.yaml"], "`--out` must be a new file, got there.yaml"),
+        (["--out=nowhere/a.yaml"], "`--out` must be in a folder that can be written, got nowhere/a.yaml"),
         (["--config=toy.yaml"], "interiour"),
     ]:
         with pytest.raises(SystemExit) as stopped:

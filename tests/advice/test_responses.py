@@ -22,7 +22,7 @@ class Scaled(PINNModule):
 
     def residuals(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         u, v = self(points["interior"]).split(1, dim=1)
-        return {"ten": 10 * u - 3, "both": torch.cat([u, v], dim=1), "square": v**2, "none": 0 * u}
+        return {"ten": 10 * u - 3, "both": torch.cat([u, v], dim=1), "square": v**2, "none": 0 * u, "root": u.sqrt()}
 
 
 def answers(kind: type[PINNModule], points: int = 400) -> dict[str, float]:
@@ -36,6 +36,7 @@ def test_a_value_answers_by_its_factor_and_a_square_by_its_slope() -> None:
     assert found["both"] == pytest.approx(1, rel=0.1)  # a mean over two columns, of which one changes at a time
     assert found["square"] == pytest.approx(4, rel=0.4)  # (2 v)², where v has a mean square of 1
     assert found["none"] == 0
+    assert found["root"] == 0  # a wave is negative somewhere
 
 
 def test_a_laplacian_answers_by_the_fourth_power_of_the_wave_number() -> None:

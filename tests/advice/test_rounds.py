@@ -31,7 +31,7 @@ def advised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_best_is_written_with_as_many_steps_as_the_budget_has_room_for(
     advised: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    best = rounds.advise(["--config", "my.yaml"], print, budget=800, share=0.25, out=advised)
+    best = rounds.advise(["--config", "my pde.yaml"], print, budget=800, share=0.25, out=advised)
     assert (best.first, best.switch, best.weights) == ("AdamW", 100, "response")
     assert pytest.approx([25] * 8) == SPENT  # 4 starts, 2 more switches for each of the best 2
     settings = yaml.safe_load(advised.read_text())
@@ -42,7 +42,7 @@ def test_the_best_is_written_with_as_many_steps_as_the_budget_has_room_for(
     assert settings["trainer"]["max_steps"] == 100 + expected
     said = capsys.readouterr().out
     assert f"trial 4 of 4: AdamW for {SWITCH} steps" in said
-    assert "lightning-autobalance fit --config my.yaml --config" in said
+    assert "lightning-autobalance fit --config 'my pde.yaml' --config" in said
 
 
 def test_a_class_that_gives_losses_gets_a_finish_for_them(advised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,5 +53,12 @@ def test_a_class_that_gives_losses_gets_a_finish_for_them(advised: Path, monkeyp
 def test_where_nothing_trains_the_reason_is_said(advised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "attempt", lambda recipe, *_: Trial(recipe, failure="`lr` must be positive"))
     with pytest.raises(MisconfigurationException, match=r"`advise` must find a recipe .* got `lr` must be positive"):
+        rounds.advise([], print, budget=10, share=0.5, out=advised)
+    assert not advised.exists()
+
+
+def test_no_recipe_is_written_where_every_error_is_infinite(advised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "attempt", lambda recipe, *_: Trial(recipe))
+    with pytest.raises(MisconfigurationException, match=r"`advise` must find a recipe .* got estimated error inf"):
         rounds.advise([], print, budget=10, share=0.5, out=advised)
     assert not advised.exists()

@@ -28,8 +28,9 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["--config=toy.yaml"]
 
 
-def test_the_look_finds_terms_weights_and_answers(line: list[str]) -> None:
-    problem = look(line, run_cli)
+@pytest.mark.parametrize("more", [[], ["--seeds", "0", "1", "--workers", "2"]])
+def test_the_look_finds_terms_weights_and_answers(line: list[str], more: list[str]) -> None:
+    problem = look([*line, *more], run_cli)
     assert problem.terms == ("pde", "boundary")
     assert problem.weights == {"boundary": 10.0}
     assert problem.answers["boundary"] == pytest.approx(1, rel=0.5)

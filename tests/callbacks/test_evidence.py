@@ -28,6 +28,23 @@ class Unknown(PINNModule):
         return {"pde": u_xx - 1, "boundary": self(points["boundary"])}
 
 
+class GivesLosses(PINNModule):
+    """u = 1, by losses alone."""
+
+    domain = Interval(0.0, 1.0)
+
+    def losses(self, points: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"one": (self(points["interior"]) - 1).square().mean()}
+
+
+def test_a_class_that_gives_losses(tmp_path: Path) -> None:
+    module = GivesLosses()
+    data = CollocationPoints({"interior": 8}, seed=0, eval_points=10)
+    found = gather_evidence(fit(module, tmp_path, data, max_steps=2), module)
+    assert found.zero == {"one": 1.0}
+    assert found.trained["one"] == pytest.approx(module.losses(data.draw(module.domain, 0))["one"].item())
+
+
 def test_losses_at_training_points_new_points_and_of_zero(tmp_path: Path) -> None:
     module = Poisson2D()
     trainer = fit(module, tmp_path, max_steps=3, callbacks=[BalanceMonitor()])

@@ -1,5 +1,7 @@
 """A growing span of time, by hand; what it does not move; the range of its arguments."""
 
+import logging
+
 import pytest
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ AT = {
 
 def placed(step: int, **options: float) -> dict[str, Tensor]:
     variant = GrowingTime(**options)  # type: ignore[arg-type]
-    variant.prepare(problem(DOMAIN))
+    variant.prepare(problem(DOMAIN, None))
     variant.begin(StepContext(step, lambda points: {}), AT)
     found = variant.place(AT)
     assert variant.numbers()["time_span"].item() == pytest.approx((found["interior"][2, 1].item() - 1) / 2)
@@ -37,6 +39,16 @@ def test_the_start_and_measurements_stay() -> None:
     found = placed(0, start=0.1)
     assert torch.equal(found["initial"], AT["initial"])
     assert torch.equal(found["data"], AT["data"])
+
+
+@pytest.mark.parametrize(("steps", "told"), [(40, False), (50, True)])
+def test_a_run_too_short_for_the_whole_span_is_told(
+    steps: int, told: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
+    with caplog.at_level(logging.INFO):
+        GrowingTime(begin=60, steps=steps).prepare(problem(DOMAIN, 100))
+    assert (f"`trainer.max_steps`, 100, for the span to be whole, got 60 and {steps}" in caplog.text) == told
 
 
 @pytest.mark.parametrize("bad", [{"start": 0.0}, {"start": 1.5}, {"begin": -1}, {"steps": 0}])

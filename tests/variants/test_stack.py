@@ -4,7 +4,19 @@ import pytest
 import torch
 
 from helpers.variants import context, line, of, problem
-from lightning_autobalance.variants import CWP, GPINN, RAD, RBA, SAPINN, CoPINN, MeanSquares, RoPINN, Stack, Variant
+from lightning_autobalance.variants import (
+    CWP,
+    GPINN,
+    RAD,
+    RBA,
+    SAPINN,
+    CoPINN,
+    GrowingTime,
+    MeanSquares,
+    RoPINN,
+    Stack,
+    Variant,
+)
 
 POINTS = line(0.1, 0.2, 0.3)
 
@@ -65,6 +77,16 @@ def test_only_those_that_watch_see_gradients() -> None:
 def test_weights_of_points_and_new_points_do_not_stack(others: list[Variant]) -> None:
     with pytest.raises(ValueError, match=r"`variants` must not hold both .* whose weights belong to points that stay"):
         Stack(others)
+
+
+@pytest.mark.parametrize("others", [[GrowingTime(), RAD()], [RAD(), RAD()]])
+def test_points_that_a_later_one_ignores(others: list[Variant]) -> None:
+    with pytest.raises(ValueError, match=r"`variants` must not hold \w+ before RAD, which has points of its own"):
+        Stack(others)
+
+
+def test_points_of_other_parts_and_of_one_before_stack() -> None:
+    Stack([RAD(), RAD(part="boundary"), GrowingTime()])
 
 
 def test_none_is_refused() -> None:

@@ -1,5 +1,6 @@
 """The command line of `lightning-autobalance advise`."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ def _mistake(given: Namespace) -> str:
         return f"`--share` must be between 0 and 1, got {given.share}."
     if given.out.exists():
         return f"`--out` must be a new file, got {given.out}, which exists. Remove it, or name another."
+    if not (folder := given.out.absolute().parent).is_dir() or not os.access(folder, os.W_OK):
+        return f"`--out` must be in a folder that can be written, got {given.out}. Create the folder, or name another."
     return ""
 
 

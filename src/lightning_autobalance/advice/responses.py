@@ -1,7 +1,7 @@
 """How strongly each residual answers to a change of the solution, and the weights that make the answers equal."""
 
 from collections.abc import Callable, Mapping
-from math import pi
+from math import isfinite, pi
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ def responses(field: NeuralField, points: Mapping[str, Tensor], probes: int = PR
         probes: Number of waves, P.
 
     Returns:
-        By term; 0 for one that does not depend on the solution.
+        By term; 0 for one that does not depend on the solution, or is not finite where that is a wave.
     """
     generator = torch.Generator().manual_seed(0)
     points = {part: x.detach().to(torch.float64) if x.is_floating_point() else x for part, x in points.items()}
@@ -41,7 +41,7 @@ def responses(field: NeuralField, points: Mapping[str, Tensor], probes: int = PR
         for column in range(len(field.fields)):
             for term, answer in MeanSquares()(points, _changes(field, points, about, wave, column)).items():
                 found[term] = found.get(term, 0.0) + float(answer) / probes
-    return found
+    return {term: answer if isfinite(answer) else 0.0 for term, answer in found.items()}
 
 
 def response_weights(answers: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """Rounds of trials: first weights and first phases, then when to switch; the best recipe is written."""
 
+import shlex
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 import yaml
@@ -40,13 +42,13 @@ def advise(line: Sequence[str], command: Command, *, budget: float, share: float
     first = _round(tried, problem, line, seconds, command)
     best = sorted((trial for trial in first if not trial.failure), key=lambda trial: trial.error)[:KEPT]
     second = _round([recipe for trial in best for recipe in switches(trial.recipe)], problem, line, seconds, command)
-    if not best:
-        raise MisconfigurationException(f"`advise` must find a recipe that trains this problem, got {first[0].outcome}")
-    chosen = min([*best, *second], key=lambda trial: trial.error)
+    chosen = min([*best, *second], key=lambda trial: trial.error, default=first[0])
+    if not isfinite(chosen.error):
+        raise MisconfigurationException(f"`advise` must find a recipe that trains this problem, got {chosen.outcome}")
     Console().print(_table("First round", first), _table("Second round", second))
     _write(chosen, max(trial.finish_seconds for trial in [*first, *second]), budget, out)
     sys.stdout.write(
-        f"wrote {out}: {chosen.recipe}.\ntrain by it: lightning-autobalance fit {' '.join(line)} --config {out}\n"
+        f"wrote {out}: {chosen.recipe}.\ntrain by it: lightning-autobalance fit {shlex.join(line)} --config {out}\n"
     )
     return chosen.recipe
 

@@ -31,6 +31,8 @@ QUIET = (
     "--trainer.num_sanity_val_steps=0",
     "--trainer.callbacks=[]",
     "--default_callbacks=false",
+    "--seeds=null",  # one run per trial
+    "--workers=1",
 )
 
 

@@ -59,8 +59,8 @@ def _losses(trainer: Trainer, module: PINNModule) -> dict[str, dict[str, float]]
 
 def _mean_squares(module: PINNModule, points: PointsByPart) -> dict[str, float]:
     with torch.enable_grad():  # nested reverse mode needs it
-        residuals = module.residuals(points)
-    return {term: float(residual.detach().square().mean()) for term, residual in residuals.items()}
+        losses = module.held_out_losses(points)  # of a class that gives losses, these
+    return {term: float(loss.detach()) for term, loss in losses.items()}
 
 
 def _level(module: PINNModule) -> Tensor:

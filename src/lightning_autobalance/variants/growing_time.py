@@ -3,6 +3,7 @@
 from typing import final
 
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from lightning_autobalance.utils.arguments import check_at_least, check_interval, check_positive
@@ -50,7 +51,7 @@ class GrowingTime(Variant):
         self.register_buffer("scale", torch.empty(0))
 
     def prepare(self, problem: ProblemInfo) -> ProblemInfo:
-        """Look up the time axis.
+        """Look up the time axis; say so where the run ends before the span is whole.
 
         Raises:
             ValueError: If the domain has no time.
@@ -60,6 +61,12 @@ class GrowingTime(Variant):
             raise ValueError(
                 f"GrowingTime needs a domain with a coordinate t, got {coordinates}. Use a `TimeCylinder`, or another "
                 "variant for a problem without time."
+            )
+        if problem.max_steps and problem.max_steps < self.begin_at + self.steps and self.start < 1:
+            rank_zero_info(
+                f"`begin` and `steps` of GrowingTime must sum to at most `trainer.max_steps`, {problem.max_steps}, for "
+                f"the span to be whole, got {self.begin_at} and {self.steps}: late times are not trained. Lower them, "
+                "or raise `trainer.max_steps`."
             )
         self._axis = coordinates.index("t")
         self._origin = torch.zeros(len(coordinates), dtype=torch.float64)

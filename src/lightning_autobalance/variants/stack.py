@@ -20,7 +20,8 @@ class Stack(Variant):
         variants: At least one, the first to be applied first.
 
     Raises:
-        ValueError: If there is none, or if one has weights per point and another replaces the points.
+        ValueError: If there is none, if one has weights per point and another replaces the points, or if the points
+            that one places are not used by a later one, which has its own.
     """
 
     def __init__(self, variants: list[Variant]) -> None:
@@ -88,3 +89,15 @@ def _check_points(variants: list[Variant]) -> None:
                 f"`variants` must not hold both {type(weighted).__name__}, whose weights belong to points that stay, "
                 f"and {type(resampler).__name__}, which replaces points."
             )
+    _check_later_points(variants)
+
+
+def _check_later_points(variants: list[Variant]) -> None:
+    for number, later in enumerate(variants):
+        part = getattr(later, "part", None) if later.replaces_points else None
+        for earlier in variants[:number] if part is not None else ():
+            if earlier.replaces_points and getattr(earlier, "part", part) == part:
+                raise ValueError(
+                    f"`variants` must not hold {type(earlier).__name__} before {type(later).__name__}, which has "
+                    f"points of its own in {part!r} and ignores those placed before. Swap them, or leave one out."
+                )
