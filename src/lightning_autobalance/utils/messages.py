@@ -1,5 +1,6 @@
-"""Warnings from one process only."""
+"""Messages from one process only."""
 
+import logging
 import warnings
 
 from lightning_autobalance.utils.distributed import rank
@@ -14,3 +15,13 @@ def rank_zero_warn(message: str, stacklevel: int = 3) -> None:
     """
     if rank() == 0:
         warnings.warn(message, UserWarning, stacklevel=stacklevel)
+
+
+def rank_zero_info(message: str) -> None:
+    """Log on rank 0 only, by the logger of Lightning's function of this name, likewise.
+
+    Args:
+        message: The text.
+    """
+    if rank() == 0:
+        logging.getLogger("lightning.pytorch.utilities.rank_zero").info(message)

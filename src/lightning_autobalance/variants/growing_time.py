@@ -3,10 +3,10 @@
 from typing import final
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from lightning_autobalance.utils.arguments import check_at_least, check_interval, check_positive
+from lightning_autobalance.utils.messages import rank_zero_info
 from lightning_autobalance.variants.base import ByPart, ProblemInfo, StepContext, Variant
 
 
