@@ -87,7 +87,7 @@ def place_in_words(domain: Domain, point: Sequence[float]) -> str:
     shown = "(" + ", ".join(f"{x:.3g}" for x in point) + ")"
     at_end = [_is_end(x, *bounds) for x, bounds in zip(point, domain.bounds, strict=True)]
     if len(point) > MANY:
-        return f"({', '.join(f'{name} = {x:.3g}' for name, x in zip(names, point, strict=True))})"
+        return _named(names, point)
     if "t" in names:
         t = names.index("t")
         if at_end[t]:

@@ -20,7 +20,7 @@ def filled(config: Namespace, problem: type | None) -> Namespace:
     """A copy of a configuration with the parts that are used by default, and their own options.
 
     What stays null is not used by default (``scheduler``, ``finish``, ``balancer``), or is chosen by the run
-    (``steps_per_call``, ``data.seed``). A network that the problem makes itself stays null, too.
+    (``data.seed``). A network that the problem makes itself stays null, too.
 
     Args:
         config: Of a subcommand.

@@ -50,6 +50,23 @@ class ProblemInfo:
         """Names of the loss terms with exactly one row per point of a part."""
         return tuple(term for term, parts in self.parts_of_terms.items() if parts == (part,))
 
+    def time_axis(self, variant: str) -> int:
+        """Number of the coordinate t.
+
+        Args:
+            variant: Name of the variant that needs it.
+
+        Raises:
+            ValueError: If the domain has no time.
+        """
+        coordinates = self.domain.coordinates
+        if "t" not in coordinates:
+            raise ValueError(
+                f"{variant} needs a domain with a coordinate t, got {coordinates}. Use a `TimeCylinder`, or another "
+                "variant for a problem without time."
+            )
+        return coordinates.index("t")
+
     def with_term(self, term: str, part: str) -> "ProblemInfo":
         """A copy with one more loss term, which has one row per point of a part."""
         return replace(self, parts_of_terms={**self.parts_of_terms, term: (part,)})

@@ -57,13 +57,7 @@ class Causal(PartVariant):
         Raises:
             ValueError: If there is no term, or if the domain has no time.
         """
-        coordinates = problem.domain.coordinates
-        if "t" not in coordinates:
-            raise ValueError(
-                f"Causal needs a domain with a coordinate t, got {coordinates}. Use a `TimeCylinder`, or another "
-                "variant for a problem without time."
-            )
-        self._time_axis = coordinates.index("t")
+        self._time_axis = problem.time_axis("Causal")
         self._time_span = problem.domain.bounds[self._time_axis]
         return super().prepare(problem)
 

@@ -56,20 +56,14 @@ class GrowingTime(Variant):
         Raises:
             ValueError: If the domain has no time.
         """
-        coordinates = problem.domain.coordinates
-        if "t" not in coordinates:
-            raise ValueError(
-                f"GrowingTime needs a domain with a coordinate t, got {coordinates}. Use a `TimeCylinder`, or another "
-                "variant for a problem without time."
-            )
+        self._axis = problem.time_axis("GrowingTime")
         if problem.max_steps and problem.max_steps < self.begin_at + self.steps and self.start < 1:
             rank_zero_info(
                 f"`begin` and `steps` of GrowingTime must sum to at most `trainer.max_steps`, {problem.max_steps}, for "
                 f"the span to be whole, got {self.begin_at} and {self.steps}: late times are not trained. Lower them, "
                 "or raise `trainer.max_steps`."
             )
-        self._axis = coordinates.index("t")
-        self._origin = torch.zeros(len(coordinates), dtype=torch.float64)
+        self._origin = torch.zeros(len(problem.domain.coordinates), dtype=torch.float64)
         self._origin[self._axis] = problem.domain.bounds[self._axis][0]
         self._parts = tuple(problem.domain.parts)
         if not self.scale.numel():
